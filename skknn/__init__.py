@@ -1,0 +1,34 @@
+"""Nearest neighbours that make frozen deep features classify better.
+
+Names are loaded on first use, so ``import skknn`` itself imports neither
+scikit-learn nor torch.
+"""
+
+from importlib import import_module
+
+__version__ = "0.1.0.dev0"
+
+_HOME = {
+    "BackboneEmbedder": "features",
+    "SoftKNNClassifier": "classifiers",
+    "KNNWeightedLogisticRegression": "classifiers",
+    "JointKNNClassifier": "classifiers",
+}
+_SUBPACKAGES = ("classifiers", "datasets", "features", "neighbors")
+
+__all__ = ["__version__", *_HOME, *_SUBPACKAGES]
+
+
+def __getattr__(name):
+    if name in _HOME:
+        value = getattr(import_module(f"skknn.{_HOME[name]}"), name)
+    elif name in _SUBPACKAGES:
+        value = import_module(f"skknn.{name}")
+    else:
+        raise AttributeError(f"module 'skknn' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted(__all__)

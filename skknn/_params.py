@@ -1,0 +1,87 @@
+"""Parameter constraints and aliases: the only private scikit-learn imports.
+
+Everything that touches scikit-learn's underscored modules is here, so that a
+change there is mended in one file.
+"""
+
+from sklearn.base import _fit_context
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Hidden,
+    Interval,
+    InvalidParameterError,
+    Options,
+    StrOptions,
+)
+
+__all__ = [
+    "HasMethods",
+    "Hidden",
+    "Interval",
+    "InvalidParameterError",
+    "Options",
+    "ParamsMixin",
+    "StrOptions",
+    "fit_context",
+]
+
+fit_context = _fit_context
+
+
+class ParamsMixin:
+    """Aliases in ``set_params`` and errors that end with a remedy.
+
+    Subclasses may define
+
+    ``_param_aliases``
+        dict alias -> canonical name. Aliases are understood by
+        :meth:`set_params` only, hence in every search over parameters;
+        ``get_params``, ``repr`` and ``clone`` know canonical names alone.
+    ``_param_remedies``
+        dict canonical name -> sentence added to the error raised when that
+        parameter is outside its constraints.
+    """
+
+    _param_aliases = {}
+    _param_remedies = {}
+
+    def set_params(self, **params):
+        """Set parameters, under their own names or an alias.
+
+        Parameters
+        ----------
+        **params : dict
+            Estimator parameters. ``nested__name`` reaches into estimators held
+            by this one.
+
+        Returns
+        -------
+        self : object
+            This estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is unknown, or is given under two of its names.
+        """
+        canonical, given_as = {}, {}
+        for name, value in params.items():
+            head, sep, tail = name.partition("__")
+            key = self._param_aliases.get(head, head) + sep + tail
+            if key in canonical:
+                raise ValueError(
+                    f"{type(self).__name__}: parameter {key!r} was given twice, as "
+                    f"{given_as[key]!r} and as {name!r}. Keep one of them."
+                )
+            canonical[key], given_as[key] = value, name
+        return super().set_params(**canonical)
+
+    def _validate_params(self):
+        try:
+            super()._validate_params()
+        except InvalidParameterError as error:
+            message = str(error)
+            for name, remedy in self._param_remedies.items():
+                if message.startswith(f"The {name!r} parameter"):
+                    raise InvalidParameterError(f"{message} {remedy}") from None
+            raise
