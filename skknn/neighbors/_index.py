@@ -86,20 +86,23 @@ class NeighborIndex:
             rows = np.column_stack([rows, np.zeros(len(rows), dtype=rows.dtype)])
         return self._search(rows, k, None)
 
-    def leave_one_out(self, k):
+    def leave_one_out(self, k, part=slice(None)):
         """Nearest other rows of each training row, itself left out by number.
 
         Parameters
         ----------
         k : int
             From 1 to ``n_samples_ - 1``.
+        part : slice, default=slice(None)
+            Training rows to answer for.
 
         Returns
         -------
-        distances : ndarray of shape (n_samples_, k), float64
-        ids : ndarray of shape (n_samples_, k), intp
+        distances : ndarray of shape (n_rows, k), float64
+        ids : ndarray of shape (n_rows, k), intp
         """
-        return self._search(self._rows, k, np.arange(self.n_samples_))
+        own = np.arange(self.n_samples_)[part]
+        return self._search(self._rows[part], k, own)
 
     def _prepare(self, X):
         rows = self.preprocessor_.transform(X)
