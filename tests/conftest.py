@@ -1,0 +1,36 @@
+"""Fixtures shared by the tests."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """scikit-learn's 1,797 scans, shuffled: X (n, 64) in [0, 1], y (n,)."""
+    from sklearn.datasets import load_digits
+
+    X, y = load_digits(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(y))
+    return X[order] / 16, y[order]
+
+
+@pytest.fixture(scope="session")
+def photo_data():
+    """Folder with real photo sets, named by the environment variable SKKNN_DATA."""
+    folder = os.environ.get("SKKNN_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("SKKNN_DATA names no folder with photo sets")
+    return Path(folder)
+
+
+def pytest_collection_modifyitems(items):
+    gpu = [item for item in items if "gpu" in item.keywords]
+    if gpu:
+        import torch
+
+        if not torch.cuda.is_available():
+            for item in gpu:
+                item.add_marker(pytest.mark.skip(reason="no CUDA device"))

@@ -1,0 +1,59 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from references import votes
+
+from skknn.neighbors import soft_votes, true_class_votes
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    data=st.data(),
+    k=st.integers(1, 12),
+    n_classes=st.integers(2, 5),
+    tau=st.floats(1e-4, 10),
+)
+def test_equals_a_plain_loop(data, k, n_classes, tau):
+    draw = st.lists(st.floats(0, 4), min_size=k, max_size=k)
+    distances = np.array([sorted(data.draw(draw)) for _ in range(3)])
+    labels = np.array(
+        [
+            data.draw(st.lists(st.integers(0, n_classes - 1), min_size=k, max_size=k))
+            for _ in range(3)
+        ]
+    )
+    got = soft_votes(distances, labels, tau, n_classes)
+    for row in range(3):
+        pairs = [(d, i) for i, d in enumerate(distances[row])]
+        want = votes(pairs, labels[row], tau, n_classes)
+        np.testing.assert_allclose(got[row], want, atol=1e-14)
+    np.testing.assert_allclose(got.sum(axis=1), 1, atol=1e-14)
+
+
+@pytest.mark.parametrize("tau", [1e-300, 1e-12, 1e-3, 1.0, 1e300, math.inf])
+def test_no_nan_at_any_temperature(tau):
+    distances = np.array([[0.0, 1e-9, 1.0, 1e6], [5.0, 5.0, 5.0, 5.0]])
+    labels = np.array([[0, 1, 1, 1], [0, 1, 1, 1]])
+    got = soft_votes(distances, labels, tau, 2)
+    assert np.isfinite(got).all()
+    np.testing.assert_allclose(got.sum(axis=1), 1)
+    np.testing.assert_allclose(got[1], [0.25, 0.75])
+
+
+def test_far_neighbours_keep_their_votes_at_small_temperatures():
+    # exp(-2 / 0.001) is zero even in float64.
+    got = soft_votes(np.array([[2.0, 2.001]]), np.array([[1, 0]]), 0.001, 2)
+    np.testing.assert_allclose(got, [[1 / (1 + math.e), math.e / (1 + math.e)]])
+
+
+def test_true_class_probability_is_bitwise_that_of_the_votes():
+    rng = np.random.default_rng(1)
+    distances = np.sort(rng.random((200, 30)), axis=1)
+    labels = rng.integers(0, 4, (200, 30))
+    own = rng.integers(0, 4, 200)
+    proba = soft_votes(distances, labels, 0.03, 4)
+    got = true_class_votes(distances, labels == own[:, None], 0.03)
+    np.testing.assert_array_equal(got, proba[np.arange(200), own])
