@@ -1,0 +1,176 @@
+"""Build the frozen torch module: architecture, weights, input size."""
+
+import copy
+import difflib
+import threading
+
+import timm
+import torch
+from timm.models import get_pretrained_cfg
+
+from ._weights import (
+    check_downloadable,
+    no_weights_message,
+    packaged_weights,
+    read_state_dict,
+    to_timm_keys,
+)
+
+# Random initialisation goes through torch's global generator.
+_BUILDING = threading.Lock()
+
+
+def load_backbone(
+    backbone, *, weights="auto", image_size=None, backbone_params=None, seed=0
+):
+    """Return a module in evaluation mode, without classifier, on the CPU.
+
+    Parameters
+    ----------
+    backbone : str, Module or callable
+        timm name, module (copied), or function that returns one.
+    weights : "auto", None or path
+        For a name; a module brings its own.
+    image_size : None, int or (height, width)
+        Input size where it differs from the model's own.
+    backbone_params : dict, optional
+        Passed to ``timm.create_model`` or to the callable.
+    seed : int
+        For random weights.
+
+    Returns
+    -------
+    torch.nn.Module
+
+    Raises
+    ------
+    ValueError, OSError
+        If name, weights or size do not fit.
+    """
+    params = dict(backbone_params or {})
+    size = _pair(image_size)
+    with _BUILDING, torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if isinstance(backbone, torch.nn.Module):
+            if params:
+                raise ValueError(
+                    "backbone_params is for names and functions; backbone is a "
+                    f"{type(backbone).__name__} that is built already. Leave it None."
+                )
+            module = copy.deepcopy(backbone)
+        elif isinstance(backbone, str):
+            module = _from_name(backbone, weights, size, params)
+        else:
+            module = backbone(**params)
+            if not isinstance(module, torch.nn.Module):
+                raise TypeError(
+                    f"backbone={backbone!r} returned a {type(module).__name__}, not a "
+                    "torch.nn.Module."
+                )
+        if not isinstance(backbone, str) and not (
+            weights is None or isinstance(weights, str) and weights == "auto"
+        ):
+            _load_strict(module, read_state_dict(weights), weights)
+    return module.eval().requires_grad_(False).to("cpu")
+
+
+def _from_name(name, weights, size, params):
+    if "num_classes" in params:
+        raise ValueError(
+            "backbone_params must not set num_classes: the classifier is always "
+            "removed."
+        )
+    if "img_size" in params:
+        raise ValueError(
+            "Use image_size= instead of backbone_params={'img_size': ...}."
+        )
+    if ":" not in name and not timm.is_model(name):
+        near = difflib.get_close_matches(name, timm.list_models(), n=5, cutoff=0.5)
+        raise ValueError(
+            f"backbone={name!r} is no timm model"
+            + (f"; close names: {', '.join(near)}" if near else "")
+            + ". timm.list_models() lists them all; 'hf-hub:owner/name' takes one from "
+            "the hub."
+        )
+    if weights is None:
+        return _create(name, size, params)
+    if isinstance(weights, str) and weights == "auto":
+        file = packaged_weights(name)
+        if file is None:
+            return _download(name, size, params)
+    else:
+        file = weights
+    return _from_file(name, file, size, params)
+
+
+def _from_file(name, file, size, params):
+    state = read_state_dict(file)
+    if "_conv_stem.weight" in state:
+        state = to_timm_keys(state, timm.create_model(name, **params))
+    config = get_pretrained_cfg(name)
+    heads = getattr(config, "classifier", None) or ()
+    heads = (heads,) if isinstance(heads, str) else heads
+    classes = [
+        len(state[f"{head}.weight"]) for head in heads if f"{head}.weight" in state
+    ]
+    # Building with the classifier that the file has keeps timm's loading strict;
+    # otherwise a wrong file would leave random weights behind without a word.
+    n_classes = classes[0] if classes else 0
+    overlay = {"state_dict": state, "num_classes": n_classes}
+    try:
+        module = _create(
+            name,
+            size,
+            params | {"num_classes": n_classes},
+            pretrained=True,
+            pretrained_cfg_overlay=overlay,
+        )
+    except (RuntimeError, KeyError, IndexError, AttributeError) as error:
+        raise ValueError(
+            f"weights={str(file)!r} do not fit backbone={name!r}: {error}"
+        ) from error
+    if n_classes:
+        module.reset_classifier(0)
+    # The overlay stays in the configuration, and with it the tensors.
+    module.pretrained_cfg.pop("state_dict", None)
+    return module
+
+
+def _download(name, size, params):
+    if ":" in name:
+        source, _, model_id = name.partition(":")
+        if source.replace("_", "-") == "hf-hub":
+            check_downloadable(name, {"hf_hub_id": model_id})
+    else:
+        check_downloadable(name, get_pretrained_cfg(name).to_dict())
+    try:
+        return _create(name, size, params, pretrained=True)
+    except (OSError, RuntimeError) as error:
+        if isinstance(error, torch.OutOfMemoryError):
+            raise
+        raise OSError(
+            no_weights_message(name, f"{type(error).__name__}: {error}")
+        ) from error
+
+
+def _create(name, size, params, **kwargs):
+    kwargs = {"num_classes": 0} | params | kwargs
+    module = timm.create_model(name, **kwargs)
+    if size is not None and hasattr(module, "set_input_size"):
+        module.set_input_size(img_size=size)
+    return module
+
+
+def _load_strict(module, state, path):
+    try:
+        module.load_state_dict(state, strict=True)
+    except RuntimeError as error:
+        raise ValueError(
+            f"weights={str(path)!r} do not fit the backbone: {error}"
+        ) from None
+
+
+def _pair(size):
+    if size is None:
+        return None
+    return (int(size), int(size)) if not hasattr(size, "__len__") else tuple(size)

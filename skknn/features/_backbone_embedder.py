@@ -1,0 +1,289 @@
+"""Images -> features of a frozen pretrained backbone."""
+
+import numbers
+import os
+import secrets
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from .._params import Interval, ParamsMixin, StrOptions, fit_context
+from ._run import extract_rows
+
+
+class BackboneEmbedder(
+    ParamsMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
+    """Embed images with a frozen pretrained network.
+
+    ``fit`` trains nothing: it loads the network and looks at the form of ``X``.
+    ``transform`` gives each image's row of features.
+
+    Parameters
+    ----------
+    backbone : str, Module or callable, default="tf_efficientnet_lite0"
+        A timm model name (also "hf-hub:owner/name"), a torch module, or a function
+        that returns one.
+    weights : "auto", None or path, default="auto"
+        "auto" takes an installed weight package, else timm's download; None draws
+        random weights from ``random_state``; a path names a .safetensors or .pth
+        file.
+    pooling : {"auto"}, default="auto"
+        How the feature map becomes one row: "auto" is the model's own way.
+    layer : None
+        The last one.
+    image_size : int or (height, width), default=None
+        Input size; None takes the model's own.
+    image_shape : (height, width) or (height, width, channels), default=None
+        Shape of the images when ``X`` holds flattened ones, one a row.
+    batch_size : int, default=32
+        Images in one forward pass.
+    device : str or torch.device, default=None
+        None takes CUDA, else MPS, else the CPU.
+    precision : {"auto"}, default="auto"
+        float32.
+    n_jobs : int, default=None
+        Threads that read and decode images; None means one a processor.
+    memory : str or Path, default=None
+        Folder in which rows of features are kept for later runs.
+    on_error : {"raise", "nan"}, default="raise"
+        What an image that cannot be read does.
+    backbone_params : dict, default=None
+        Further arguments of ``timm.create_model`` or of the function.
+    random_state : int, RandomState or None, default=None
+        For random weights only.
+    verbose : int, default=0
+        A progress bar when above 0.
+
+    Attributes
+    ----------
+    backbone_ : object
+        The loaded backbone; its ``module`` is the torch module.
+    device_ : torch.device
+        Where it computes.
+    n_features_in_ : int
+        Only when ``X`` in ``fit`` held flattened images.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skknn import BackboneEmbedder
+    >>> images = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), "uint8")
+    >>> embedder = BackboneEmbedder("test_resnet", weights=None, random_state=0)
+    >>> embedder.fit_transform(images).shape
+    (3, 96)
+    """
+
+    _parameter_constraints = {
+        "backbone": [str, callable],
+        "weights": [str, os.PathLike, None],
+        "pooling": [StrOptions({"auto"})],
+        "layer": [None],
+        "image_size": [
+            Interval(numbers.Integral, 1, None, closed="left"),
+            tuple,
+            list,
+            None,
+        ],
+        "image_shape": [tuple, list, None],
+        "batch_size": [Interval(numbers.Integral, 1, None, closed="left")],
+        "device": "no_validation",
+        "precision": [StrOptions({"auto"})],
+        "n_jobs": [numbers.Integral, None],
+        "memory": [str, os.PathLike, None],
+        "on_error": [StrOptions({"raise", "nan"})],
+        "backbone_params": [dict, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        backbone="tf_efficientnet_lite0",
+        *,
+        weights="auto",
+        pooling="auto",
+        layer=None,
+        image_size=None,
+        image_shape=None,
+        batch_size=32,
+        device=None,
+        precision="auto",
+        n_jobs=None,
+        memory=None,
+        on_error="raise",
+        backbone_params=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.backbone = backbone
+        self.weights = weights
+        self.pooling = pooling
+        self.layer = layer
+        self.image_size = image_size
+        self.image_shape = image_shape
+        self.batch_size = batch_size
+        self.device = device
+        self.precision = precision
+        self.n_jobs = n_jobs
+        self.memory = memory
+        self.on_error = on_error
+        self.backbone_params = backbone_params
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Load the backbone and note the form of ``X``; nothing is trained.
+
+        Parameters
+        ----------
+        X : list, array, tensor or Dataset of images, or 2-D array
+            Images are not decoded here.
+        y : ignored
+
+        Returns
+        -------
+        self : BackboneEmbedder
+        """
+        self._fit_input(X)
+        if self.random_state is None:
+            # Not numpy's global generator, which belongs to the user.
+            self._seed = secrets.randbits(31)
+        else:
+            self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        self._live = None
+        self._n_features_out = self.backbone_.n_features
+        return self
+
+    def transform(self, X):
+        """Embed images.
+
+        Parameters
+        ----------
+        X : list, array, tensor or Dataset of images, or 2-D array
+            2-D rows are flattened images with as many features as in ``fit``.
+
+        Returns
+        -------
+        features : ndarray of shape (n, n_features_out), float32
+            Or what ``set_output`` says.
+        """
+        check_is_fitted(self)
+        images = self._images(X)
+        extractor = self.backbone_
+        cache = self._open_cache(extractor)
+        bar = None
+        if self.verbose:
+            from tqdm.auto import tqdm
+
+            bar = tqdm(total=len(images), desc="embedding", unit="image")
+        try:
+            rows, failed = extract_rows(
+                images,
+                extractor.prepare,
+                extractor.forward,
+                self._n_features_out,
+                batch_size=self.batch_size,
+                n_threads=self._n_threads(),
+                cache=cache,
+                on_error=self.on_error,
+                progress=None if bar is None else bar.update,
+            )
+        finally:
+            if bar is not None:
+                bar.close()
+            if cache is not None:
+                cache.close()
+        if self.on_error == "nan":
+            self.failed_ = [row for row, _ in failed]
+        return rows
+
+    @property
+    def backbone_(self):
+        """The loaded backbone (loaded again after unpickling)."""
+        if not self.__sklearn_is_fitted__() and not hasattr(self, "_seed"):
+            raise AttributeError("backbone_ is there after fit only")
+        if getattr(self, "_live", None) is None:
+            from ..backbones._extractor import build_extractor
+
+            self._live = build_extractor(
+                self.backbone,
+                weights=self.weights,
+                image_size=self.image_size,
+                backbone_params=self.backbone_params,
+                seed=self._seed,
+                device=self.device,
+            )
+        return self._live
+
+    @property
+    def device_(self):
+        """The torch device that computes."""
+        return self.backbone_.device
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "_n_features_out")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+    def __getstate__(self):
+        state = dict(super().__getstate__())
+        state.pop("_live", None)
+        return state
+
+    def _fit_input(self, X):
+        from ..inputs import (
+            as_images,
+            is_rows,
+            resolve_image_shape,
+            resolve_value_range,
+        )
+
+        for name in ("n_features_in_", "feature_names_in_", "_image_shape", "_range"):
+            if hasattr(self, name):
+                delattr(self, name)
+        if is_rows(X):
+            dtype = getattr(X, "dtype", np.dtype(float))
+            X = validate_data(self, X)
+            self._image_shape = resolve_image_shape(self.image_shape, X.shape[1])
+            self._range = resolve_value_range(X, dtype)
+        else:
+            as_images(X)
+
+    def _images(self, X):
+        from ..inputs import RowImages, as_images, is_rows
+
+        if not is_rows(X):
+            return as_images(X)
+        if not hasattr(self, "_image_shape"):
+            raise ValueError(
+                "X is a 2-D array of numbers, but fit saw images. Pass images, or fit "
+                "on 2-D rows of flattened images."
+            )
+        X = validate_data(self, X, reset=False)
+        return RowImages(X, self._image_shape, self._range)
+
+    def _n_threads(self):
+        import joblib
+
+        if self.n_jobs is None:
+            return joblib.cpu_count()
+        return joblib.effective_n_jobs(self.n_jobs)
+
+    def _open_cache(self, extractor):
+        if self.memory is None:
+            return None
+        from ._row_cache import RowCache
+
+        return RowCache(self.memory, extractor.identity(), self._n_features_out)

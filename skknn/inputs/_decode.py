@@ -1,0 +1,149 @@
+"""One image in any form -> one 8-bit RGB PIL image.
+
+Every way in ends in the same 8-bit RGB pixels, so the same picture gives the
+same features however it was handed over.
+"""
+
+import io
+import sys
+
+import numpy as np
+from PIL import Image, ImageOps
+
+_ALPHA_MODES = ("RGBA", "RGBa", "LA", "La", "PA")
+
+
+class BadImageError(ValueError, OSError):
+    """An image that cannot be read; the message names its row, file and remedy.
+
+    Attributes
+    ----------
+    row : int or None
+        Position in the input.
+    """
+
+    row = None
+
+
+def from_bytes(data):
+    """Decode the first frame of an encoded image file."""
+    if not data:
+        raise ValueError("the file is empty (0 bytes)")
+    with Image.open(io.BytesIO(data)) as image:
+        return from_pil(image)
+
+
+def from_pil(image):
+    """Turn a PIL image of any mode upright, composite it on white, make it RGB."""
+    if image.width < 1 or image.height < 1:
+        raise ValueError(f"the image has no pixels (size {image.size})")
+    image.load()
+    upright = ImageOps.exif_transpose(image)
+    mode = upright.mode
+    if mode.startswith("I;16"):
+        return from_array(np.asarray(upright).astype(np.uint16))
+    if mode == "I":
+        return from_array(_narrow(np.asarray(upright)))
+    if mode == "F":
+        return from_array(np.asarray(upright))
+    if mode in _ALPHA_MODES or "transparency" in upright.info:
+        rgba = upright.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
+        return Image.alpha_composite(white, rgba).convert("RGB")
+    if mode == "RGB":
+        # A copy: the caller's object (or a closing file) must not be shared.
+        return upright.copy() if upright is image else upright
+    return upright.convert("RGB")
+
+
+def from_array(array):
+    """Turn an (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) array into RGB."""
+    array = np.asarray(array)
+    if array.ndim not in (2, 3):
+        raise ValueError(
+            f"an array of shape {array.shape} is no image. Use (height, width) for "
+            "grey or (height, width, 1, 3 or 4)"
+        )
+    if array.ndim == 3 and array.shape[2] not in (1, 3, 4):
+        hint = ""
+        if array.shape[0] in (1, 3, 4):
+            hint = ". The channels come first here: use array.transpose(1, 2, 0)"
+        raise ValueError(
+            f"an array of shape {array.shape} has {array.shape[2]} channels, allowed "
+            f"are 1 (grey), 3 (RGB) and 4 (RGBA) in the last axis{hint}"
+        )
+    if array.size == 0:
+        raise ValueError(f"an array of shape {array.shape} has no pixels")
+    pixels = _to_uint8(array)
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[:, :, 0]
+    if pixels.ndim == 3 and pixels.shape[2] == 4:
+        return from_pil(Image.fromarray(pixels, "RGBA"))
+    return Image.fromarray(pixels).convert("RGB")
+
+
+def from_tensor(tensor):
+    """Turn a (C, H, W) or (H, W) torch tensor into RGB."""
+    tensor = tensor.detach().cpu()
+    if tensor.dtype.is_floating_point:
+        tensor = tensor.float()
+    array = tensor.numpy()
+    if array.ndim == 3:
+        if array.shape[0] not in (1, 3, 4):
+            hint = ""
+            if array.shape[2] in (1, 3, 4):
+                hint = ". The channels come last here: use tensor.permute(2, 0, 1)"
+            raise ValueError(
+                f"a tensor of shape {array.shape} has {array.shape[0]} channels, "
+                f"allowed are 1 (grey), 3 (RGB) and 4 (RGBA) in the first axis{hint}"
+            )
+        array = array.transpose(1, 2, 0)
+    return from_array(array)
+
+
+def is_tensor(obj):
+    """Tell whether ``obj`` is a torch tensor, without importing torch."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(obj, torch.Tensor)
+
+
+def _to_uint8(array):
+    kind = array.dtype.kind
+    if array.dtype == np.uint8:
+        return np.ascontiguousarray(array)
+    if array.dtype == bool:
+        return array.astype(np.uint8) * np.uint8(255)
+    if array.dtype == np.uint16:
+        # 65535 / 255 = 257: white stays white.
+        return ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    if kind in "ui":
+        low, high = array.min(), array.max()
+        if low < 0 or high > 255:
+            raise ValueError(
+                f"whole-number pixels range from {low} to {high}, allowed are 0 to "
+                "255 (or dtype uint16 for 16-bit images)"
+            )
+        return array.astype(np.uint8)
+    if kind == "f":
+        low, high = float(array.min()), float(array.max())
+        # Written so that NaN fails too.
+        if not (low >= 0.0 and high <= 1.0):
+            raise ValueError(
+                f"float pixels range from {low:g} to {high:g}, allowed are 0 to 1. "
+                "Divide by the largest possible value, or convert to uint8"
+            )
+        return np.rint(array.astype(np.float64) * 255.0).astype(np.uint8)
+    raise ValueError(
+        f"pixels of dtype {array.dtype} are not supported: use uint8, or floats in "
+        "[0, 1]"
+    )
+
+
+def _narrow(array):
+    """32-bit grey levels that are really 16-bit ones (how some PNG, TIFF open)."""
+    low, high = int(array.min()), int(array.max())
+    if low < 0 or high > 65535:
+        raise ValueError(
+            f"32-bit grey levels range from {low} to {high}, allowed are 0 to 65535"
+        )
+    return array.astype(np.uint16)
