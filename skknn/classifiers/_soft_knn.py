@@ -95,7 +95,7 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
     >>> X, y = load_digits(return_X_y=True)
     >>> knn = SoftKNNClassifier(n_neighbors=8, tau=0.1).fit(X[:1000], y[:1000])
     >>> round(knn.score(X[1000:], y[1000:]), 2)
-    0.97
+    0.96
     >>> knn.predict_proba(None).shape  # each training row, itself left out
     (1000, 10)
     """

@@ -99,9 +99,14 @@ class KNNWeightedLogisticRegression(
 
     Notes
     -----
-    At the default ``tol``, probabilities on well-conditioned data (L2-normalised or
-    standardised features, C about 1) agree with the exact minimiser to about 1e-6.
-    For 1e-8, pass float64 rows and ``tol=1e-10, max_iter=10000``.
+    ``tol`` bounds the gradient, so the distance to the exact minimiser grows with
+    ``C`` and the number of rows. Measured on standardised tables of 75 to 285 rows
+    with ``C`` of 0.1 to 1, probabilities are within 3e-5 of the minimiser's at the
+    default and within 1e-6 at ``tol=1e-9``, the limit of L-BFGS in float64. For 1e-8
+    take Newton's method, affordable up to a few hundred columns times classes:
+    ``JointKNNClassifier(lam=0, estimator=LogisticRegression(
+    solver="newton-cholesky", tol=1e-10))``. float32 rows halve memory and time; the
+    solver then stops where rounding stops it: within 3e-3 on the digits scans.
 
     References
     ----------
@@ -116,8 +121,8 @@ class KNNWeightedLogisticRegression(
     >>> clf = KNNWeightedLogisticRegression(alpha=0.01).fit(X[:1000] / 16, y[:1000])
     >>> round(clf.score(X[1000:] / 16, y[1000:]), 2)
     0.93
-    >>> int(clf.knn_proba_.argmin())  # the hardest training row
-    637
+    >>> clf.sample_weight_.shape, bool((clf.sample_weight_ >= 1).all())
+    ((1000,), True)
     """
 
     _parameter_constraints = {
