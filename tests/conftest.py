@@ -1,6 +1,13 @@
 """Fixtures shared by the tests."""
 
 import os
+
+# Small matrix products on several threads crawl as soon as another process wants a
+# core, and their last bits depend on the number of threads. Set before numpy loads;
+# a value from outside wins.
+for _pool in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_pool, "1")
+
 from pathlib import Path
 
 import numpy as np

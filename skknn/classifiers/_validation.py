@@ -90,9 +90,10 @@ def validate_target(estimator, X, y):
     check_classification_targets(y)
     estimator.classes_ = np.unique(y)
     if len(estimator.classes_) < 2:
+        only = estimator.classes_.tolist()[0]
         raise ValueError(
-            f"y has one class only ({estimator.classes_[0]!r}); {name} needs at "
-            "least 2 classes. Check y, or how the rows were split."
+            f"y has one class only ({only!r}); {name} needs at least 2 classes. Check "
+            "y, or how the rows were split."
         )
     return y
 

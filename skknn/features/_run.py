@@ -6,8 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from ..inputs import BadImageError
-
 
 def extract_rows(
     images,
@@ -49,6 +47,9 @@ def extract_rows(
     failed : list of (row, message)
         Rows of NaN; empty with ``on_error="raise"``.
     """
+    # Loads PIL, so not before there is an image to read.
+    from ..inputs import BadImageError
+
     n = len(images)
     out = np.empty((n, width), dtype=np.float32)
     failed = []

@@ -1,0 +1,142 @@
+"""Errors name the parameter, the value, what is allowed and the remedy."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+from skknn import (
+    JointKNNClassifier,
+    KNNWeightedLogisticRegression,
+    SoftKNNClassifier,
+)
+
+X = np.random.default_rng(0).normal(size=(30, 4))
+y = np.arange(30) % 3
+ALL = [SoftKNNClassifier, KNNWeightedLogisticRegression, JointKNNClassifier]
+GUIDED = ALL[1:]
+
+
+@pytest.mark.parametrize("cls", ALL)
+@pytest.mark.parametrize(
+    "name, value, allowed, remedy",
+    [
+        ("n_neighbors", 0, r"\[1, inf\)", "Use a positive int"),
+        ("n_neighbors", -3, r"\[1, inf\)", "Use a positive int"),
+        ("n_neighbors", 2.5, r"an int in", "Use a positive int"),
+        ("n_neighbors", "median", r"\{'mean'\}", "Use a positive int"),
+        ("tau", 0, r"\(0.0, inf\]", "Use a positive temperature"),
+        ("tau", -1.0, r"\(0.0, inf\]", "Use a positive temperature"),
+        ("tau", float("nan"), r"\(0.0, inf\]", "Use a positive temperature"),
+        ("tau", "hot", r"a float in", "Use a positive temperature"),
+        ("metric", "manhattan", "'sqeuclidean'", "2 \\* 'cosine'"),
+        ("preprocessing", "whiten", "'center-l2'", "Use 'center-l2'"),
+        ("algorithm", "kd_tree", "'brute'", "Use 'auto'"),
+        ("n_jobs", 1.5, "an instance of 'int'|'numbers.Integral'", "Use None"),
+    ],
+)
+def test_neighbour_parameters(cls, name, value, allowed, remedy):
+    with pytest.raises(ValueError) as caught:
+        cls(**{name: value}).fit(X, y)
+    _explains(caught, name, value, allowed, remedy)
+
+
+@pytest.mark.parametrize("cls", GUIDED)
+@pytest.mark.parametrize(
+    "name, value, allowed, remedy",
+    [
+        ("alpha", -0.1, r"\[0.0, inf\)", "alpha=0 switches the weights off"),
+        ("alpha", float("inf"), r"\[0.0, inf\)", "alpha=0"),
+        ("modulation", "hinge", "'focal'.*'nll'|'nll'.*'focal'", "A callable takes"),
+        ("gamma", -1, r"\[0.0, inf\)", "exponent of the focal weights"),
+        ("C", 0, r"\(0.0, inf\]", "inverse strength"),
+        ("class_weight", "even", "'balanced'", "Use 'balanced'"),
+    ],
+)
+def test_guide_parameters(cls, name, value, allowed, remedy):
+    with pytest.raises(ValueError) as caught:
+        cls(**{name: value}).fit(X, y)
+    _explains(caught, name, value, allowed, remedy)
+
+
+@pytest.mark.parametrize("value", [-0.01, 1.01, float("nan"), "half"])
+def test_lam(value):
+    with pytest.raises(ValueError) as caught:
+        JointKNNClassifier(lam=value).fit(X, y)
+    _explains(caught, "lam", value, r"\[0.0, 1.0\]", "0 is the base alone")
+
+
+@pytest.mark.parametrize("name", ["max_iter", "tol"])
+def test_solver_parameters(name):
+    with pytest.raises(ValueError) as caught:
+        KNNWeightedLogisticRegression(**{name: 0}).fit(X, y)
+    _explains(caught, name, 0, "inf", "")
+
+
+def _explains(caught, name, value, allowed, remedy):
+    message = str(caught.value)
+    assert f"The {name!r} parameter of" in message
+    assert f"Got {value!r} instead" in message
+    caught.match(allowed)
+    caught.match(remedy)
+
+
+@pytest.mark.parametrize("cls", ALL)
+@pytest.mark.parametrize("bad, word", [(np.nan, "NaN"), (np.inf, "infinity")])
+def test_bad_values_are_located(cls, bad, word):
+    broken = X.copy()
+    broken[[7, 9], 2] = bad
+    place = r"row 7, column 2; rows with one: 2\. Remove these rows or impute"
+    with pytest.raises(ValueError, match=rf"(?s){word}.*{place}"):
+        cls().fit(broken, y)
+    fitted = cls().fit(X, y)
+    with pytest.raises(ValueError, match=rf"(?s){word}.*{place}"):
+        fitted.predict(broken)
+
+
+@pytest.mark.parametrize("cls", ALL)
+@pytest.mark.parametrize(
+    "rows, labels, message",
+    [
+        (X, np.zeros(30), r"one class only \(0.0\).*at least 2 classes"),
+        (X[:0], y[:0], r"0 sample\(s\)"),
+        (X[:, :0], y, r"0 feature\(s\)"),
+        (X, y[:-1], r"inconsistent numbers of samples: \[30, 29\]"),
+        (X[:, 0], y, "Expected 2D array, got 1D array"),
+        (X[None], y, "dim 3"),
+        (X, None, "requires y to be passed"),
+        (X, X[:, 0], "continuous"),
+        (X, np.column_stack([y, y]), r"should be a 1d array"),
+        (X.astype(str).astype(object) + "x", y, "could not convert string to float"),
+        (X * 1j, y, "Complex data not supported"),
+    ],
+)
+def test_bad_rows_and_labels(cls, rows, labels, message):
+    with pytest.raises(ValueError, match=message):
+        cls().fit(rows, labels)
+
+
+@pytest.mark.parametrize("cls", ALL)
+def test_prediction_checks_its_rows(cls):
+    fitted = cls(5).fit(X, y)
+    with pytest.raises(ValueError, match="3 features, but .* is expecting 4"):
+        fitted.predict(X[:, :3])
+    with pytest.raises(ValueError, match="Expected 2D array"):
+        fitted.predict_proba(X[0])
+    with pytest.raises(NotFittedError):
+        clone(fitted).predict(X)
+
+
+def test_unknown_parameter_names_are_listed():
+    with pytest.raises(ValueError, match="Invalid parameter 'kk' .*n_neighbors"):
+        SoftKNNClassifier().set_params(kk=3)
+
+
+def test_device_is_checked_where_it_is_used():
+    from skknn._device import resolve_device
+
+    with pytest.raises(ValueError, match="device='gpu7' is not a torch device"):
+        resolve_device("gpu7")
+    with pytest.raises(ValueError, match="device='cuda:99' is not available here"):
+        resolve_device("cuda:99")
+    assert resolve_device("cpu").type == "cpu"
