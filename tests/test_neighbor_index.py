@@ -7,6 +7,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from skknn.neighbors import NeighborIndex
 from skknn.neighbors import _brute as brute
+from skknn.neighbors import _certified as certified
 from skknn.neighbors._exact import canonical_order, direct_sqdist, top_columns
 
 METRICS = ["sqeuclidean", "euclidean", "cosine"]
@@ -84,21 +85,22 @@ def test_points_within_rounding_of_each_other_are_searched_until_certain(monkeyp
     rng = np.random.default_rng(4)
     train = (1 + 1e-6 * rng.normal(size=(2000, 32))).astype(np.float32)
     index = NeighborIndex(preprocessing=None).fit(train)
-    seen = []
-    real = brute.BruteEngine._candidates
+    completed = []
+    real = certified.complete
 
-    def counted(self, queries, n_candidates, exclude):
-        seen.append(n_candidates)
-        return real(self, queries, n_candidates, exclude)
+    def counted(Q, *args):
+        completed.append(len(Q))
+        return real(Q, *args)
 
-    monkeypatch.setattr(brute.BruteEngine, "_candidates", counted)
+    monkeypatch.setattr(certified, "complete", counted)
     index.engine_._shift = None
     index.engine_._base = train
-    index.engine_._half = (np.einsum("ij,ij->i", train, train) / 2).astype(np.float32)
-    index.engine_._peak = float(np.linalg.norm(train, axis=1).max())
+    half = np.einsum("ij,ij->i", train, train, dtype=np.float64) / 2
+    index.engine_._half_scores = half.astype(np.float32)
+    index.engine_._peak = float(np.sqrt(2 * half.max()))
     _, ids = index.kneighbors(train[:30], 10)
     np.testing.assert_array_equal(ids, float64_order(train, train[:30])[:, :10])
-    assert max(seen) > min(seen)  # the first candidates were not enough
+    assert sum(completed) > 0  # the first candidates were not enough
 
 
 @pytest.mark.parametrize("width", [1 << 12, 1 << 16])
@@ -107,7 +109,7 @@ def test_blocks_do_not_change_the_result(monkeypatch, width):
     train = rng.normal(size=(2500, 6)).astype(np.float32)
     whole = NeighborIndex(preprocessing=None).fit(train).leave_one_out(9)
     monkeypatch.setattr(brute, "_SCORE_BYTES", width)
-    monkeypatch.setattr(brute, "_QUERY_ROWS", 37)
+    monkeypatch.setattr(brute.BruteEngine, "query_rows", 37)
     parts = NeighborIndex(preprocessing=None, n_jobs=2).fit(train).leave_one_out(9)
     for a, b in zip(whole, parts):
         np.testing.assert_array_equal(a, b)

@@ -1,4 +1,4 @@
-"""What every exact engine shares: canonical distances, order and certificate.
+"""What every exact engine shares: canonical distances and order.
 
 Engines only propose candidates. Their distances are then recomputed as float64 sums
 of squared differences and sorted by (distance, index), so that the engine, its
@@ -8,14 +8,15 @@ precision, its chunk size and its threads never change a result.
 import numpy as np
 
 # Gathered candidates at a time, in float64 values: stays in the L2 cache.
-_GATHER = 1 << 17
+_GATHER = 1 << 16
 
 
 def direct_sqdist(Q, X, ids):
     """Squared Euclidean distances by differences, in float64.
 
     The expansion ``|q|^2 - 2 q.x + |x|^2`` loses all digits for near-duplicates;
-    differences do not.
+    differences do not. The sum is numpy's own: the bits of
+    ``((q - x) ** 2).sum(axis=-1)`` on float64 rows, whatever the shape of ``ids``.
 
     Parameters
     ----------
@@ -37,11 +38,12 @@ def direct_sqdist(Q, X, ids):
         queries = Q[start : start + rows, None, :].astype(np.float64)
         for left in range(0, n_candidates, columns):
             part = ids[start : start + rows, left : left + columns]
-            difference = np.subtract(X[part], queries, dtype=np.float64)
-            np.einsum(
-                "ijk,ijk->ij",
+            difference = X[part].astype(np.float64, copy=False)
+            difference -= queries
+            np.multiply(difference, difference, out=difference)
+            np.add.reduce(
                 difference,
-                difference,
+                axis=-1,
                 out=out[start : start + rows, left : left + columns],
             )
     return out
@@ -54,14 +56,15 @@ def canonical_order(sqdist, ids):
     -------
     sqdist, ids : ndarrays of the shape given
     """
-    by_id = np.argsort(ids, axis=1, kind="stable")
-    ids = np.take_along_axis(ids, by_id, axis=1)
-    sqdist = np.take_along_axis(sqdist, by_id, axis=1)
-    by_distance = np.argsort(sqdist, axis=1, kind="stable")
-    return (
-        np.take_along_axis(sqdist, by_distance, axis=1),
-        np.take_along_axis(ids, by_distance, axis=1),
-    )
+    order = np.argsort(sqdist, axis=1)
+    sorted_sqdist = np.take_along_axis(sqdist, order, axis=1)
+    sorted_ids = np.take_along_axis(ids, order, axis=1)
+    # Only rows with ties need the second key.
+    tied = (sorted_sqdist[:, 1:] == sorted_sqdist[:, :-1]).any(axis=1)
+    if tied.any():
+        order = np.lexsort((sorted_ids[tied], sorted_sqdist[tied]), axis=1)
+        sorted_ids[tied] = np.take_along_axis(sorted_ids[tied], order, axis=1)
+    return sorted_sqdist, sorted_ids
 
 
 def top_columns(scores, k):

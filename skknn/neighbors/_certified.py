@@ -1,0 +1,143 @@
+"""The frame of every exact engine: propose, measure, certify, complete."""
+
+import numpy as np
+
+from ._complete import COMPLETE_ROWS, complete, float64_error
+from ._exact import canonical_order, direct_sqdist
+from ._threads import run_blocks
+
+# Bytes of float64 rows handled at a time.
+_BLOCK_BYTES = 1 << 23
+
+
+class CertifiedEngine:
+    """Exact squared Euclidean neighbours of dense rows.
+
+    With rows shifted by a common vector, ``score = q.x - |x|^2 / 2`` falls as the
+    distance grows. A subclass proposes candidates by a cheap, inexact score and says
+    how far it may be from the true one. The candidates are measured by differences
+    in float64. A query is settled when no row outside the candidates can come
+    before the k-th neighbour, ties included; the others are searched again in
+    float64 (``_complete``). The result is therefore the same in every engine.
+
+    Subclasses define ``_fit_filter()``, and ``_propose(Q, k, exclude)`` or
+    ``_block(Q, k, exclude)``.
+
+    Parameters
+    ----------
+    n_jobs : int or None
+        Threads over blocks of queries. None takes as many as BLAS may use.
+    """
+
+    name = "certified"
+    #: Queries handed to a thread at a time.
+    query_rows = 256
+
+    def __init__(self, n_jobs=None):
+        self.n_jobs = n_jobs
+
+    def fit(self, X):
+        """Keep ``X`` of shape (n_samples, n_features), float32 or float64."""
+        self.X_ = X
+        self._shift = _helpful_shift(X)
+        self._half = np.empty(len(X))
+        for part, rows in self._float64_blocks():
+            self._half[part] = np.einsum("ij,ij->i", rows, rows) / 2
+        self._peak = float(np.sqrt(2 * self._half.max())) * (1 + 1e-12)
+        self._fit_filter()
+        return self
+
+    def kneighbors(self, Q, k, exclude=None):
+        """The k nearest rows of each query.
+
+        Parameters
+        ----------
+        Q : ndarray of shape (n_queries, n_features)
+        k : int
+            At most n_samples, or n_samples - 1 with ``exclude``.
+        exclude : ndarray of shape (n_queries,), int, optional
+            One row of the base for each query that is no neighbour of it.
+
+        Returns
+        -------
+        sqdist : ndarray of shape (n_queries, k), float64
+        ids : ndarray of shape (n_queries, k), intp
+            Sorted by (distance, index).
+        """
+        sqdist = np.empty((len(Q), k), dtype=np.float64)
+        ids = np.empty((len(Q), k), dtype=np.intp)
+        sure = np.empty(len(Q), dtype=bool)
+
+        def settle(rows):
+            out = None if exclude is None else exclude[rows]
+            sqdist[rows], ids[rows], sure[rows] = self._block(Q[rows], k, out)
+
+        def finish(rows):
+            out = None if exclude is None else exclude[rows]
+            sqdist[rows], ids[rows] = complete(
+                Q[rows], self.X_, self._shift, self._peak, k, sqdist[rows, -1], out
+            )
+
+        size = self._block_rows(len(Q), k)
+        blocks = [slice(a, a + size) for a in range(0, len(Q), size)]
+        self._run(settle, blocks)
+        unsure = np.flatnonzero(~sure)
+        if len(unsure):
+            # Ties with k near n would make one block as large as n x n.
+            size = max(1, min(COMPLETE_ROWS, _BLOCK_BYTES // (8 * k)))
+            blocks = np.split(unsure, range(size, len(unsure), size))
+            run_blocks(finish, blocks, self.n_jobs)
+        return sqdist, ids
+
+    def _run(self, function, blocks):
+        run_blocks(function, blocks, self.n_jobs)
+
+    def _block_rows(self, n_queries, k):
+        """Queries of a block: fewer where the lists of candidates are long."""
+        return max(1, min(self.query_rows, _BLOCK_BYTES // (16 * k)))
+
+    def _block(self, Q, k, exclude):
+        """Neighbours of a block, and which rows are proven."""
+        ids, worst, error = self._propose(Q, k, exclude)
+        sqdist = direct_sqdist(Q, self.X_, ids)
+        if exclude is not None:
+            sqdist[ids == exclude[:, None]] = np.inf
+        sqdist, ids = canonical_order(sqdist, ids)
+        if worst is None:
+            sure = np.ones(len(Q), dtype=bool)
+        else:
+            _, squares = self._shifted(Q)
+            error = error + float64_error(np.sqrt(squares), self._peak, Q.shape[1])
+            sure = worst + error < (squares - sqdist[:, k - 1]) / 2
+        return sqdist[:, :k], ids[:, :k], sure
+
+    def _shifted(self, Q):
+        """Float64 queries minus the shift, and their squared norms."""
+        queries = Q.astype(np.float64)
+        if self._shift is not None:
+            queries -= self._shift
+        return queries, np.einsum("ij,ij->i", queries, queries)
+
+    def _float64_blocks(self):
+        """Pairs (slice, shifted float64 rows) over the base."""
+        size = max(1, _BLOCK_BYTES // (8 * max(1, self.X_.shape[1])))
+        for start in range(0, len(self.X_), size):
+            part = slice(start, start + size)
+            yield part, self._shifted_rows(part)
+
+    def _shifted_rows(self, part):
+        rows = self.X_[part].astype(np.float64)
+        if self._shift is not None:
+            rows -= self._shift
+        return rows
+
+
+def _helpful_shift(X):
+    """The mean of the rows where they lie off the origin, else None.
+
+    Distances do not feel a shift but rounding does. Prepared rows are nearly centred
+    already, and then a copy is saved.
+    """
+    mean = X.mean(axis=0, dtype=np.float64)
+    energy = np.einsum("ij,ij->", X, X, dtype=np.float64) / len(X)
+    return mean if 2 * (mean @ mean) > energy else None

@@ -1,0 +1,112 @@
+"""Blocks of queries over threads, each with single-threaded matrix products."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+
+from joblib import cpu_count, effective_n_jobs
+from threadpoolctl import ThreadpoolController
+
+
+def n_threads(n_jobs):
+    """Threads to use: ``n_jobs`` where given, else as many as BLAS may use.
+
+    The BLAS limit is what ``threadpool_limits``, joblib's worker processes and
+    ``OPENBLAS_NUM_THREADS`` set.
+    """
+    n_threads = effective_n_jobs(n_jobs)
+    if n_jobs is None and n_threads == 1:
+        pools = _controller().select(user_api="blas").lib_controllers
+        n_threads = min((pool.num_threads for pool in pools), default=cpu_count())
+    return n_threads
+
+
+def run_blocks(function, blocks, n_jobs, *, torch=None):
+    """Call ``function`` with each block, in threads when there are several.
+
+    Parameters
+    ----------
+    function : callable
+        Writes its result itself; blocks must not overlap.
+    blocks : list
+    n_jobs : int or None
+        None gives a single block all the threads of the matrix library.
+    torch : module, optional
+        The torch module, if ``function`` computes with it.
+    """
+    if len(blocks) == 1 and n_jobs is None:
+        function(blocks[0])
+        return
+    workers = min(n_threads(n_jobs), len(blocks))
+    with _BLAS.single(), _torch_single(torch):
+        if workers == 1:
+            for block in blocks:
+                function(block)
+            return
+        limit = None if torch is None else lambda: torch.set_num_threads(1)
+        with ThreadPoolExecutor(workers, initializer=limit) as pool:
+            for _ in pool.map(function, blocks):
+                pass
+
+
+@cache
+def _controller():
+    # Looking for the loaded libraries takes 5 ms; numpy's never changes.
+    return ThreadpoolController()
+
+
+class _SharedLimit:
+    """A process-wide limit that the first to enter sets and the last restores.
+
+    Nested limits would restore each other's values when searches run in several
+    threads of the user, and leave the process at one thread for good.
+    """
+
+    def __init__(self, set_limit, restore):
+        self._set_limit, self._restore = set_limit, restore
+        self._lock = threading.Lock()
+        self._inside, self._before = 0, None
+
+    @contextmanager
+    def single(self):
+        with self._lock:
+            if self._inside == 0:
+                self._before = self._set_limit()
+            self._inside += 1
+        try:
+            yield self._before
+        finally:
+            with self._lock:
+                self._inside -= 1
+                if self._inside == 0:
+                    self._restore(self._before)
+
+
+_BLAS = _SharedLimit(
+    lambda: _controller().limit(limits=1, user_api="blas"),
+    lambda limiter: limiter.restore_original_limits(),
+)
+
+
+def _torch_threads():
+    import torch
+
+    return torch.get_num_threads()
+
+
+_TORCH = _SharedLimit(_torch_threads, lambda before: None)
+
+
+@contextmanager
+def _torch_single(torch):
+    """torch's limit belongs to a thread, but new threads start from the last one."""
+    if torch is None:
+        yield
+        return
+    with _TORCH.single() as before:
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)

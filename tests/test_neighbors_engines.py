@@ -1,0 +1,249 @@
+"""Every exact engine against a float64 stable sort by (distance, index)."""
+
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from skknn.neighbors import NeighborIndex
+from skknn.neighbors import _certified as certified
+from skknn.neighbors._brute import BruteEngine
+from skknn.neighbors._complete import complete
+from skknn.neighbors._exact import direct_sqdist
+
+ENGINES = {"brute": lambda **kw: BruteEngine(**kw)}
+
+
+@pytest.fixture(params=ENGINES)
+def make(request):
+    return ENGINES[request.param]
+
+
+def reference(train, queries, k, exclude=None):
+    """Squared distances and ids of the k first by a stable sort in float64."""
+    train, queries = train.astype(np.float64), queries.astype(np.float64)
+    ids = np.empty((len(queries), k), dtype=np.intp)
+    sqdist = np.empty((len(queries), k))
+    for row, q in enumerate(queries):
+        d2 = ((train - q) ** 2).sum(axis=1)
+        if exclude is not None:
+            d2[exclude[row]] = np.inf
+        ids[row] = np.argsort(d2, kind="stable")[:k]
+        sqdist[row] = d2[ids[row]]
+    return sqdist, ids
+
+
+def check(engine, train, queries, k, exclude=None):
+    sqdist, ids = engine.kneighbors(queries, k, exclude)
+    want, want_ids = reference(train, queries, k, exclude)
+    np.testing.assert_array_equal(ids, want_ids)
+    np.testing.assert_allclose(sqdist, want, rtol=1e-12)
+
+
+def clustered(n, d, seed=0, dtype=np.float32):
+    """Unit rows around 20 centres, most of the variance in few directions."""
+    rng = np.random.default_rng(seed)
+    centres = rng.standard_normal((20, d))
+    rows = centres[rng.integers(20, size=n)] + rng.standard_normal((n, d))
+    rows *= np.arange(1, d + 1) ** -0.25
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n, d, k", [(3000, 48, 20), (5000, 24, 128), (900, 130, 500)])
+def test_queries_and_leave_one_out(make, dtype, n, d, k):
+    train, queries = clustered(n, d, 0, dtype), clustered(70, d, 1, dtype)
+    engine = make().fit(train)
+    check(engine, train, queries, k)
+    part = np.arange(n)[-300:]
+    check(engine, train, train[part], k, part)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_hundreds_of_copies_across_the_k_boundary(make, dtype):
+    rng = np.random.default_rng(2)
+    train = rng.standard_normal((4000, 32)).astype(dtype)
+    copies = rng.choice(4000, 700, replace=False)
+    train[copies[:600]] = train[copies[0]]
+    train[copies[600:]] = train[copies[600]]
+    queries = np.vstack(
+        [train[copies[[0, 5, 600, 650]]], rng.standard_normal((40, 32))]
+    ).astype(dtype)
+    engine = make().fit(train)
+    for k in (1, 50, 99, 100, 300, 601):
+        check(engine, train, queries, k)
+    check(engine, train, train[copies], 64, copies)
+
+
+def test_near_duplicates_at_true_squared_distance_1e_6(make):
+    rng = np.random.default_rng(3)
+    train = clustered(2000, 64)
+    step = rng.standard_normal((60, 64))
+    step *= 1e-3 / np.linalg.norm(step, axis=1, keepdims=True)
+    train[60:120] = train[:60] + step
+    engine = make().fit(train)
+    own = np.arange(120)
+    check(engine, train, train[:120], 5, own)
+    sqdist, ids = engine.kneighbors(train[:60], 1, own[:60])
+    np.testing.assert_array_equal(ids[:, 0], own[60:])
+    np.testing.assert_allclose(sqdist[:, 0], 1e-6, rtol=1e-2)
+
+
+@pytest.mark.parametrize("spread", [1e-4, 1e-7])
+def test_points_closer_to_each_other_than_a_product_can_tell(make, spread):
+    rng = np.random.default_rng(4)
+    direction = rng.standard_normal(40)
+    train = direction / np.linalg.norm(direction) + spread * rng.standard_normal(
+        (1500, 40)
+    )
+    train = train.astype(np.float32)
+    # A few rows far away keep the mean from removing the common part.
+    train[:40] = -20 * train[:40]
+    check(make().fit(train), train, train[30:90], 25)
+
+
+@pytest.mark.parametrize("offset", [1e2, 1e5, 1e7])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_mean_much_larger_than_the_spread(make, offset, dtype):
+    rng = np.random.default_rng(5)
+    train = (rng.standard_normal((1200, 20)) + offset).astype(dtype)
+    check(make().fit(train), train, train[:50], 30)
+
+
+@pytest.mark.parametrize("scale", [1e-38, 1e-24, 1e-12, 1e12, 1e25])
+def test_scales_at_the_ends_of_float32(make, scale):
+    rng = np.random.default_rng(6)
+    train = (rng.standard_normal((800, 8)) * scale).astype(np.float32)
+    queries = (rng.standard_normal((20, 8)) * scale).astype(np.float32)
+    check(make().fit(train), train, queries, 5)
+
+
+def test_norms_over_many_orders_of_magnitude(make):
+    rng = np.random.default_rng(7)
+    train = rng.standard_normal((1500, 12)) * 10.0 ** rng.uniform(-6, 6, (1500, 1))
+    for dtype in (np.float32, np.float64):
+        rows = train.astype(dtype)
+        check(make().fit(rows), rows, rows[:60], 9)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_degenerate_sets(make, dtype):
+    same = np.full((700, 3), 2.5, dtype=dtype)
+    check(make().fit(same), same, same[:9], 699, np.arange(9))
+    zeros = np.zeros((500, 6), dtype=dtype)
+    zeros[::7] = np.random.default_rng(8).standard_normal((72, 6))
+    check(make().fit(zeros), zeros, zeros[:60], 40, np.arange(60))
+    pair = np.array([[1.0], [3.0]], dtype=dtype)
+    check(make().fit(pair), pair, pair, 1, np.arange(2))
+    check(make().fit(pair), pair, np.array([[2.0]], dtype=dtype), 2)
+    line = np.random.default_rng(9).standard_normal((2000, 1)).astype(dtype)
+    check(make().fit(line), line, line[:50], 33)
+    single = np.ones((1, 4), dtype=dtype)
+    check(make().fit(single), single, single, 1)
+
+
+@pytest.mark.parametrize("k", [1, 2, 1198, 1199])
+def test_k_up_to_all_other_rows(make, k):
+    train = clustered(1200, 16)
+    rows = np.arange(40)
+    check(make().fit(train), train, train[:40], k, rows)
+    check(make().fit(train), train, train[:40], k + 1)
+
+
+def test_block_sizes_and_threads_change_nothing(make, monkeypatch):
+    train = clustered(3000, 20)
+    rows = np.arange(3000)
+    whole = make().fit(train).kneighbors(train, 15, rows)
+    monkeypatch.setattr(certified.CertifiedEngine, "query_rows", 37)
+    for n_jobs in (1, 3):
+        parts = make(n_jobs=n_jobs).fit(train).kneighbors(train, 15, rows)
+        for a, b in zip(whole, parts):
+            np.testing.assert_array_equal(a, b)
+    one = [make().fit(train).kneighbors(train[i : i + 1], 15) for i in range(5)]
+    many = make().fit(train).kneighbors(train[:5], 15)
+    for i in range(5):
+        np.testing.assert_array_equal(one[i][0][0], many[0][i])
+        np.testing.assert_array_equal(one[i][1][0], many[1][i])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    n=st.integers(2, 90),
+    d=st.integers(1, 9),
+    dtype=st.sampled_from([np.float32, np.float64]),
+    engine=st.sampled_from(sorted(ENGINES)),
+    levels=st.sampled_from([2, 3, 1000]),
+    data=st.data(),
+)
+def test_any_shape(seed, n, d, dtype, engine, levels, data):
+    # Integers make distances exact, so that ties are true ties.
+    rng = np.random.default_rng(seed)
+    train = rng.integers(0, levels, (n, d)).astype(dtype)
+    k = data.draw(st.integers(1, n - 1))
+    fitted = ENGINES[engine]().fit(train)
+    check(fitted, train, train, k, np.arange(n))
+    check(fitted, train, rng.integers(0, levels, (5, d)).astype(dtype), k)
+
+
+def test_direct_distances_have_the_bits_of_a_numpy_sum():
+    rng = np.random.default_rng(10)
+    for d in (1, 2, 7, 8, 9, 63, 127, 128, 129, 137, 384, 1000):
+        X, Q = rng.standard_normal((2, 300, d)).astype(np.float32)
+        want = ((Q[:, None].astype(float) - X[None, :90].astype(float)) ** 2).sum(-1)
+        ids = np.tile(np.arange(90), (300, 1))
+        np.testing.assert_array_equal(direct_sqdist(Q, X, ids), want)
+        for row in (0, 5):
+            got = direct_sqdist(Q[row : row + 1], X, ids[:1, 3:4])
+            assert got[0, 0] == want[row, 3]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("slack", [0.0, 0.5])
+def test_the_last_resort_alone(dtype, slack, monkeypatch):
+    # A base of several tiles, copies included, from bounds tight and loose.
+    monkeypatch.setattr("skknn.neighbors._complete._TILE_BYTES", 1 << 15)
+    rng = np.random.default_rng(11)
+    train = rng.standard_normal((3000, 10)).astype(dtype)
+    train[rng.integers(3000, size=900)] = train[4]
+    queries = np.vstack([train[:30], rng.standard_normal((30, 10)).astype(dtype)])
+    exclude = np.r_[np.arange(30), np.full(30, 4)]
+    want, ids = reference(train, queries, 40, exclude)
+    peak = np.linalg.norm(train.astype(float), axis=1).max()
+    for shift in (None, train.mean(axis=0, dtype=np.float64)):
+        got = complete(
+            queries, train, shift, 2 * peak, 40, want[:, -1] * (1 + slack), exclude
+        )
+        np.testing.assert_array_equal(got[1], ids)
+        np.testing.assert_allclose(got[0], want, rtol=1e-12)
+
+
+def test_searches_in_several_threads_leave_the_blas_limit_as_it_was():
+    train = clustered(2000, 16)
+    engine = BruteEngine(n_jobs=2).fit(train)
+    with threadpool_limits(2, user_api="blas"):
+        before = [pool["num_threads"] for pool in threadpool_info()]
+        threads = [
+            threading.Thread(target=engine.kneighbors, args=(train, 10))
+            for _ in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [pool["num_threads"] for pool in threadpool_info()] == before
+
+
+def test_fit_of_float32_rows_makes_no_float64_copy():
+    import tracemalloc
+
+    rng = np.random.default_rng(12)
+    train = rng.standard_normal((400_000, 32), dtype=np.float32)
+    tracemalloc.start()
+    NeighborIndex(preprocessing=None).fit(train)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < train.nbytes
