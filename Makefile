@@ -1,0 +1,38 @@
+# `make demo` and `make test` need Python 3.11 or newer, pip and nothing else.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: help venv demo test lint doctest docs clean
+
+help:
+	@echo "make demo   install into $(VENV) and run the quick start on real images"
+	@echo "make test   install into $(VENV) and run all tests"
+	@echo "make lint   check code style"
+	@echo "make doctest run the examples in docstrings and in the README"
+
+venv: $(BIN)/python
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+demo: venv
+	$(BIN)/pip install --quiet ".[offline]"
+	$(BIN)/python examples/quickstart.py $(ARGS)
+
+test: venv
+	$(BIN)/pip install --quiet --editable ".[tests]"
+	$(BIN)/python -m pytest -n auto $(ARGS)
+
+lint: venv
+	$(BIN)/pip install --quiet "ruff>=0.8"
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+doctest: venv
+	$(BIN)/pip install --quiet --editable ".[tests]"
+	$(BIN)/python -m pytest --doctest-modules skknn
+	$(BIN)/python -m pytest --doctest-glob="README.md" README.md
+
+clean:
+	rm -rf build dist .pytest_cache .ruff_cache .hypothesis
