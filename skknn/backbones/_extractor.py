@@ -58,15 +58,27 @@ class Extractor:
         ndarray of shape (len(batch), n_features), float32
         """
         with torch.inference_mode():
-            pixels = torch.stack(batch).to(self.device)
-            x = pixels.float().div_(255.0).sub_(self._mean).div_(self._std)
-            features = self.module(x.contiguous(memory_format=torch.channels_last))
-            if features.ndim != 2:
-                raise ValueError(
-                    f"The backbone gave features of shape {tuple(features.shape)} for "
-                    f"a batch of {len(batch)}; expected {len(batch)} rows."
-                )
-            return features.float().cpu().numpy().astype(np.float32, copy=False)
+            features = self.features(self.normalize(torch.stack(batch)))
+            return features.cpu().numpy().astype(np.float32, copy=False)
+
+    def normalize(self, pixels):
+        """Return uint8 (n, 3, H, W) as the float32 tensor the module takes."""
+        x = pixels.to(self.device).float().div_(255.0)
+        x = x.sub_(self._mean).div_(self._std)
+        return x.contiguous(memory_format=torch.channels_last)
+
+    def features(self, x):
+        """Return pooled features (n, n_features), float32, of normalised pixels.
+
+        The caller chooses whether gradients are recorded.
+        """
+        features = self.module(x)
+        if features.ndim != 2:
+            raise ValueError(
+                f"The backbone gave features of shape {tuple(features.shape)} for "
+                f"a batch of {len(x)}; expected {len(x)} rows."
+            )
+        return features.float()
 
     def identity(self):
         """Return all that a row depends on besides the image, as plain JSON."""
