@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from references import votes
 
-from skknn.neighbors import soft_votes, true_class_votes
+from skknn.neighbors import _votes, soft_votes, true_class_votes
+from skknn.neighbors._votes import walk_soft_votes, walk_true_class_votes
 
 
 @settings(max_examples=100, deadline=None)
@@ -57,3 +58,34 @@ def test_true_class_probability_is_bitwise_that_of_the_votes():
     proba = soft_votes(distances, labels, 0.03, 4)
     got = true_class_votes(distances, labels == own[:, None], 0.03)
     np.testing.assert_array_equal(got, proba[np.arange(200), own])
+
+
+@pytest.mark.parametrize("tau", [1e-4, 0.01, 0.3, math.inf])
+@pytest.mark.parametrize("block", [50, 1 << 17])
+def test_walks_give_the_bits_of_one_k_at_a_time(tau, block, monkeypatch):
+    # Near-ties between classes are decided by the last bit: a walk that added partial
+    # sums in another order would predict other classes.
+    monkeypatch.setattr(_votes, "_BLOCK", block)
+    rng = np.random.default_rng(2)
+    distances = np.sort(rng.integers(0, 30, (101, 67)) / 7, axis=1)
+    labels = rng.integers(0, 5, (101, 67)).astype(np.uint8)
+    agree = labels == rng.integers(0, 5, (101, 1))
+    ks = [1, 2, 3, 10, 11, 64, 67]
+    walked = list(walk_soft_votes(distances, labels, tau, 5, ks))
+    own = walk_true_class_votes(distances, agree, tau, ks)
+    assert len(walked) == len(ks)
+    for j, k in enumerate(ks):
+        weights = [[math.exp(-((d - row[0]) / tau)) for d in row] for row in distances]
+        total = [sum(row[:k]) for row in weights]
+        want = np.zeros((101, 5))
+        for i, row in enumerate(weights):
+            for weight, label in zip(row[:k], labels[i]):
+                want[i, label] += weight
+            want[i] /= total[i]
+        np.testing.assert_allclose(walked[j], want, rtol=1e-13)
+        np.testing.assert_array_equal(
+            walked[j], soft_votes(distances[:, :k], labels[:, :k], tau, 5)
+        )
+        np.testing.assert_array_equal(
+            own[:, j], true_class_votes(distances[:, :k], agree[:, :k], tau)
+        )
