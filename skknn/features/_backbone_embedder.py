@@ -2,23 +2,17 @@
 
 import numbers
 import os
-import secrets
 
-import numpy as np
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-)
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin
+from sklearn.utils.validation import check_is_fitted
 
-from .._params import Interval, ParamsMixin, StrOptions, fit_context
+from .._params import Interval, StrOptions, fit_context
+from ._image_transformer import ImageTransformer
 from ._run import extract_rows
 
 
 class BackboneEmbedder(
-    ParamsMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    ImageTransformer, ClassNamePrefixFeaturesOutMixin, BaseEstimator
 ):
     """Embed images with a frozen pretrained network.
 
@@ -153,11 +147,7 @@ class BackboneEmbedder(
         self : BackboneEmbedder
         """
         self._fit_input(X)
-        if self.random_state is None:
-            # Not numpy's global generator, which belongs to the user.
-            self._seed = secrets.randbits(31)
-        else:
-            self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        self._seed = self._draw_seed()
         self._live = None
         self._n_features_out = self.backbone_.n_features
         return self
@@ -179,107 +169,28 @@ class BackboneEmbedder(
         images = self._images(X)
         extractor = self.backbone_
         cache = self._open_cache(extractor)
-        bar = None
-        if self.verbose:
-            from tqdm.auto import tqdm
-
-            bar = tqdm(total=len(images), desc="embedding", unit="image")
         try:
-            rows, failed = extract_rows(
-                images,
-                extractor.prepare,
-                extractor.forward,
-                self._n_features_out,
-                batch_size=self.batch_size,
-                n_threads=self._n_threads(),
-                cache=cache,
-                on_error=self.on_error,
-                progress=None if bar is None else bar.update,
-            )
+            with self._progress(len(images), "embedding") as progress:
+                rows, failed = extract_rows(
+                    images,
+                    extractor.prepare,
+                    extractor.forward,
+                    self._n_features_out,
+                    batch_size=self.batch_size,
+                    n_threads=self._n_threads(),
+                    cache=cache,
+                    on_error=self.on_error,
+                    progress=progress,
+                )
         finally:
-            if bar is not None:
-                bar.close()
             if cache is not None:
                 cache.close()
         if self.on_error == "nan":
             self.failed_ = [row for row, _ in failed]
         return rows
 
-    @property
-    def backbone_(self):
-        """The loaded backbone (loaded again after unpickling)."""
-        if not self.__sklearn_is_fitted__() and not hasattr(self, "_seed"):
-            raise AttributeError("backbone_ is there after fit only")
-        if getattr(self, "_live", None) is None:
-            from ..backbones._extractor import build_extractor
-
-            self._live = build_extractor(
-                self.backbone,
-                weights=self.weights,
-                image_size=self.image_size,
-                backbone_params=self.backbone_params,
-                seed=self._seed,
-                device=self.device,
-            )
-        return self._live
-
-    @property
-    def device_(self):
-        """The torch device that computes."""
-        return self.backbone_.device
-
     def __sklearn_is_fitted__(self):
         return hasattr(self, "_n_features_out")
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        tags.transformer_tags.preserves_dtype = []
-        return tags
-
-    def __getstate__(self):
-        state = dict(super().__getstate__())
-        state.pop("_live", None)
-        return state
-
-    def _fit_input(self, X):
-        from ..inputs import (
-            as_images,
-            is_rows,
-            resolve_image_shape,
-            resolve_value_range,
-        )
-
-        for name in ("n_features_in_", "feature_names_in_", "_image_shape", "_range"):
-            if hasattr(self, name):
-                delattr(self, name)
-        if is_rows(X):
-            dtype = getattr(X, "dtype", np.dtype(float))
-            X = validate_data(self, X)
-            self._image_shape = resolve_image_shape(self.image_shape, X.shape[1])
-            self._range = resolve_value_range(X, dtype)
-        else:
-            as_images(X)
-
-    def _images(self, X):
-        from ..inputs import RowImages, as_images, is_rows
-
-        if not is_rows(X):
-            return as_images(X)
-        if not hasattr(self, "_image_shape"):
-            raise ValueError(
-                "X is a 2-D array of numbers, but fit saw images. Pass images, or fit "
-                "on 2-D rows of flattened images."
-            )
-        X = validate_data(self, X, reset=False)
-        return RowImages(X, self._image_shape, self._range)
-
-    def _n_threads(self):
-        import joblib
-
-        if self.n_jobs is None:
-            return joblib.cpu_count()
-        return joblib.effective_n_jobs(self.n_jobs)
 
     def _open_cache(self, extractor):
         if self.memory is None:

@@ -16,6 +16,7 @@ def extract_rows(
     batch_size,
     n_threads,
     cache=None,
+    with_keys=False,
     on_error="raise",
     progress=None,
 ):
@@ -37,6 +38,9 @@ def extract_rows(
     n_threads : int
     cache : RowCache, optional
         Looked up before decoding, written after every batch.
+    with_keys : bool
+        Whether ``compute`` also takes the list of cache keys (None each without
+        cache), for caches that may hold a part of a row.
     on_error : {"raise", "nan"}
     progress : callable, optional
         Called with the number of rows that were finished.
@@ -95,9 +99,10 @@ def extract_rows(
                             fail(bad, error)
                 if not kept:
                     return
-                values = compute(prepared)
+                keys = [key for _, key in kept]
+                values = compute(prepared, keys) if with_keys else compute(prepared)
                 if cache is not None:
-                    cache.put([key for _, key in kept], values)
+                    cache.put(keys, values)
                 for (row, key), value in zip(kept, values, strict=True):
                     rows = waiting.pop(key) if key is not None else [row]
                     out[rows] = value
