@@ -74,6 +74,6 @@ class GuideMixin:
                 f"{type(self).__name__}: {base!r} stopped before it converged "
                 f"({failures[0]}). {self._convergence_remedy()}",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=4,  # past fit and its decorator, to the caller
             )
         return base

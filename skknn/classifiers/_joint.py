@@ -9,7 +9,6 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._params import HasMethods, Interval, ParamsMixin, fit_context
-from ._base_fit import fit_weighted
 from ._guide import GuideMixin
 from ._mixture import mix_proba
 from ._validation import (
@@ -17,7 +16,6 @@ from ._validation import (
     GUIDE_REMEDIES,
     KNN_ALIASES,
     validate_rows,
-    validate_target,
 )
 
 
@@ -299,4 +297,18 @@ class JointKNNClassifier(GuideMixin, ParamsMixin, ClassifierMixin, BaseEstimator
                 if name == "random_state" or name.endswith("__random_state")
             }
             base.set_params(**seeds)
+        if not hasattr(base, "predict_proba"):
+            raise ValueError(
+                f"estimator={base!r} has no predict_proba, so its predictions cannot "
+                "be mixed with votes. Wrap it in CalibratedClassifierCV, or choose a "
+                "classifier with probabilities."
+            )
         return base
+
+    def _convergence_remedy(self):
+        if self.estimator is None:
+            return (
+                "Scale the columns of X, for example with StandardScaler, or pass "
+                "estimator=LogisticRegression(max_iter=..., tol=...)."
+            )
+        return "Adjust its limit of iterations or its tolerance, or scale X."

@@ -22,9 +22,16 @@ def mix_proba(votes, base, lam):
         return base
     if lam == 1:
         return votes
-    if base.dtype != np.float64:
-        # Rows of float32 sum to 1 within 1e-7 only, which scorers warn about in
-        # float64.
-        base = base.astype(np.float64)
-        base /= base.sum(axis=1, keepdims=True)
-    return lam * votes + (1 - lam) * base
+    return lam * votes + (1 - lam) * mixable(base)
+
+
+def mixable(base):
+    """Base probabilities in the form that is mixed: float64 rows that sum to 1.
+
+    Rows of float32 sum to 1 within 1e-7 only, which scorers warn about in float64.
+    """
+    if base.dtype == np.float64:
+        return base
+    base = base.astype(np.float64)
+    base /= base.sum(axis=1, keepdims=True)
+    return base
