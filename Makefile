@@ -3,6 +3,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
+# Small matrix products on several threads crawl when another process wants a core.
+test doctest: export OMP_NUM_THREADS ?= 1
+test doctest: export OPENBLAS_NUM_THREADS ?= 1
+
 .PHONY: help venv demo test lint doctest docs clean
 
 help:
