@@ -10,6 +10,10 @@ __version__ = "0.1.0.dev0"
 
 _HOME = {
     "BackboneEmbedder": "features",
+    "FungiTransformer": "features",
+    "KLObjective": "gradients",
+    "DINOObjective": "gradients",
+    "SimCLRObjective": "gradients",
     "SoftKNNClassifier": "classifiers",
     "KNNWeightedLogisticRegression": "classifiers",
     "JointKNNClassifier": "classifiers",

@@ -1,0 +1,526 @@
+"""Images -> embeddings extended by self-supervised gradients (FUNGI)."""
+
+import numbers
+import os
+import warnings
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from .._params import Interval, StrOptions, fit_context
+from ..gradients._objective import Objective, resolve_objectives
+from . import _fungi_state as state
+from ._image_transformer import ImageTransformer
+from ._run import extract_rows
+
+
+class FungiTransformer(ImageTransformer, BaseEstimator):
+    """Embeddings concatenated with projected self-supervised gradients.
+
+    For every image the gradient of each objective's loss with respect to one layer
+    of a frozen backbone is computed, projected by a random matrix of signs,
+    L2-normalised and put beside the L2-normalised embedding; PCA then brings the
+    row to a convenient width. Nothing is trained: ``fit`` draws heads, crop boxes,
+    negatives and the projection from ``random_state``, and fits the PCA. The method
+    is FUNGI [1]_.
+
+    Parameters
+    ----------
+    backbone : str, Module or callable, default="tf_efficientnet_lite0"
+        As in :class:`BackboneEmbedder`, like all parameters not described here.
+    objectives : sequence of str or Objective, default=("kl", "dino", "simclr")
+        Whose gradients. A string stands for the objective with its defaults:
+        :class:`KLObjective`, :class:`DINOObjective`, :class:`SimCLRObjective`.
+        Parameters of objectives are reached in searches as
+        ``objectives__kl__temperature``.
+    layer : str, default="auto"
+        The layer to differentiate: a name in ``backbone_.module.named_modules()``
+        of a Linear or Conv2d(groups=1). "auto" is the last attention output
+        projection of a transformer (F Fig. 8), the last 1x1 convolution of a CNN.
+    projection_dim : int, default=None
+        d, the width of a projected gradient; None is the embedding's width.
+    include_embedding : bool, default=True
+        Whether the un-augmented image's embedding is the last block.
+    n_components : "auto", int or None, default="auto"
+        Width after PCA: "auto" is 384 for embeddings of up to 384 values, else 512;
+        fewer, with a warning, when the rows do not allow as many. None leaves the
+        PCA out.
+    view_size : int or (height, width), default=None
+        Size of SimCLR's windows and DINO's local crops; None is the input size.
+        Smaller is cheaper and approximate.
+    weights, pooling, image_size, image_shape : see :class:`BackboneEmbedder`
+    batch_size : int, default=16
+        Images handled together. Forward passes hold up to 8 views on a CPU and
+        ``8 * batch_size`` on an accelerator.
+    device, precision, n_jobs : see :class:`BackboneEmbedder`
+    memory : str or Path, default=None
+        Folder for rows. Blocks are stored one by one, so other ``objectives``,
+        ``n_components`` or ``include_embedding`` compute only what is missing.
+        Needs a fixed ``random_state``.
+    on_error, backbone_params : see :class:`BackboneEmbedder`
+    random_state : int, RandomState or None, default=None
+        Heads, boxes, negatives, projection and random backbone weights.
+    verbose : int, default=0
+        A progress bar, and an estimate of the whole after the first batch, when
+        above 0.
+
+    Attributes
+    ----------
+    backbone_ : object
+        The loaded backbone; its ``module`` is the torch module.
+    device_ : torch.device
+    layer_ : str
+        Name of the differentiated layer.
+    objectives_ : dict
+        Name -> :class:`Objective`, in the order of the blocks.
+    heads_ : dict
+        Objective -> (weight, bias), or a dict of such pairs for several heads
+        (DINO: "student" and "teacher"); float32 arrays.
+    negatives_ : ndarray of shape (K, head_dim) or None
+        SimCLR's latents of the negative windows before normalisation. A dict when
+        several objectives keep latents of training images.
+    pca_ : sklearn.decomposition.PCA or None
+    n_components_ : int
+        Width of a row.
+    feature_slices_ : dict
+        Block name -> slice of a row before PCA.
+    seed_ : int
+        What everything was drawn from.
+    failed_ : list of int
+        With ``on_error="nan"``: rows that could not be read in the last call.
+
+    See Also
+    --------
+    BackboneEmbedder : the embedding alone, 1 forward pass an image instead of 62.
+
+    Notes
+    -----
+    Cost: 1 forward pass an image for "kl" (shared with the embedding), 12 for
+    "dino", 49 for "simclr", and ``n_negatives * 49`` once in ``fit``.
+
+    A row depends on its image and the fitted state only, never on the rows beside
+    it. Pickles leave out the backbone's weights and the projection, which follows
+    from ``seed_``.
+
+    References
+    ----------
+    .. [1] Simoncini, Gidaris, Bursuc, Asano, "No Train, all Gain: Self-Supervised
+       Gradients Improve Deep Frozen Representations", NeurIPS 2024.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skknn import FungiTransformer
+    >>> images = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), "uint8")
+    >>> fungi = FungiTransformer(
+    ...     "test_vit", weights=None, image_size=32, objectives=("kl", "dino"),
+    ...     n_components=4, random_state=0,
+    ... )
+    >>> fungi.fit_transform(images).shape
+    (6, 4)
+    >>> fungi.feature_slices_["dino"]
+    slice(64, 128, None)
+    """
+
+    _parameter_constraints = {
+        "backbone": [str, callable],
+        "objectives": [str, tuple, list, Objective],
+        "layer": [str],
+        "projection_dim": [Interval(numbers.Integral, 1, None, closed="left"), None],
+        "include_embedding": ["boolean"],
+        "n_components": [
+            StrOptions({"auto"}),
+            Interval(numbers.Integral, 1, None, closed="left"),
+            None,
+        ],
+        "view_size": [
+            Interval(numbers.Integral, 1, None, closed="left"),
+            tuple,
+            list,
+            None,
+        ],
+        "weights": [str, os.PathLike, None],
+        "pooling": [str],
+        "image_size": [
+            Interval(numbers.Integral, 1, None, closed="left"),
+            tuple,
+            list,
+            None,
+        ],
+        "image_shape": [tuple, list, None],
+        "batch_size": [Interval(numbers.Integral, 1, None, closed="left")],
+        "device": "no_validation",
+        "precision": [str],
+        "n_jobs": [numbers.Integral, None],
+        "memory": [str, os.PathLike, None],
+        "on_error": [StrOptions({"raise", "nan"})],
+        "backbone_params": [dict, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        backbone="tf_efficientnet_lite0",
+        *,
+        objectives=("kl", "dino", "simclr"),
+        layer="auto",
+        projection_dim=None,
+        include_embedding=True,
+        n_components="auto",
+        view_size=None,
+        weights="auto",
+        pooling="auto",
+        image_size=None,
+        image_shape=None,
+        batch_size=16,
+        device=None,
+        precision="auto",
+        n_jobs=None,
+        memory=None,
+        on_error="raise",
+        backbone_params=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.backbone = backbone
+        self.objectives = objectives
+        self.layer = layer
+        self.projection_dim = projection_dim
+        self.include_embedding = include_embedding
+        self.n_components = n_components
+        self.view_size = view_size
+        self.weights = weights
+        self.pooling = pooling
+        self.image_size = image_size
+        self.image_shape = image_shape
+        self.batch_size = batch_size
+        self.device = device
+        self.precision = precision
+        self.n_jobs = n_jobs
+        self.memory = memory
+        self.on_error = on_error
+        self.backbone_params = backbone_params
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Draw heads, boxes, negatives and projection; fit the PCA.
+
+        With PCA the rows of ``X`` are extracted: use :meth:`fit_transform` to have
+        them, or ``memory`` to keep them.
+
+        Parameters
+        ----------
+        X : list, array, tensor or Dataset of images, or 2-D array
+        y : ignored
+
+        Returns
+        -------
+        self : FungiTransformer
+        """
+        images = self._fit_state(X)
+        if self.n_components is not None:
+            self._fit_pca(self._blocks(images))
+        return self
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit_transform(self, X, y=None):
+        """Fit and return the rows of ``X``, which are extracted once.
+
+        Parameters
+        ----------
+        X : list, array, tensor or Dataset of images, or 2-D array
+        y : ignored
+
+        Returns
+        -------
+        features : ndarray of shape (n, n_components_), float32
+            The same as ``fit(X).transform(X)``.
+        """
+        blocks = self._blocks(self._fit_state(X))
+        if self.n_components is not None:
+            self._fit_pca(blocks)
+        return self._reduce(blocks)
+
+    def transform(self, X):
+        """Compute the rows of images.
+
+        Parameters
+        ----------
+        X : list, array, tensor or Dataset of images, or 2-D array
+            2-D rows are flattened images with as many features as in ``fit``.
+
+        Returns
+        -------
+        features : ndarray of shape (n, n_components_), float32
+            Or what ``set_output`` says.
+        """
+        check_is_fitted(self)
+        return self._reduce(self._blocks(self._images(X)))
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the names of the columns.
+
+        Parameters
+        ----------
+        input_features : ignored
+
+        Returns
+        -------
+        names : ndarray of str
+            Block and number ("kl0", ..., "embedding0", ...) without PCA, else
+            "fungitransformer0", ...
+        """
+        check_is_fitted(self)
+        if self.pca_ is not None:
+            names = [f"fungitransformer{i}" for i in range(self.n_components_)]
+        else:
+            names = [
+                f"{block}{i}"
+                for block, part in self.feature_slices_.items()
+                for i in range(part.stop - part.start)
+            ]
+        return np.asarray(names, dtype=object)
+
+    def views(self, X, objective):
+        """Return the views that an objective's network passes see.
+
+        Parameters
+        ----------
+        X : as in :meth:`transform`
+        objective : str
+            Key of ``objectives_``.
+
+        Returns
+        -------
+        views : ndarray of shape (n, V, 3, S, S), float32
+            Normalised for the model. A list of such arrays where ``view_size``
+            makes the sizes of an objective's views differ.
+
+        Raises
+        ------
+        MemoryError
+            If they will not fit into memory.
+        """
+        return state.views(self, self._images_for(X, objective), objective)
+
+    def gradients(self, X, objective):
+        """Return an objective's gradients before projection.
+
+        Parameters
+        ----------
+        X : as in :meth:`transform`
+        objective : str
+            Key of ``objectives_``.
+
+        Returns
+        -------
+        gradients : ndarray of shape (n, m), float32
+            dL/dW of the layer ``layer_``, with dL/db as last column where it has a
+            bias, row by row; m = out * (in + 1) or out * in.
+
+        Raises
+        ------
+        MemoryError
+            If they will not fit into memory.
+        """
+        return state.gradients(self, self._images_for(X, objective), objective)
+
+    def project(self, G):
+        """Project gradients with the fitted matrix of signs, R G / sqrt(d).
+
+        Parameters
+        ----------
+        G : array of shape (n, m)
+
+        Returns
+        -------
+        projected : ndarray of shape (n, d), float32
+        """
+        check_is_fitted(self)
+        return state.project(self, G)
+
+    def get_params(self, deep=True):
+        """Get parameters; with ``deep`` those of the objectives as well.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+
+        Returns
+        -------
+        params : dict
+        """
+        params = super().get_params(deep=deep)
+        if deep:
+            try:
+                objectives = resolve_objectives(self.objectives)
+            except (TypeError, ValueError):
+                return params  # fit will say what is wrong
+            for name, objective in objectives.items():
+                for key, value in objective.get_params().items():
+                    params[f"objectives__{name}__{key}"] = value
+        return params
+
+    def set_params(self, **params):
+        """Set parameters, also of objectives as ``objectives__kl__temperature``.
+
+        Parameters
+        ----------
+        **params : dict
+
+        Returns
+        -------
+        self : FungiTransformer
+        """
+        nested = {k: v for k, v in params.items() if k.startswith("objectives__")}
+        super().set_params(**{k: v for k, v in params.items() if k not in nested})
+        if nested:
+            objectives = resolve_objectives(self.objectives)
+            for key, value in nested.items():
+                _, name, *parameter = key.split("__", 2)
+                if name not in objectives or not parameter:
+                    raise ValueError(
+                        f"Invalid parameter {key!r} for FungiTransformer: objectives "
+                        f"are {', '.join(map(repr, objectives))}, written as "
+                        "objectives__NAME__PARAMETER."
+                    )
+                objectives[name].set_params(**{parameter[0]: value})
+            self.objectives = tuple(objectives.values())
+        return self
+
+    @property
+    def heads_(self):
+        if not hasattr(self, "_heads"):
+            raise AttributeError("heads_ is there after fit only")
+        return {
+            name: heads if len(heads) > 1 else next(iter(heads.values()))
+            for name, heads in self._heads.items()
+        }
+
+    @property
+    def negatives_(self):
+        if not hasattr(self, "_banks"):
+            raise AttributeError("negatives_ is there after fit only")
+        if len(self._banks) > 1:
+            return self._banks
+        return next(iter(self._banks.values()), None)
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "n_components_")
+
+    def __getstate__(self):
+        # The packed projection and the heads on the device follow from the rest.
+        kept = super().__getstate__()
+        kept.pop("_machine", None)
+        return kept
+
+    def _fit_state(self, X):
+        """Draw everything that is drawn at fit; return the images of ``X``."""
+        for name in ("n_components_", "_machine", "failed_"):
+            if hasattr(self, name):
+                delattr(self, name)
+        self.objectives_ = resolve_objectives(self.objectives)
+        if not self.objectives_ and not self.include_embedding:
+            raise ValueError(
+                "objectives=() with include_embedding=False leaves no features. Name "
+                "an objective, or include the embedding."
+            )
+        self._fit_input(X)
+        images = self._images(X)
+        self.seed_ = self._seed = self._draw_seed()
+        if self.memory is not None and self.random_state is None:
+            warnings.warn(
+                "memory= is set but random_state=None draws new heads at every fit, so "
+                "rows are never found again. Pass an integer random_state.",
+                UserWarning,
+                stacklevel=3,
+            )
+        self._live = None
+        state.draw(self, images)
+        self.pca_ = None
+        self.n_components_ = sum(
+            part.stop - part.start for part in self.feature_slices_.values()
+        )
+        return images
+
+    def _fit_pca(self, blocks):
+        from sklearn.decomposition import PCA
+
+        rows = blocks[np.isfinite(blocks).all(axis=1)]
+        n, width = rows.shape
+        if n < 2:
+            raise ValueError(
+                f"n_samples={n}: PCA needs at least 2 readable images. Pass more, or "
+                "n_components=None."
+            )
+        wanted = self.n_components
+        if wanted == "auto":
+            wanted = 384 if self.backbone_.n_features <= 384 else 512
+        possible = min(n, width)
+        if wanted > possible:
+            warnings.warn(
+                f"n_components={self.n_components!r} asks for {wanted} components, but "
+                f"{n} rows of {width} values allow {possible}, which are taken.",
+                UserWarning,
+                stacklevel=3,
+            )
+        # Both are exact; the covariance is the cheaper one unless rows are few.
+        solver = "covariance_eigh" if n >= width else "full"
+        self.pca_ = PCA(min(wanted, possible), svd_solver=solver)
+        self.pca_.fit(rows.astype(np.float64))
+        self.n_components_ = int(self.pca_.n_components_)
+
+    def _reduce(self, blocks):
+        if self.pca_ is None:
+            return blocks
+        out = np.full((len(blocks), self.n_components_), np.nan, dtype=np.float32)
+        finite = np.isfinite(blocks).all(axis=1)
+        if finite.any():
+            out[finite] = self.pca_.transform(blocks[finite].astype(np.float64))
+        return out
+
+    def _blocks(self, images):
+        """Return the rows before PCA, from the cache where they are there."""
+        machine = state.machine(self)
+        cache = state.open_cache(self, machine)
+
+        def compute(prepared, keys):
+            missing = None
+            if cache is not None:
+                missing = [cache.missing(key) for key in keys]
+            return machine.compute(prepared, missing)
+
+        try:
+            with self._progress(len(images), "gradients") as progress:
+                rows, failed = extract_rows(
+                    images,
+                    machine.prepare,
+                    compute,
+                    machine.width,
+                    batch_size=self.batch_size,
+                    n_threads=self._n_threads(),
+                    cache=cache,
+                    with_keys=True,
+                    on_error=self.on_error,
+                    progress=state.announce(self, len(images), progress),
+                )
+        finally:
+            if cache is not None:
+                cache.close()
+        if self.on_error == "nan":
+            self.failed_ = [row for row, _ in failed]
+        state.warn_of_zeros(rows, self.feature_slices_, self.objectives_)
+        return rows
+
+    def _images_for(self, X, objective):
+        check_is_fitted(self)
+        if objective not in self.objectives_:
+            raise ValueError(
+                f"objective={objective!r} is not fitted; there are "
+                f"{', '.join(map(repr, self.objectives_)) or 'none'}."
+            )
+        return self._images(X)

@@ -1,0 +1,32 @@
+"""Random linear heads, and the generators everything random comes from."""
+
+import zlib
+
+import numpy as np
+
+
+def generator(seed, *purpose):
+    """Return a generator for one purpose, independent of all others.
+
+    Parameters
+    ----------
+    seed : int
+    *purpose : str
+        Names what is drawn, so that one objective's numbers never depend on which
+        others there are.
+    """
+    words = [seed, *(zlib.crc32(word.encode()) for word in purpose)]
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(words)))
+
+
+def draw_head(rng, n_in, n_out):
+    """Draw a linear layer as torch does: uniform within 1 / sqrt(n_in).
+
+    Returns
+    -------
+    weight : ndarray of shape (n_out, n_in), float32
+    bias : ndarray of shape (n_out,), float32
+    """
+    bound = 1.0 / np.sqrt(n_in)
+    weight = rng.uniform(-bound, bound, (n_out, n_in)).astype(np.float32)
+    return weight, rng.uniform(-bound, bound, n_out).astype(np.float32)

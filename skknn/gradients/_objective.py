@@ -1,0 +1,176 @@
+"""What an objective is: views of one image and a loss of their latents."""
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from .._params import ParamsMixin
+
+
+class Objective(ParamsMixin, BaseEstimator):
+    """Base class of the self-supervised objectives; derive your own from it.
+
+    An objective says which views of an image the backbone sees, through which
+    random linear heads their embeddings go, and what the loss of the resulting
+    latents is. :class:`~skknn.FungiTransformer` does the rest: forwards, the
+    gradient of one layer, projection, cache. An objective holds parameters only;
+    what is drawn for it at ``fit`` is kept by the transformer.
+
+    Notes
+    -----
+    A subclass sets :attr:`name`, takes ``head_dim`` (or overrides
+    :meth:`head_dims`) and writes :meth:`loss`. It either sets ``plain_view = True``,
+    and then shares the forward of the embedding, or writes :meth:`views`. With
+    ``n_bank_images`` above 0 the latents of that many training images are handed
+    to the loss, as they are or as :meth:`make_bank` condenses them.
+
+    Rows are cached under the parameters and the source text of the class. Raise
+    :attr:`version` when something else that the rows depend on changes.
+    """
+
+    name = "objective"
+    version = 1
+    #: Whether the embedding is L2-normalised before the head (F Algorithm 1, A.5).
+    normalize_embedding = True
+    #: True: the one view is the model's own evaluation preprocessing.
+    plain_view = False
+    #: Training images whose latents the loss needs (SimCLR's negatives).
+    n_bank_images = 0
+
+    def head_dims(self):
+        """Return the output dimension of every head, by name."""
+        return {"head": self.head_dim}
+
+    def draw(self, rng):
+        """Draw once, at ``fit``, what views need (crop boxes); plain numpy or None.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            Seeded by ``random_state`` and :attr:`name`.
+        """
+        return None
+
+    def views(self, image, frame, drawn):
+        """Cut the views from one decoded image; called in threads.
+
+        Parameters
+        ----------
+        image : PIL.Image.Image
+            8-bit RGB.
+        frame : Frame
+            The model's input size and the resizing to use.
+        drawn : object
+            What :meth:`draw` returned.
+
+        Returns
+        -------
+        views : uint8 tensor of shape (V, 3, h, w), or list of them
+            Several tensors where sizes differ; their views count through.
+        """
+        raise NotImplementedError(f"{type(self).__name__} defines no views().")
+
+    def expand(self, views, frame):
+        """Return the views as the network sees them, from what :meth:`views` gave.
+
+        Overridden where many views follow from little data, so that waiting
+        images stay small in memory.
+        """
+        return views
+
+    def make_bank(self, latents, rng):
+        """Condense the latents of the bank images, once; the same by default.
+
+        Parameters
+        ----------
+        latents : float64 tensor of shape (K, head_dim)
+            One row a view, before any normalisation.
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        tensor
+        """
+        return latents
+
+    def loss(self, latents, bank):
+        """Return one loss for each image.
+
+        Parameters
+        ----------
+        latents : tensor of shape (n, V, head_dim), or dict of them
+            By head name when there is more than one head.
+        bank : tensor or None
+            What :meth:`make_bank` returned; None without bank images.
+
+        Returns
+        -------
+        tensor of shape (n,)
+            Entry i must depend on the latents of image i only.
+        """
+        raise NotImplementedError(f"{type(self).__name__} defines no loss().")
+
+
+def resolve_objectives(objectives):
+    """Return a dict unique name -> validated copy of each objective.
+
+    Parameters
+    ----------
+    objectives : str, Objective, or sequence of them
+
+    Raises
+    ------
+    ValueError, TypeError
+        For names that are not known and for anything that is no objective.
+    """
+    from sklearn.base import clone
+
+    from ._dino import DINOObjective
+    from ._kl import KLObjective
+    from ._simclr import SimCLRObjective
+
+    known = {cls.name: cls for cls in (KLObjective, DINOObjective, SimCLRObjective)}
+    if isinstance(objectives, (str, Objective)):
+        objectives = (objectives,)
+    resolved = {}
+    for item in objectives:
+        if isinstance(item, str):
+            if item not in known:
+                raise ValueError(
+                    f"objectives={objectives!r}: {item!r} is not known. Allowed are "
+                    f"{', '.join(map(repr, known))} and Objective instances such as "
+                    "KLObjective(temperature=10)."
+                )
+            objective = known[item]()
+        elif isinstance(item, Objective):
+            objective = clone(item)
+        else:
+            raise TypeError(
+                f"objectives={objectives!r}: {item!r} is neither a name nor an "
+                "Objective instance. Pass e.g. ('kl', DINOObjective(n_local=4)); "
+                "classes must be instantiated."
+            )
+        if objective._parameter_constraints is not None:
+            objective._validate_params()
+        count, name = 1, objective.name
+        while name in resolved:
+            count += 1
+            name = f"{objective.name}_{count}"
+        resolved[name] = objective
+    return resolved
+
+
+def check_scale(name, scale):
+    """Return a (low, high) range of area fractions.
+
+    Raises
+    ------
+    ValueError
+        Unless 0 < low <= high <= 1.
+    """
+    values = np.asarray(scale, dtype=float)
+    if values.shape != (2,) or not 0 < values[0] <= values[1] <= 1:
+        raise ValueError(
+            f"{name}={scale!r} must be (low, high) with 0 < low <= high <= 1, the "
+            "fraction of the image's area that a crop covers."
+        )
+    return float(values[0]), float(values[1])

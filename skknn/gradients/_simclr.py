@@ -1,0 +1,93 @@
+"""Contrast between the windows of one image and those of others (SimCLR)."""
+
+import math
+import numbers
+
+from .._params import Interval
+from ._objective import Objective
+from ._views import cut_windows, window_side
+
+
+class SimCLRObjective(Objective):
+    """InfoNCE over overlapping windows against fixed negatives (F Eq. 5).
+
+    The image is resized to the model's input size S, cut into windows of side S/2
+    on a regular grid (7 x 7 with stride floor(S/12) for 49), each resized to S. The
+    loss is the mean over ordered pairs i != j of the image's windows of
+    -log(exp(s_ij/T) / sum_{k != i} exp(s_ik/T)), with cosine similarities s and k
+    over the image's other windows and all windows of the negative images.
+
+    Parameters
+    ----------
+    n_views : int, default=49
+        Windows; a square number of at least 4. 16 or 25 are cheaper.
+    n_negatives : int, default=256
+        Images whose windows are negatives, drawn from the training rows at ``fit``;
+        all rows when there are fewer. 0 leaves the positives alone.
+    temperature : float, default=0.07
+        T.
+    head_dim : int, default=96
+
+    See Also
+    --------
+    KLObjective, DINOObjective, FungiTransformer
+
+    Examples
+    --------
+    >>> from skknn import SimCLRObjective
+    >>> SimCLRObjective(n_views=16, n_negatives=64)
+    SimCLRObjective(n_negatives=64, n_views=16)
+    """
+
+    name = "simclr"
+    normalize_embedding = False  # F 5.4
+
+    _parameter_constraints = {
+        "n_views": [Interval(numbers.Integral, 4, None, closed="left")],
+        "n_negatives": [Interval(numbers.Integral, 0, None, closed="left")],
+        "temperature": [Interval(numbers.Real, 0, None, closed="neither")],
+        "head_dim": [Interval(numbers.Integral, 1, None, closed="left")],
+    }
+
+    def __init__(self, n_views=49, n_negatives=256, temperature=0.07, head_dim=96):
+        self.n_views = n_views
+        self.n_negatives = n_negatives
+        self.temperature = temperature
+        self.head_dim = head_dim
+
+    @property
+    def n_bank_images(self):
+        return self.n_negatives
+
+    def draw(self, rng):
+        window_side(self.n_views)
+        return None
+
+    def views(self, image, frame, drawn):
+        return frame.resize(frame.pixels(image)[None], frame.size)
+
+    def expand(self, views, frame):
+        windows = cut_windows(views[0], window_side(self.n_views))
+        return frame.resize(windows, frame.view_size)
+
+    def make_bank(self, latents, rng):
+        return _unit(latents)
+
+    def loss(self, latents, bank):
+        unit = _unit(latents)
+        n_views = unit.shape[1]
+        similar = unit @ unit.mT / self.temperature
+        itself = similar.new_zeros(n_views, n_views).fill_diagonal_(-math.inf)
+        total = (similar + itself).logsumexp(-1)
+        if bank is not None and len(bank):
+            flat = unit.flatten(0, 1)
+            others = (flat @ (bank.mT / self.temperature)).logsumexp(-1)
+            total = total.logaddexp(others.view_as(total))
+        # A unit vector's similarity with itself is constant: leave it out by index.
+        pairs = similar.sum(-1) - similar.diagonal(dim1=-2, dim2=-1)
+        return (total - pairs / (n_views - 1)).mean(-1)
+
+
+def _unit(latents):
+    norms = latents.norm(dim=-1, keepdim=True)
+    return latents / norms.clamp_min(1e-30)

@@ -1,0 +1,132 @@
+"""Crops and windows of one decoded image, as batched 8-bit tensors.
+
+Views are whole grey levels, like everything else the network is fed with, and are
+made on the CPU whatever the device, so that they are the same everywhere.
+"""
+
+import math
+
+import numpy as np
+
+
+class Frame:
+    """The size that views get and how pixels are resized.
+
+    Attributes
+    ----------
+    size : (height, width)
+        The model's input size.
+    view_size : (height, width)
+        Size of local crops and windows; ``size`` unless set.
+    """
+
+    def __init__(self, size, view_size=None, interpolation="bicubic"):
+        self.size = tuple(size)
+        self.view_size = self.size if view_size is None else tuple(view_size)
+        self.mode = "bilinear" if interpolation == "bilinear" else "bicubic"
+
+    def pixels(self, image):
+        """Return an 8-bit RGB PIL image as a uint8 tensor (3, H, W)."""
+        import torch
+
+        # Channels last in memory: torch has a fast 8-bit resize for that.
+        return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+
+    def resize(self, pixels, size):
+        """Resize a uint8 tensor (V, 3, h, w), with antialiasing, to uint8."""
+        import torch
+        from torch.nn.functional import interpolate
+
+        if tuple(pixels.shape[-2:]) == tuple(size):
+            return pixels
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
+        return interpolate(pixels, size=tuple(size), mode=self.mode, antialias=True)
+
+    def crops(self, pixels, boxes, size):
+        """Cut relative boxes out of (3, H, W), then resize: (len(boxes), 3, h, w)."""
+        import torch
+
+        height, width = pixels.shape[-2:]
+        views = torch.empty(
+            (len(boxes), 3, *size),
+            dtype=torch.uint8,
+            memory_format=torch.channels_last,
+        )
+        for view, (x0, y0, x1, y1) in zip(views, boxes, strict=True):
+            left, right = _span(x0, x1, width)
+            top, bottom = _span(y0, y1, height)
+            part = pixels[None, :, top:bottom, left:right]
+            view.copy_(self.resize(part, size)[0])
+        return views
+
+
+def draw_boxes(rng, count, scale, ratio=(3 / 4, 4 / 3)):
+    """Draw crop boxes relative to the image: area and aspect as in DINO.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    count : int
+    scale : (low, high)
+        Fraction of the area, uniform.
+    ratio : (low, high)
+        Width over height relative to the image's, log-uniform.
+
+    Returns
+    -------
+    ndarray of shape (count, 4)
+        Left, top, right, bottom in [0, 1].
+    """
+    boxes = np.empty((count, 4))
+    for box in boxes:
+        while True:
+            area = rng.uniform(*scale)
+            aspect = math.exp(rng.uniform(math.log(ratio[0]), math.log(ratio[1])))
+            width, height = math.sqrt(area * aspect), math.sqrt(area / aspect)
+            if width <= 1 and height <= 1:
+                break
+            # Nearly the whole image fits at its own aspect only.
+            if scale[0] > 0.7:
+                width = height = math.sqrt(area)
+                break
+        left, top = rng.uniform(0, 1 - width), rng.uniform(0, 1 - height)
+        box[:] = left, top, left + width, top + height
+    return boxes
+
+
+def window_side(n_views):
+    """Return the side of the square grid of windows.
+
+    Raises
+    ------
+    ValueError
+        If ``n_views`` is no square number of at least 4.
+    """
+    side = math.isqrt(n_views)
+    if side < 2 or side * side != n_views:
+        raise ValueError(
+            f"SimCLRObjective(n_views={n_views}) must be a square number of at least "
+            "4 (a grid of windows): 4, 9, 16, 25, 36, 49."
+        )
+    return side
+
+
+def cut_windows(pixels, side):
+    """Cut (3, S, S) into side * side windows of S/2: (side * side, 3, S/2, S/2)."""
+    height, width = pixels.shape[-2:]
+    high, wide = max(height // 2, 1), max(width // 2, 1)
+    # Stride floor(S / 12) for the 7 x 7 grid of the paper.
+    down, right = height // (2 * (side - 1)), width // (2 * (side - 1))
+    windows = pixels.unfold(1, high, max(down, 1)).unfold(2, wide, max(right, 1))
+    if min(windows.shape[1:3]) < side:
+        raise ValueError(
+            f"Views of {height} x {width} pixels are too small for a grid of {side} x "
+            f"{side} windows. Use SimCLRObjective(n_views=4) or a larger image_size."
+        )
+    windows = windows[:, :side, :side]
+    return windows.permute(1, 2, 0, 3, 4).reshape(-1, 3, high, wide)
+
+
+def _span(start, stop, length):
+    first = min(int(round(start * length)), length - 1)
+    return first, min(max(int(round(stop * length)), first + 1), length)
