@@ -13,7 +13,8 @@ help:
 	@echo "make demo   install into $(VENV) and run the quick start on real images"
 	@echo "make test   install into $(VENV) and run all tests"
 	@echo "make lint   check code style"
-	@echo "make doctest run the examples in docstrings and in the README"
+	@echo "make doctest run the examples in docstrings, README and docs"
+	@echo "make docs   build the site into docs/_build/html"
 
 venv: $(BIN)/python
 
@@ -36,7 +37,11 @@ lint: venv
 doctest: venv
 	$(BIN)/pip install --quiet --editable ".[tests]"
 	$(BIN)/python -m pytest --doctest-modules skknn
-	$(BIN)/python -m pytest --doctest-glob="README.md" README.md
+	$(BIN)/python -m pytest --doctest-glob="*.md" --doctest-glob="*.rst" README.md docs
+
+docs: venv
+	$(BIN)/pip install --quiet --editable ".[docs]"
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
 clean:
 	rm -rf build dist .pytest_cache .ruff_cache .hypothesis

@@ -98,7 +98,7 @@ class JointKNNClassifier(GuideMixin, ParamsMixin, ClassifierMixin, BaseEstimator
         Weights of the rows in the loss of the base.
     n_features_in_ : int
         Number of columns seen in ``fit``, where ``X`` has columns.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, when ``fit`` saw string names.
 
     See Also

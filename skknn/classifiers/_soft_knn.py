@@ -69,7 +69,7 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
         Mean that is subtracted from rows.
     n_features_in_ : int
         Number of columns seen in ``fit``.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, when ``fit`` saw string names.
 
     See Also
@@ -147,7 +147,9 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
         X, y = validate_fit(self, X, y)
         self._codes = np.searchsorted(self.classes_, y)
         self.n_samples_fit_ = len(X)
-        self.n_neighbors_ = self._resolve_n_neighbors()
+        self.n_neighbors_ = resolve_n_neighbors(
+            self.n_neighbors, self.n_samples_fit_, len(self.classes_)
+        )
         self._index = NeighborIndex(
             metric=self.metric,
             preprocessing=self.preprocessing,
@@ -253,11 +255,6 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
             proba[part] = true_class_votes(distances, agree, self.tau)
         return proba
 
-    def _resolve_n_neighbors(self):
-        if self.n_neighbors == "mean":
-            return max(1, round(self.n_samples_fit_ / len(self.classes_)))
-        return _clip(int(self.n_neighbors), self.n_samples_fit_)
-
     def _n_queries(self, rows):
         return self.n_samples_fit_ if rows is None else len(rows)
 
@@ -275,6 +272,13 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
                 yield part, *self._index.leave_one_out(k, part)
             else:
                 yield part, *self._index.kneighbors(rows[part], k)
+
+
+def resolve_n_neighbors(n_neighbors, n_samples, n_classes):
+    """Number of voting rows that ``n_neighbors`` means for this training set."""
+    if n_neighbors == "mean":
+        return max(1, round(n_samples / n_classes))
+    return _clip(int(n_neighbors), n_samples)
 
 
 def _clip(n_neighbors, available):

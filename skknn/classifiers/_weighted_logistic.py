@@ -86,7 +86,7 @@ class KNNWeightedLogisticRegression(
         Weights of the rows in the loss, before ``class_weight``.
     n_features_in_ : int
         Number of columns seen in ``fit``.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, when ``fit`` saw string names.
 
     See Also
