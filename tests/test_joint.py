@@ -241,3 +241,37 @@ def test_float32_rows_give_probabilities_that_scorers_accept(split, lam):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         log_loss(labels, proba)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("k", [1, 7, 80])
+@pytest.mark.parametrize("tau", [1e-4, 0.1, 10])
+def test_corners_of_the_grid_end_without_nan(k, tau, dtype):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 5)).astype(dtype)
+    X[:, 2] = 3.0  # constant column
+    X[4] = X[9] = X[11]  # duplicates
+    X[5] = 0.0
+    y = np.repeat([0, 1, 2], [20, 19, 1])  # a class of one row
+    for modulation in ("nll", "focal"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # k is clipped
+            warnings.simplefilter("error", RuntimeWarning)
+            joint = JointKNNClassifier(k, tau=tau, alpha=1.0, modulation=modulation)
+            proba = joint.fit(X, y).predict_proba(X)
+        assert np.isfinite(proba).all()
+        np.testing.assert_allclose(proba.sum(axis=1), 1)
+        assert joint.knn_proba_[39] == 0
+        assert np.isfinite(joint.sample_weight_).all()
+
+
+def test_a_class_missing_in_a_fold_gives_no_nan_score(split):
+    X, _, y, _ = split
+    X, y = X[:60], y[:60] % 2
+    y[7] = 2  # one row of a third class: missing from the training part of one fold
+    grid = {"k": [1, 4], "lambda": [0.2, 0.8]}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of the splitter
+        search = GridSearchCV(JointKNNClassifier(), grid, cv=3, error_score="raise")
+        search.fit(X, y)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
