@@ -21,10 +21,7 @@ class BlockCache:
 
     def __init__(self, folder, settings, slices):
         self.slices = slices
-        self.caches = {
-            name: RowCache(folder, settings[name], part.stop - part.start)
-            for name, part in slices.items()
-        }
+        self.caches = {name: RowCache(folder, settings[name]) for name in slices}
         self._parts = {}
 
     def get(self, keys):
@@ -57,6 +54,12 @@ class BlockCache:
         for name, (block_keys, block_rows) in new.items():
             if block_keys:
                 self.caches[name].put(block_keys, block_rows)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc_info):
+        self.close()
 
     def close(self):
         for cache in self.caches.values():

@@ -5,7 +5,7 @@ import inspect
 import os
 import time
 import warnings
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 
 import numpy as np
@@ -77,7 +77,7 @@ def views(fungi, images, name):
     out = [np.empty((len(images), *part.shape), np.float32) for part in first]
     with torch.inference_mode():
         for row in range(len(images)):
-            for array, part in zip(out, first if row == 0 else of(row)):
+            for array, part in zip(out, of(row) if row else first):
                 array[row] = live.extractor.normalize(part).float().cpu().numpy()
     if len({part.shape[-2:] for part in first}) == 1:
         return np.concatenate(out, axis=1) if len(out) > 1 else out[0]
@@ -88,16 +88,14 @@ def gradients(fungi, images, name):
     """Return unprojected gradients (n, m)."""
     live = machine(fungi)
     _check_memory("gradients", len(images), 4 * live.engine.size)
-    with fungi._progress(len(images), f"{name} gradients") as progress:
-        rows, _ = extract_rows(
-            images,
-            partial(live.prepare, names=[name]),
-            lambda prepared: live.gradients(name, prepared),
-            live.engine.size,
-            batch_size=fungi.batch_size,
-            n_threads=fungi._n_threads(),
-            progress=progress,
-        )
+    rows, _ = _extract(
+        fungi,
+        live,
+        images,
+        partial(live.gradient_work, name=name),
+        partial(live.gradient_rows, name=name),
+        what=f"{name} gradients",
+    )
     return rows
 
 
@@ -203,30 +201,40 @@ def _draw_bank(fungi, images, name, objective):
     chosen = rng.choice(len(images), count, replace=False)
     live = _build(fungi, {})
     head_dim = next(iter(objective.head_dims().values()))
-    width = live.n_views(name) * head_dim
     cache = None
     if fungi.memory is not None:
-        cache = RowCache(fungi.memory, _settings(fungi, live, name, bank=True), width)
-    try:
-        with fungi._progress(count, f"{name} negatives") as progress:
-            rows, _ = extract_rows(
-                _Chosen(images, chosen),
-                partial(live.prepare, names=[name]),
-                lambda prepared: live.latents(name, prepared),
-                width,
-                batch_size=fungi.batch_size,
-                n_threads=fungi._n_threads(),
-                cache=cache,
-                on_error=fungi.on_error,
-                progress=progress,
-            )
-    finally:
-        if cache is not None:
-            cache.close()
+        cache = RowCache(fungi.memory, _settings(fungi, live, name, bank=True))
+    with nullcontext() if cache is None else cache:
+        rows, _ = _extract(
+            fungi,
+            live,
+            _Chosen(images, chosen),
+            partial(live.latent_work, name=name),
+            partial(live.latent_rows, name=name),
+            what=f"{name} negatives",
+            cache=cache,
+            on_error=fungi.on_error,
+        )
+    # A stored row has the same bits, so the digest below finds its blocks again.
     rows = rows[np.isfinite(rows).all(axis=1)]
     fungi._banks[name] = rows.reshape(-1, head_dim)
-    # The cache needs a name for these latents: their values, to the last bit.
     fungi._bank_ids[name] = hashlib.blake2b(rows.tobytes()).hexdigest()
+
+
+def _extract(fungi, live, images, work, combine, *, what, **kwargs):
+    with fungi._progress(len(images), what) as progress, live.running() as start:
+        return extract_rows(
+            images,
+            work,
+            combine,
+            live.engine.size,
+            batch_size=fungi.batch_size,
+            n_threads=fungi._n_threads(),
+            progress=progress,
+            heavy_prepare=live.heavy_work,
+            start_thread=start,
+            **kwargs,
+        )
 
 
 def _settings(fungi, live, name, bank=False):

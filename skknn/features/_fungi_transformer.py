@@ -3,6 +3,7 @@
 import numbers
 import os
 import warnings
+from contextlib import ExitStack
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -141,7 +142,9 @@ class FungiTransformer(ImageTransformer, BaseEstimator):
             None,
         ],
         "weights": [str, os.PathLike, None],
-        "pooling": [str],
+        "pooling": [
+            StrOptions({"auto", "token", "avg", "max", "gem", "rmac", "flatten"})
+        ],
         "image_size": [
             Interval(numbers.Integral, 1, None, closed="left"),
             tuple,
@@ -151,7 +154,7 @@ class FungiTransformer(ImageTransformer, BaseEstimator):
         "image_shape": [tuple, list, None],
         "batch_size": [Interval(numbers.Integral, 1, None, closed="left")],
         "device": "no_validation",
-        "precision": [str],
+        "precision": [StrOptions({"auto", "float32", "bf16"})],
         "n_jobs": [numbers.Integral, None],
         "memory": [str, os.PathLike, None],
         "on_error": [StrOptions({"raise", "nan"})],
@@ -420,7 +423,7 @@ class FungiTransformer(ImageTransformer, BaseEstimator):
 
     def _fit_state(self, X):
         """Draw everything that is drawn at fit; return the images of ``X``."""
-        for name in ("n_components_", "_machine", "failed_"):
+        for name in ("n_components_", "_machine"):
             if hasattr(self, name):
                 delattr(self, name)
         self.objectives_ = resolve_objectives(self.objectives)
@@ -429,9 +432,9 @@ class FungiTransformer(ImageTransformer, BaseEstimator):
                 "objectives=() with include_embedding=False leaves no features. Name "
                 "an objective, or include the embedding."
             )
-        self._fit_input(X)
+        self._start_fit(X)
         images = self._images(X)
-        self.seed_ = self._seed = self._draw_seed()
+        self.seed_ = self._seed
         if self.memory is not None and self.random_state is None:
             warnings.warn(
                 "memory= is set but random_state=None draws new heads at every fit, so "
@@ -439,7 +442,6 @@ class FungiTransformer(ImageTransformer, BaseEstimator):
                 UserWarning,
                 stacklevel=3,
             )
-        self._live = None
         state.draw(self, images)
         self.pca_ = None
         self.n_components_ = sum(
@@ -485,36 +487,36 @@ class FungiTransformer(ImageTransformer, BaseEstimator):
 
     def _blocks(self, images):
         """Return the rows before PCA, from the cache where they are there."""
-        machine = state.machine(self)
-        cache = state.open_cache(self, machine)
-
-        def compute(prepared, keys):
-            missing = None
-            if cache is not None:
-                missing = [cache.missing(key) for key in keys]
-            return machine.compute(prepared, missing)
-
-        try:
-            with self._progress(len(images), "gradients") as progress:
-                rows, failed = extract_rows(
-                    images,
-                    machine.prepare,
-                    compute,
-                    machine.width,
-                    batch_size=self.batch_size,
-                    n_threads=self._n_threads(),
-                    cache=cache,
-                    with_keys=True,
-                    on_error=self.on_error,
-                    progress=state.announce(self, len(images), progress),
-                )
-        finally:
-            if cache is not None:
-                cache.close()
-        if self.on_error == "nan":
-            self.failed_ = [row for row, _ in failed]
+        rows = self._extract_all(images, "gradients")
         state.warn_of_zeros(rows, self.feature_slices_, self.objectives_)
         return rows
+
+    def _extract(self, images, *, n_threads=None, progress=None):
+        """Return rows and failures of images; also called in other processes."""
+        machine = state.machine(self)
+        with ExitStack() as stack:
+            cache = state.open_cache(self, machine)
+            if cache is not None:
+                stack.enter_context(cache)
+
+            def work(image, key):
+                missing = None if cache is None else cache.missing(key)
+                return machine.work(image, missing)
+
+            return extract_rows(
+                images,
+                work,
+                machine.combine,
+                machine.width,
+                batch_size=self.batch_size,
+                n_threads=n_threads or self._n_threads(),
+                cache=cache,
+                with_keys=True,
+                on_error=self.on_error,
+                progress=state.announce(self, len(images), progress),
+                heavy_prepare=machine.heavy_work,
+                start_thread=stack.enter_context(machine.running()),
+            )
 
     def _images_for(self, X, objective):
         check_is_fitted(self)

@@ -1,19 +1,26 @@
 """Images -> unit rows of projected gradients and embeddings, block by block."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import torch
-from PIL import Image
 
+from ..backbones._threads import one_thread_each
 from ._engine import GradientEngine, Task
 from ._heads import generator
 from ._projection import SignProjection
 
 EMBEDDING = "embedding"
-_BUFFER_BYTES = 256 * 2**20
+# Views a forward: what keeps a core's caches warm.
+_VIEWS_ON_CPU = 4
 
 
 class BlockExtractor:
     """All objectives of a fitted transformer at work on one backbone.
+
+    Like :class:`~skknn.backbones.Extractor` it splits the work: :meth:`work` is
+    called in threads, on a CPU for the whole computation of one image, and
+    :meth:`combine` projects the gradients of many images at once.
 
     Parameters
     ----------
@@ -26,6 +33,12 @@ class BlockExtractor:
     frame : Frame
     projection_dim, seed, batch_size : int
     include_embedding : bool
+
+    Attributes
+    ----------
+    widths : dict block -> int
+    slices : dict block -> slice
+        Where a block is in a row.
     """
 
     def __init__(
@@ -45,7 +58,9 @@ class BlockExtractor:
     ):
         self.extractor, self.frame = extractor, frame
         self.objectives, self.drawn = objectives, drawn
-        self.engine = GradientEngine(extractor, layer, batch_size)
+        self.heavy_work = extractor.heavy_work
+        n_views = min(batch_size, _VIEWS_ON_CPU) if self.heavy_work else 8 * batch_size
+        self.engine = GradientEngine(extractor, layer, n_views)
         self.projection = SignProjection(self.engine.size, projection_dim, seed)
         self.tasks = {
             name: Task(
@@ -71,6 +86,47 @@ class BlockExtractor:
     def width(self):
         return sum(self.widths.values())
 
+    @contextmanager
+    def running(self):
+        """Set up many calls of :meth:`work`; everything is undone at the end.
+
+        Yields
+        ------
+        callable
+            To be called once in every thread that will call :meth:`work`.
+        """
+        with self.engine.open(), one_thread_each(self.heavy_work) as start_thread:
+            yield start_thread
+
+    def work(self, image, names=None):
+        """Prepare the wanted blocks of an image; on a CPU compute its gradients."""
+        names = set(self.widths) if names is None else names
+        prepared = self.prepare(image, names)
+        if self.heavy_work:
+            return self._differentiate([prepared], [names])[0]
+        return prepared, names
+
+    def combine(self, results):
+        """Return rows of all blocks from what :meth:`work` gave for some images.
+
+        Returns
+        -------
+        ndarray of shape (n, width), float32
+            Each block a unit vector or zero; blocks not wanted are zero.
+        """
+        if not self.heavy_work:
+            results = self._differentiate(*zip(*results))
+        out = np.zeros((len(results), self.width), dtype=np.float32)
+        for name, part in self.slices.items():
+            rows = [i for i, result in enumerate(results) if name in result]
+            if not rows:
+                continue
+            values = torch.stack([results[i].pop(name) for i in rows])
+            out[rows, part] = _unit(
+                values if name == EMBEDDING else self.projection(values)
+            )
+        return out
+
     def prepare(self, image, names=None):
         """Cut the views of one PIL image; called in threads.
 
@@ -90,11 +146,6 @@ class BlockExtractor:
                 prepared[name] = views(image, self.frame, self.drawn[name])
         return prepared
 
-    def n_views(self, name):
-        """Return the number of views of an objective."""
-        blank = Image.new("RGB", self.frame.size[::-1])
-        return sum(len(part) for part in self.views(name, self.prepare(blank, [name])))
-
     def views(self, name, prepared):
         """Return one image's views of an objective: list of uint8 (V_k, 3, h, w)."""
         objective = self.objectives[name]
@@ -103,101 +154,78 @@ class BlockExtractor:
         views = objective.expand(prepared[name], self.frame)
         return list(views) if isinstance(views, (list, tuple)) else [views]
 
-    def compute(self, prepared, missing=None):
-        """Return rows of all blocks, each block a unit vector or zero.
+    def gradient_work(self, image, name):
+        """Do the work of :meth:`gradient_rows` in a thread."""
+        prepared = self.prepare(image, [name])
+        return self._gradients([prepared], name)[0] if self.heavy_work else prepared
 
-        Parameters
-        ----------
-        prepared : list of what :meth:`prepare` gave
-        missing : list of set of str, optional
-            Blocks wanted of each image; the others are left 0.
-
-        Returns
-        -------
-        ndarray of shape (n, width), float32
-        """
-        n = len(prepared)
-        if missing is None:
-            missing = [set(self.widths)] * n
-        out = np.zeros((n, self.width), dtype=np.float32)
-        shared = [*self.plain, EMBEDDING]
-        self._fill(out, prepared, self._rows(missing, shared), self.plain)
-        for name in self.objectives:
-            if name not in self.plain:
-                self._fill(out, prepared, self._rows(missing, [name]), [name])
-        return out
-
-    def gradients(self, name, prepared):
+    def gradient_rows(self, results, name):
         """Return unprojected gradients (n, m), float32, of an objective."""
-        out = np.empty((len(prepared), self.engine.size), dtype=np.float32)
-        for rows, (gradients,), (exponents,), _ in self._groups(
+        return np.stack(results if self.heavy_work else self._gradients(results, name))
+
+    def latent_work(self, image, name):
+        """Do the work of :meth:`latent_rows` in a thread."""
+        prepared = self.prepare(image, [name])
+        return self._latents(prepared, name) if self.heavy_work else prepared
+
+    def latent_rows(self, results, name):
+        """Return latents (n, V * head_dim), float32, of an objective's one head."""
+        if not self.heavy_work:
+            results = [self._latents(prepared, name) for prepared in results]
+        return np.stack(results)
+
+    def _gradients(self, prepared, name):
+        out = []
+        for _, (gradients,), (exponents,), _ in self._groups(
             prepared, range(len(prepared)), [name]
         ):
-            for row, g, exponent in zip(rows, gradients.cpu(), exponents):
-                out[row] = torch.ldexp(g, torch.tensor(exponent)).numpy()
+            for g, exponent in zip(gradients.cpu(), exponents):
+                out.append(np.ldexp(g.numpy(), int(exponent)))
         return out
 
-    def latents(self, name, prepared):
-        """Return latents (n, V * head_dim), float32, of an objective's one head."""
-        task, rows = self.tasks[name], []
-        for item in prepared:
-            views = [part[None] for part in self.views(name, item)]
-            embeddings = self._retry(self.engine.embed, views)
-            latents = task.latents(embeddings.to(task.device, torch.float64))
-            rows.append(latents.flatten().cpu().numpy())
-        return np.asarray(rows, dtype=np.float32)
+    def _latents(self, prepared, name):
+        task = self.tasks[name]
+        views = [part[None] for part in self.views(name, prepared)]
+        embeddings = self.engine.embed(views)
+        latents = task.latents(embeddings.to(task.device, torch.float64))
+        return latents.flatten().float().cpu().numpy()
 
-    def _rows(self, missing, names):
-        return [i for i, wanted in enumerate(missing) if wanted.intersection(names)]
-
-    def _fill(self, out, prepared, rows, names):
-        """Compute the blocks of objectives that share their views."""
-        step = max(1, _BUFFER_BYTES // (4 * self.engine.size * max(1, len(names))))
-        for start in range(0, len(rows), step):
-            part = rows[start : start + step]
-            buffers = [
-                torch.empty(len(part), self.engine.size, device=self.extractor.device)
-                for _ in names
-            ]
-            place = 0
-            for group, gradients, _, embeddings in self._groups(prepared, part, names):
-                for buffer, g in zip(buffers, gradients):
-                    # Gradients may be as small as 1e-12 of the slopes.
-                    buffer[place : place + len(group)] = g / _largest(g)
-                place += len(group)
-                if EMBEDDING in self.widths and names == self.plain:
-                    rows_e = embeddings[:, 0].float()
-                    out[group, self.slices[EMBEDDING]] = _unit(rows_e)
-            for name, buffer in zip(names, buffers):
-                out[part, self.slices[name]] = _unit(self.projection(buffer))
+    def _differentiate(self, prepared, wanted):
+        """Return for each image a dict: scaled gradients by name, the embedding."""
+        out = [{} for _ in prepared]
+        plain = [
+            i for i, names in enumerate(wanted) if {EMBEDDING, *self.plain} & names
+        ]
+        for rows, gradients, _, embeddings in self._groups(prepared, plain, self.plain):
+            for place, row in enumerate(rows):
+                for name, g in zip(self.plain, gradients):
+                    out[row][name] = _scaled(g[place])
+                if EMBEDDING in self.widths:
+                    out[row][EMBEDDING] = embeddings[place, 0].clone()
+        for name in self.objectives:
+            if name in self.plain:
+                continue
+            rows = [i for i, names in enumerate(wanted) if name in names]
+            for group, (gradients,), _, _ in self._groups(prepared, rows, [name]):
+                for g, row in zip(gradients, group):
+                    out[row][name] = _scaled(g)
+        return out
 
     def _groups(self, prepared, rows, names):
-        """Yield (rows, gradients, exponents, embeddings) of one forward at a time."""
+        """Yield (rows, gradients, exponents, embeddings) of one forward at a time.
+
+        ``names`` share their views; none means that of the embedding.
+        """
         rows = list(rows)
         while rows:
             first = self._views_of(names, prepared[rows[0]])
-            n_views = sum(len(part) for part in first)
-            group = rows[: self.engine.images_at_once(n_views)]
-            views = (
-                [
-                    torch.stack(parts)
-                    for parts in zip(
-                        first,
-                        *(self._views_of(names, prepared[row]) for row in group[1:]),
-                    )
-                ]
-                if len(group) > 1
-                else [part[None] for part in first]
-            )
-            try:
-                if names:
-                    done = self.engine(views, [self.tasks[name] for name in names])
-                else:
-                    done = [], [], self.engine.embed(views)
-            except torch.OutOfMemoryError:
-                self._halve()
-                continue
-            yield group, *done
+            group = rows[: self.engine.images_at_once(sum(map(len, first)))]
+            rest = (self._views_of(names, prepared[row]) for row in group[1:])
+            views = [torch.stack(parts) for parts in zip(first, *rest)]
+            if names:
+                yield group, *self.engine(views, [self.tasks[name] for name in names])
+            else:
+                yield group, [], [], self.engine.embed(views)
             rows = rows[len(group) :]
 
     def _views_of(self, names, prepared):
@@ -205,29 +233,17 @@ class BlockExtractor:
             return self.views(names[0], prepared)
         return [prepared[EMBEDDING][None]]
 
-    def _retry(self, function, *args):
-        while True:
-            try:
-                return function(*args)
-            except torch.OutOfMemoryError:
-                self._halve()
 
-    def _halve(self):
-        if self.engine.n_views == 1:
-            raise
-        self.engine.n_views //= 2
-        if self.extractor.device.type == "cuda":
-            torch.cuda.empty_cache()
-
-
-def _largest(rows):
-    largest = rows.abs().amax(1, keepdim=True)
-    return torch.where(largest > 0, largest, 1)
+def _scaled(gradient):
+    """Bring the largest entry to 1: LayerScale may make gradients of 1e-12."""
+    largest = gradient.abs().amax()
+    return gradient / torch.where(largest > 0, largest, 1)
 
 
 def _unit(rows):
     """Return rows as unit vectors in numpy; zero rows stay zero."""
     rows = rows.cpu().double()
-    rows = rows / _largest(rows)
+    largest = rows.abs().amax(1, keepdim=True)
+    rows = rows / torch.where(largest > 0, largest, 1)
     norms = rows.norm(dim=1, keepdim=True)
     return (rows / torch.where(norms > 0, norms, 1)).float().numpy()

@@ -7,8 +7,6 @@ from ._forward import make_forward
 from ._layer import gradient_size, input_rows, output_rows
 from ._tap import graph_bytes
 
-# Views a forward: what keeps a CPU's caches warm, what fills an accelerator.
-_VIEWS_ON_CPU = 8
 # Autograd graphs of one image's views that may wait for its loss; above this the
 # forward is repeated for the backward pass.
 _GRAPH_BYTES = 256 * 2**20
@@ -87,25 +85,29 @@ class Task:
 class GradientEngine:
     """Gradients of one layer of a frozen backbone.
 
+    Use within ``with engine.open():``; then from any number of threads.
+
     Parameters
     ----------
     extractor : Extractor
     layer : str
         Name of a Linear or Conv2d of ``extractor.module``.
-    batch_size : int
-        Bounds the views of one forward pass: at most 8 on a CPU, 8 times as many on
-        an accelerator.
+    n_views : int
+        Largest number of views in one forward pass.
     """
 
-    def __init__(self, extractor, layer, batch_size=16):
+    def __init__(self, extractor, layer, n_views):
         self.extractor = extractor
         self.layer = extractor.module.get_submodule(layer)
         self.shape = gradient_size(self.layer)
         self.size = self.shape[0] * self.shape[1]
-        on_cpu = extractor.device.type == "cpu"
-        self.n_views = min(batch_size, _VIEWS_ON_CPU) if on_cpu else 8 * batch_size
+        self.n_views = n_views
         self._forward = make_forward(extractor, self.layer)
         self._bytes_a_view = None
+
+    def open(self):
+        """Hook the module; unhook it at the end, also after an error."""
+        return self._forward.open()
 
     def embed(self, views):
         """Return embeddings (n, V, E) of uint8 views, a list of (n, V_k, 3, h, w)."""

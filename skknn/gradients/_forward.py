@@ -5,16 +5,23 @@ from timm.models import vision_transformer as vit
 from torch import nn
 from torch.nn import functional as F
 
-from ._tap import LayerTap
+from ._tap import InputTap, LayerTap
 
 _TOLERANCE = 1e-4
 
 
 class TappedForward:
-    """The module as it is, with the graph cut at the layer by a hook."""
+    """The module as it is, with the graph cut at the layer by a hook.
+
+    Use within ``with forward.open():``.
+    """
 
     def __init__(self, extractor, layer):
-        self.extractor, self.layer = extractor, layer
+        self.extractor, self.tap = extractor, LayerTap(layer)
+
+    def open(self):
+        """Hook the module; unhook it at the end, also after an error."""
+        return self.tap.open()
 
     def __call__(self, x):
         """Return embeddings, layer inputs and layer outputs of normalised views.
@@ -25,13 +32,7 @@ class TappedForward:
         inputs, outputs : list of tensors
             One a call of the layer; ``embeddings`` depends on ``outputs``.
         """
-        with torch.enable_grad(), LayerTap(self.layer) as tap:
-            embeddings = self.extractor.features(x)
-        return embeddings, tap.inputs(), tap.outputs()
-
-
-class _LastBlockReached(Exception):
-    pass
+        return self.tap.run(self.extractor.features, x)
 
 
 class OneTokenForward:
@@ -47,13 +48,19 @@ class OneTokenForward:
         self.extractor = extractor
         self.model = extractor.module
         self.block = self.model.blocks[-1]
+        self.tap = InputTap(self.block)
+
+    def open(self):
+        """Hook the module; unhook it at the end, also after an error."""
+        return self.tap.open()
 
     def __call__(self, x):
-        with torch.no_grad():
-            tokens = self._tokens_before_last_block(x)
+        extractor = self.extractor
+        with torch.no_grad(), extractor.autocast():
+            tokens = self.tap.run(self.model, x)
             a = self._attend(tokens)
             stay = tokens[:, :1].clone()
-        with torch.enable_grad():
+        with torch.enable_grad(), extractor.autocast():
             block, model = self.block, self.model
             y = block.attn.proj(a).detach().requires_grad_()
             x = stay + block.ls1(block.attn.proj_drop(y))
@@ -61,22 +68,6 @@ class OneTokenForward:
             x = model.fc_norm(model.norm(x)[:, 0])
             embeddings = model.head(model.head_drop(x)).float()
         return embeddings, [a], [y]
-
-    def _tokens_before_last_block(self, x):
-        kept = []
-
-        def stop(block, args):
-            kept.append(args[0])
-            raise _LastBlockReached
-
-        handle = self.block.register_forward_pre_hook(stop)
-        try:
-            self.model(x)
-        except _LastBlockReached:
-            return kept[0]
-        finally:
-            handle.remove()
-        raise RuntimeError("the last block was not reached")
 
     def _attend(self, tokens):
         attn = self.block.attn
@@ -108,18 +99,18 @@ def make_forward(extractor, layer):
     layer : Linear or Conv2d of ``extractor.module``
     """
     general = TappedForward(extractor, layer)
-    if not _fits_one_token(extractor.module, layer):
+    if extractor.pooling != "auto" or not _fits_one_token(extractor.module, layer):
         return general
     special = OneTokenForward(extractor)
     # The block is spelled out above: compare it with timm's own, once.
     height, width = extractor.data_config["input_size"][1:]
     ramp = torch.linspace(-1, 1, 3 * height * width, device=extractor.device)
     x = ramp.view(1, 3, height, width)
-    with torch.no_grad():
+    with torch.no_grad(), special.open():
         ours = special(x)[0].detach()
         theirs = extractor.features(x)
     error = (ours - theirs).norm() / theirs.norm().clamp_min(1e-30)
-    tolerance = _TOLERANCE if not torch.is_autocast_enabled(x.device.type) else 0.05
+    tolerance = _TOLERANCE if extractor.precision == "float32" else 0.05
     return special if error < tolerance else general
 
 

@@ -56,20 +56,25 @@ class SignProjection:
             On the same device.
         """
         bits = self.bits()
-        width = bits.shape[1] * 8
+        width = 8 * bits.shape[1]
         out = torch.zeros(len(G), width, dtype=torch.float32, device=G.device)
+        buffer = None
         if G.device.type == "cpu":
             buffer = np.empty((min(self.tile, self.n_in), width // 8, 8), np.float32)
-        else:
-            table = torch.from_numpy(self._signs).to(G.device)
         for start in range(0, self.n_in, self.tile):
             part = bits[start : start + self.tile]
-            if G.device.type == "cpu":
-                tile = buffer[: len(part)]
-                np.take(self._signs, part, axis=0, out=tile, mode="clip")
-                signs = torch.from_numpy(tile)
+            if buffer is None:
+                signs = self._signs_on_device(part, G.device)
             else:
-                index = torch.from_numpy(part).to(G.device).int()
-                signs = table.index_select(0, index.flatten())
-            out.addmm_(G[:, start : start + len(part)], signs.view(len(part), width))
+                signs = buffer[: len(part)]
+                # Without mode= numpy would go through another copy.
+                np.take(self._signs, part, axis=0, out=signs, mode="clip")
+                signs = torch.from_numpy(signs).view(len(part), width)
+            out.addmm_(G[:, start : start + len(part)], signs)
         return out[:, : self.n_out] / self.n_out**0.5
+
+    def _signs_on_device(self, part, device):
+        """Unpack rows of bits by a table look-up on the device."""
+        table = torch.from_numpy(self._signs).to(device)
+        index = torch.from_numpy(part).to(device).int().flatten()
+        return table.index_select(0, index).view(len(part), -1)
