@@ -28,6 +28,7 @@ from sklearn.preprocessing import Normalizer, StandardScaler
 
 from skknn import BackboneEmbedder, JointKNNClassifier, SoftKNNClassifier
 from skknn.datasets import load_image_folder
+from skknn.inspection import NeighborsDisplay
 
 SEED = 0
 
@@ -66,8 +67,15 @@ def main():
     knn = models["kNN"][0]
     wrong = np.flatnonzero(knn.predict(X_test) != y_test)
     if len(wrong):
+        row = wrong[0]
         save_neighbours(
-            knn, X_test, wrong[0], images, train, test, labels, names, args.output
+            knn,
+            X_test[row],
+            y_test[row],
+            images[test[row]],
+            [images[i] for i in train],
+            names,
+            args.output,
         )
 
 
@@ -170,7 +178,7 @@ def report(models, X_test, y_test):
     )
 
 
-def save_neighbours(knn, X_test, row, images, train, test, labels, names, folder):
+def save_neighbours(knn, x, truth, image, training_images, names, folder):
     """Draw one mistaken test image and its five nearest training images."""
     try:
         import matplotlib
@@ -178,30 +186,17 @@ def save_neighbours(knn, X_test, row, images, train, test, labels, names, folder
         print("No picture of a mistake: it needs matplotlib (pip install skknn[plot]).")
         return
     matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-    from PIL import Image
-
-    distances, ids = knn.kneighbors(X_test[[row]], n_neighbors=5)
-    weights = np.exp(-(distances[0] - distances[0, 0]) / knn.tau)
-    guess = knn.predict(X_test[[row]])[0]
-    truth = labels[test[row]]
-    shown = [test[row], *train[ids[0]]]
-    titles = [f"test: {names[truth]}\ntaken for {names[guess]}"] + [
-        f"{names[labels[i]]}\nd = {d:.3f}, weight {w:.2f}"
-        for i, d, w in zip(shown[1:], distances[0], weights)
-    ]
-    figure, axes = plt.subplots(1, 6, figsize=(13, 2.9), layout="constrained")
-    for axis, index, title in zip(axes, shown, titles):
-        image = images[index]
-        if isinstance(image, str):
-            image = Image.open(image).convert("RGB")
-        axis.imshow(image, cmap="gray_r")
-        axis.set_title(title, fontsize=9)
-        axis.set_axis_off()
-    figure.suptitle("A mistake of the kNN and the neighbours that made it", fontsize=11)
+    display = NeighborsDisplay.from_estimator(
+        knn,
+        x,
+        images=training_images,
+        query_image=image,
+        true_label=truth,
+        class_names=names,
+    ).plot()
     path = Path(folder) / "mistake.png"
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
+    display.figure_.savefig(path, dpi=120)
     print(f"A mistake and its five nearest neighbours: {path}")
 
 

@@ -18,7 +18,7 @@ _HOME = {
     "KNNWeightedLogisticRegression": "classifiers",
     "JointKNNClassifier": "classifiers",
 }
-_SUBPACKAGES = ("classifiers", "datasets", "features", "neighbors")
+_SUBPACKAGES = ("classifiers", "datasets", "features", "inspection", "neighbors")
 
 __all__ = ["__version__", *_HOME, *_SUBPACKAGES]
 

@@ -1,0 +1,143 @@
+"""How alike blocks of features are (F, Fig. 2)."""
+
+import numpy as np
+from sklearn.utils import check_array
+
+
+def linear_cka(A, B):
+    """Linear centred kernel alignment of two feature matrices.
+
+    Parameters
+    ----------
+    A : array-like of shape (n_samples, n_features_a)
+    B : array-like of shape (n_samples, n_features_b)
+        The same rows, described otherwise.
+
+    Returns
+    -------
+    float
+        From 0 (nothing in common) to 1 (equal up to rotation and scale); 0 where a
+        matrix is constant.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skknn.inspection import linear_cka
+    >>> A = np.random.default_rng(0).normal(size=(50, 3))
+    >>> round(linear_cka(A, 7 * A[:, ::-1]), 6)
+    1.0
+    """
+    A, B = (check_array(M, dtype=np.float64, ensure_min_samples=2) for M in (A, B))
+    if len(A) != len(B):
+        raise ValueError(
+            f"A has {len(A)} rows and B has {len(B)}: they must describe the same "
+            "samples in the same order."
+        )
+    A, B = (M - M.mean(axis=0) for M in (A, B))
+    # The smaller of the two Gram forms: features x features or rows x rows.
+    if max(A.shape[1], B.shape[1]) <= len(A):
+        cross = np.linalg.norm(A.T @ B) ** 2
+        scale = np.linalg.norm(A.T @ A) * np.linalg.norm(B.T @ B)
+    else:
+        K, L = A @ A.T, B @ B.T
+        cross = (K * L).sum()
+        scale = np.linalg.norm(K) * np.linalg.norm(L)
+    return float(cross / scale) if scale > 0 else 0.0
+
+
+class CKADisplay:
+    """Similarity of feature blocks, pair by pair.
+
+    Build it with :meth:`from_features`.
+
+    Parameters
+    ----------
+    similarity : ndarray of shape (n_blocks, n_blocks)
+        Linear CKA of each pair.
+    names : list of str
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+    ax_ : matplotlib Axes
+        Set by :meth:`plot`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skknn.inspection import CKADisplay
+    >>> X = np.random.default_rng(0).normal(size=(50, 6))
+    >>> blocks = {"left": slice(0, 3), "right": slice(3, 6)}
+    >>> CKADisplay.from_features(X, blocks).similarity.shape
+    (2, 2)
+    """
+
+    def __init__(self, *, similarity, names):
+        self.similarity = similarity
+        self.names = names
+
+    @classmethod
+    def from_features(cls, X, blocks=None):
+        """Compare blocks of columns, or several matrices.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or dict of str -> array
+            Features of the same rows. A dict gives the blocks themselves.
+        blocks : dict of str -> slice, default=None
+            Blocks of columns of ``X``, for example ``feature_slices_`` of a fitted
+            transformer without PCA.
+
+        Returns
+        -------
+        CKADisplay
+        """
+        if blocks is not None:
+            X = np.asarray(X)
+            X = {name: X[:, columns] for name, columns in blocks.items()}
+        elif not hasattr(X, "items"):
+            raise ValueError(
+                "blocks=None needs X to be a dict name -> features. Pass blocks, a "
+                "dict name -> slice of columns, for one matrix."
+            )
+        names = list(X)
+        similarity = np.eye(len(names))
+        for i, first in enumerate(names):
+            for j in range(i):
+                value = linear_cka(X[first], X[names[j]])
+                similarity[i, j] = similarity[j, i] = value
+        return cls(similarity=similarity, names=names)
+
+    def plot(self, ax=None, *, cmap="cividis"):
+        """Draw the matrix with its values.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+        cmap : str, default="cividis"
+
+        Returns
+        -------
+        self : CKADisplay
+        """
+        import matplotlib.pyplot as plt
+
+        n = len(self.names)
+        if ax is None:
+            size = (2.4 + 0.8 * n, 1.4 + 0.7 * n)
+            _, ax = plt.subplots(figsize=size, layout="constrained")
+        image = ax.imshow(self.similarity, vmin=0, vmax=1, cmap=cmap)
+        for (row, column), value in np.ndenumerate(self.similarity):
+            ax.text(
+                column,
+                row,
+                f"{value:.2f}",
+                ha="center",
+                va="center",
+                color="black" if value > 0.5 else "white",
+            )
+        ax.set_xticks(range(n), self.names, rotation=30, ha="right")
+        ax.set_yticks(range(n), self.names)
+        ax.figure.colorbar(image, ax=ax, label="linear CKA")
+        self.figure_, self.ax_ = ax.figure, ax
+        return self

@@ -1,0 +1,146 @@
+"""The training rows whose neighbours disagree most with their label (R, Eq. 3)."""
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from ._pictures import ORANGE, class_texts, draw_image
+
+
+class HardExamplesDisplay:
+    """Training rows with the largest modulation: hard, or wrongly labelled.
+
+    Build it with :meth:`from_estimator`.
+
+    Parameters
+    ----------
+    row_ids : ndarray of shape (n_shown,), int
+        Training rows, hardest first.
+    knn_proba : ndarray of shape (n_shown,)
+        Leave-one-out probability of their own class.
+    modulation : ndarray of shape (n_shown,)
+    labels : list of str
+        Their classes, or ``"row"`` where ``y`` was not given.
+    images : list or None
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+    axes_ : list of matplotlib Axes
+        Set by :meth:`plot`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skknn import KNNWeightedLogisticRegression
+    >>> from skknn.inspection import HardExamplesDisplay
+    >>> digits = load_digits()
+    >>> clf = KNNWeightedLogisticRegression().fit(digits.data / 16, digits.target)
+    >>> display = HardExamplesDisplay.from_estimator(
+    ...     clf, y=digits.target, images=digits.images, n_examples=6
+    ... )
+    >>> display.row_ids.shape
+    (6,)
+    """
+
+    def __init__(self, *, row_ids, knn_proba, modulation, labels, images=None):
+        self.row_ids = row_ids
+        self.knn_proba = knn_proba
+        self.modulation = modulation
+        self.labels = labels
+        self.images = images
+
+    @classmethod
+    def from_estimator(
+        cls, estimator, *, y=None, images=None, n_examples=10, class_names=None
+    ):
+        """Rank the training rows of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : KNNWeightedLogisticRegression, JointKNNClassifier or Pipeline
+            Fitted.
+        y : array-like of shape (n_samples,), default=None
+            Training labels, for the titles.
+        images : sequence, default=None
+            Image of each training row (path, PIL image or array).
+        n_examples : int, default=10
+        class_names : list of str, default=None
+            Names in the order of ``classes_``.
+
+        Returns
+        -------
+        HardExamplesDisplay
+        """
+        while isinstance(estimator, Pipeline):
+            estimator = estimator[-1]
+        check_is_fitted(estimator)
+        if not hasattr(estimator, "modulation_"):
+            raise ValueError(
+                f"estimator={estimator!r} weighs no training rows. Pass a fitted "
+                "KNNWeightedLogisticRegression or JointKNNClassifier."
+            )
+        # Equal modulations (the clamp) are told apart by nothing: first rows first.
+        order = np.argsort(-estimator.modulation_, kind="stable")[:n_examples]
+        if y is None:
+            labels = ["row"] * len(order)
+        else:
+            names = class_texts(estimator.classes_, class_names)
+            codes = np.searchsorted(estimator.classes_, np.asarray(y)[order])
+            labels = [names[c] for c in codes]
+        return cls(
+            row_ids=order,
+            knn_proba=estimator.knn_proba_[order],
+            modulation=estimator.modulation_[order],
+            labels=labels,
+            images=None if images is None else [images[i] for i in order],
+        )
+
+    def plot(self, ax=None, *, n_columns=5):
+        """Draw the images, or bars of the modulation where there are none.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Its place is filled; None makes a new figure.
+        n_columns : int, default=5
+            Images in a row.
+
+        Returns
+        -------
+        self : HardExamplesDisplay
+        """
+        import matplotlib.pyplot as plt
+
+        if self.images is None:
+            if ax is None:
+                size = (5, 0.9 + 0.27 * len(self.row_ids))
+                _, ax = plt.subplots(figsize=size, layout="constrained")
+            names = [f"{text} ({i})" for text, i in zip(self.labels, self.row_ids)]
+            ax.barh(range(len(names)), self.modulation, color=ORANGE)
+            ax.set_yticks(range(len(names)), names)
+            ax.invert_yaxis()
+            ax.set_xlabel("modulation (-log p of the row's own class)")
+            ax.spines[["top", "right"]].set_visible(False)
+            self.figure_, self.axes_ = ax.figure, [ax]
+            return self
+        n_rows = -(-len(self.row_ids) // n_columns)
+        if ax is None:
+            self.figure_ = plt.figure(
+                figsize=(1.9 * n_columns, 2.3 * n_rows), layout="constrained"
+            )
+            place = self.figure_.add_gridspec(1, 1)[0]
+        else:
+            self.figure_, place = ax.figure, ax.get_subplotspec()
+            ax.set_axis_off()
+        grid = place.subgridspec(n_rows, n_columns)
+        self.axes_ = []
+        for i, image in enumerate(self.images):
+            axis = self.figure_.add_subplot(grid[i // n_columns, i % n_columns])
+            draw_image(axis, image)
+            axis.set_title(
+                f"{self.labels[i]} ({self.row_ids[i]})\np = {self.knn_proba[i]:.2g}",
+                fontsize=9,
+            )
+            self.axes_.append(axis)
+        return self

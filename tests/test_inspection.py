@@ -1,0 +1,248 @@
+import os
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import precision_score, recall_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from skknn import (
+    JointKNNClassifier,
+    KNNWeightedLogisticRegression,
+    SoftKNNClassifier,
+)
+from skknn.inspection import (
+    CKADisplay,
+    HardExamplesDisplay,
+    NeighborsDisplay,
+    PerClassDisplay,
+    TuningDisplay,
+    linear_cka,
+)
+
+matplotlib = pytest.importorskip("matplotlib")
+matplotlib.use("Agg")
+plt = pytest.importorskip("matplotlib.pyplot")
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def split(digits):
+    X, y = digits
+    return X[:500], y[:500], X[500:700], y[500:700]
+
+
+def show(display, name):
+    """Draw; keep the picture where SKKNN_PICTURES asks for it."""
+    assert display.plot() is display
+    display.figure_.canvas.draw()
+    if folder := os.environ.get("SKKNN_PICTURES"):
+        display.figure_.savefig(os.path.join(folder, f"{name}.png"), dpi=100)
+    return display
+
+
+def test_neighbours_of_a_query(split):
+    X, y, queries, labels = split
+    knn = SoftKNNClassifier(8, tau=0.2).fit(X, y)
+    pixels = X.reshape(-1, 8, 8)
+    display = NeighborsDisplay.from_estimator(
+        knn, queries[3], images=pixels, query_image=queries[3].reshape(8, 8),
+        true_label=labels[3],
+    )  # fmt: skip
+    distances, ids = knn.kneighbors(queries[[3]])
+    np.testing.assert_array_equal(display.neighbor_ids, ids[0, :5])
+    np.testing.assert_array_equal(display.distances, distances[0, :5])
+    votes = np.exp(-distances[0] / 0.2)
+    np.testing.assert_allclose(display.weights, (votes / votes.sum())[:5])
+    assert display.neighbor_labels == [str(c) for c in y[ids[0, :5]]]
+    np.testing.assert_array_equal(display.proba, knn.predict_proba(queries[[3]])[0])
+    show(display, "neighbors")
+    assert len(display.axes_) == 7
+    assert str(labels[3]) in display.axes_[0].get_title()
+    bars = [bar.get_width() for bar in display.axes_[-1].patches]
+    np.testing.assert_allclose(bars, np.sort(display.proba)[:-6:-1])
+
+
+@pytest.mark.parametrize("n_neighbors", [1, 5, 50])
+def test_neighbours_through_a_pipeline_and_a_joint_classifier(split, n_neighbors):
+    X, y, queries, _ = split
+    joint = JointKNNClassifier(8, knn_transformer=PCA(10))
+    pipe = Pipeline([("scale", StandardScaler()), ("clf", joint)]).fit(X, y)
+    display = NeighborsDisplay.from_estimator(pipe, queries[0], n_neighbors=n_neighbors)
+    knn = pipe["clf"].knn_
+    rows = pipe["clf"].knn_transformer_.transform(pipe["scale"].transform(queries[:1]))
+    np.testing.assert_array_equal(
+        display.neighbor_ids, knn.kneighbors(rows)[1][0, :n_neighbors]
+    )
+    np.testing.assert_array_equal(display.proba, pipe.predict_proba(queries[:1])[0])
+    show(display, f"neighbors_without_images_{n_neighbors}")
+
+
+def test_neighbours_of_an_image_on_disk(split, tmp_path):
+    from PIL import Image
+
+    X, y, _, _ = split
+    paths = []
+    for i in range(40):
+        paths.append(str(tmp_path / f"{i}.png"))
+        Image.fromarray((X[i].reshape(8, 8) * 255).astype(np.uint8)).save(paths[-1])
+    read = FunctionTransformer(
+        lambda files: np.array([np.asarray(Image.open(f)).ravel() for f in files])
+    )
+    pipe = make_pipeline(read, SoftKNNClassifier(3)).fit(paths, y[:40])
+    display = NeighborsDisplay.from_estimator(pipe, paths[7], images=paths)
+    assert display.query_image == paths[7]
+    assert display.neighbor_images[0] == paths[7]
+    assert display.distances[0] == 0
+    show(display, "neighbors_of_a_path")
+
+
+def test_neighbours_need_a_knn(split):
+    X, y, queries, _ = split
+    base = LogisticRegression().fit(X, y)
+    with pytest.raises(ValueError, match="LogisticRegression.*keeps no neighbours"):
+        NeighborsDisplay.from_estimator(base, queries[0])
+
+
+def test_tuning_map_holds_the_best_over_the_other_parameters(split):
+    X, y, _, _ = split
+    grid = {
+        "clf__k": [2, 8, "mean"],
+        "clf__tau": [0.5, 0.05],
+        "clf__alpha": [0, 0.01],
+        "clf__lambda": [0.3, 0.9],
+    }
+    pipe = Pipeline([("scale", StandardScaler()), ("clf", JointKNNClassifier())])
+    search = GridSearchCV(pipe, grid, cv=2, n_jobs=2).fit(X[:200], y[:200])
+    results = search.cv_results_
+    display = TuningDisplay.from_cv_results(results, x="tau", y="n_neighbors")
+    assert display.x_values == [0.05, 0.5] and display.y_values == [2, 8, "mean"]
+    for i, k in enumerate(display.y_values):
+        for j, tau in enumerate(display.x_values):
+            want = max(
+                score
+                for score, p in zip(results["mean_test_score"], results["params"])
+                if p["clf__k"] == k and p["clf__tau"] == tau
+            )
+            assert display.scores[i, j] == want
+    show(display, "tuning")
+    display = TuningDisplay.from_cv_results(results, x="clf__alpha", y="lambda")
+    assert (display.x_name, display.y_name) == ("alpha", "lambda")
+    show(display, "tuning_alpha_lambda")
+    with pytest.raises(ValueError, match="'gamma' names 0 parameters.*clf__k"):
+        TuningDisplay.from_cv_results(results, x="gamma")
+    with pytest.raises(ValueError, match="'mean_loss' is no column.*mean_test_score"):
+        TuningDisplay.from_cv_results(results, score="mean_loss")
+
+
+def test_a_large_tuning_map_with_gaps(split):
+    rng = np.random.default_rng(0)
+    taus, ks = np.geomspace(1e-3, 10, 21), [2**i for i in range(10)]
+    points = [(t, k) for t in taus for k in ks if rng.random() > 0.1]
+    results = {
+        "param_tau": np.ma.array([t for t, _ in points]),
+        "param_k": np.ma.array([k for _, k in points], dtype=object),
+        "mean_test_score": rng.random(len(points)),
+    }
+    display = TuningDisplay.from_cv_results(results)
+    assert np.isnan(display.scores).sum() == 210 - len(points)
+    show(display, "tuning_large")
+
+
+def test_hard_examples_are_the_largest_modulations(split):
+    X, y, _, _ = split
+    y = y.copy()
+    y[[20, 40, 60]] = (y[[20, 40, 60]] + 1) % 10
+    clf = KNNWeightedLogisticRegression(20, tau=1.0).fit(X, y)
+    display = HardExamplesDisplay.from_estimator(
+        clf, y=y, images=X.reshape(-1, 8, 8), n_examples=8
+    )
+    assert clf.modulation_[display.row_ids].min() >= np.sort(clf.modulation_)[-8]
+    want = -np.log(np.maximum(display.knn_proba, np.exp(-100.0)))
+    np.testing.assert_allclose(display.modulation, want, rtol=1e-6)
+    assert {20, 40, 60} <= set(display.row_ids)
+    assert display.labels == [str(c) for c in y[display.row_ids]]
+    show(display, "hard_examples")
+    assert len(display.axes_) == 8
+    show(HardExamplesDisplay.from_estimator(clf), "hard_examples_bars")
+    with pytest.raises(ValueError, match="weighs no training rows"):
+        HardExamplesDisplay.from_estimator(SoftKNNClassifier(5).fit(X, y))
+
+
+def test_per_class_scores_equal_scikit_learn(split):
+    X, y, queries, labels = split
+    joint = JointKNNClassifier(8, lam=0.6).fit(X, y)
+    display = PerClassDisplay.from_estimator(joint, queries, labels)
+    assert joint.lam == 0.6
+    models = {
+        "kNN": joint.knn_.predict(queries),
+        "BASE": joint.estimator_.predict(queries),
+        "JOINT": joint.predict(queries),
+    }
+    assert list(display.precision) == list(models)
+    for name, predicted in models.items():
+        np.testing.assert_array_equal(
+            display.precision[name],
+            precision_score(labels, predicted, average=None, zero_division=0),
+        )
+        np.testing.assert_array_equal(
+            display.recall[name], recall_score(labels, predicted, average=None)
+        )
+    np.testing.assert_array_equal(display.support, np.bincount(labels))
+    show(display, "per_class")
+    with pytest.raises(ValueError, match="no kNN side"):
+        PerClassDisplay.from_estimator(SoftKNNClassifier(5).fit(X, y), queries, labels)
+    with pytest.raises(ValueError, match="2 names for 10 classes"):
+        PerClassDisplay.from_estimator(joint, queries, labels, class_names=["a", "b"])
+
+
+@pytest.mark.parametrize("widths", [(4, 7), (90, 200)])
+def test_cka_equals_its_definition(widths):
+    rng = np.random.default_rng(0)
+    A = rng.normal(size=(60, widths[0]))
+    B = A[:, :2] @ rng.normal(size=(2, widths[1])) + rng.normal(size=(60, widths[1]))
+    H = np.eye(60) - 1 / 60
+    K, L = H @ A @ A.T @ H, H @ B @ B.T @ H
+
+    def hsic(P, Q):
+        return np.trace(P @ Q)
+
+    want = hsic(K, L) / np.sqrt(hsic(K, K) * hsic(L, L))
+    assert linear_cka(A, B) == pytest.approx(want, rel=1e-10)
+    assert linear_cka(A, B) == pytest.approx(linear_cka(B, 3 * A + 1), rel=1e-10)
+
+
+def test_cka_display(split):
+    X = split[0]
+    blocks = {"top": slice(0, 32), "bottom": slice(32, 64), "all": slice(0, 64)}
+    display = CKADisplay.from_features(X, blocks)
+    assert display.similarity[0, 1] == linear_cka(X[:, 32:], X[:, :32])
+    assert display.similarity[1, 0] == display.similarity[0, 1]
+    np.testing.assert_array_equal(np.diag(display.similarity), 1)
+    show(display, "cka")
+    assert linear_cka(np.ones((5, 2)), X[:5]) == 0
+    with pytest.raises(ValueError, match="A has 5 rows and B has 4"):
+        linear_cka(X[:5], X[:4])
+    with pytest.raises(ValueError, match="blocks=None needs X to be a dict"):
+        CKADisplay.from_features(X)
+
+
+def test_displays_fill_axes_of_the_caller(split):
+    X, y, queries, labels = split
+    joint = JointKNNClassifier(8).fit(X, y)
+    figure, axes = plt.subplots(2, 2, figsize=(12, 8))
+    for axis, display in [
+        (axes[0, 0], NeighborsDisplay.from_estimator(joint, queries[0], n_neighbors=2)),
+        (axes[0, 1], HardExamplesDisplay.from_estimator(joint)),
+    ]:
+        assert display.plot(axis).figure_ is figure
+    display = PerClassDisplay.from_estimator(joint, queries, labels)
+    assert display.plot(axes[1]).figure_ is figure
