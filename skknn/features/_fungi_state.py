@@ -239,7 +239,12 @@ def _extract(fungi, live, images, work, combine, *, what, **kwargs):
 
 def _settings(fungi, live, name, bank=False):
     """Return all that a block depends on besides the image, as plain JSON."""
-    settings = {"extractor": live.extractor.identity(), "block": EMBEDDING}
+    settings = {
+        "extractor": live.extractor.identity(),
+        "block": EMBEDDING,
+        # Which way of computing is exact for a layer decides on the last bits.
+        "layer": fungi.layer_,
+    }
     if name == EMBEDDING:
         return settings
     objective = fungi.objectives_[name]
@@ -260,7 +265,6 @@ def _settings(fungi, live, name, bank=False):
     }
     if not bank:
         settings |= {
-            "layer": fungi.layer_,
             "projection_dim": live.projection.n_out,
             "bank": fungi._bank_ids.get(name),
         }

@@ -443,6 +443,7 @@ class FungiTransformer(ImageTransformer, BaseEstimator):
                 stacklevel=3,
             )
         state.draw(self, images)
+        state.machine(self)
         self.pca_ = None
         self.n_components_ = sum(
             part.stop - part.start for part in self.feature_slices_.values()

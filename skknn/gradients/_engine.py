@@ -111,9 +111,9 @@ class GradientEngine:
 
     def embed(self, views):
         """Return embeddings (n, V, E) of uint8 views, a list of (n, V_k, 3, h, w)."""
-        with torch.inference_mode():
+        with torch.no_grad():
             parts = [
-                self.extractor.features(self.extractor.normalize(chunk))
+                self._forward.embed(self.extractor.normalize(chunk))
                 for chunk in self._chunks(views)
             ]
             return _by_image(parts, len(views[0]))
