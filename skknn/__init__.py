@@ -17,8 +17,16 @@ _HOME = {
     "SoftKNNClassifier": "classifiers",
     "KNNWeightedLogisticRegression": "classifiers",
     "JointKNNClassifier": "classifiers",
+    "NeighborSearchCV": "model_selection",
 }
-_SUBPACKAGES = ("classifiers", "datasets", "features", "inspection", "neighbors")
+_SUBPACKAGES = (
+    "classifiers",
+    "datasets",
+    "features",
+    "inspection",
+    "model_selection",
+    "neighbors",
+)
 
 __all__ = ["__version__", *_HOME, *_SUBPACKAGES]
 

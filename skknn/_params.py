@@ -5,6 +5,12 @@ change there is mended in one file.
 """
 
 from sklearn.base import _fit_context
+from sklearn.model_selection._search import BaseSearchCV
+from sklearn.model_selection._validation import (
+    _insert_error_scores,
+    _score,
+    _warn_or_raise_about_fit_failures,
+)
 from sklearn.utils._param_validation import (
     HasMethods,
     Hidden,
@@ -13,8 +19,11 @@ from sklearn.utils._param_validation import (
     Options,
     StrOptions,
 )
+from sklearn.utils.metaestimators import _safe_split
+from sklearn.utils.validation import _check_method_params
 
 __all__ = [
+    "BaseSearchCV",
     "HasMethods",
     "Hidden",
     "Interval",
@@ -22,10 +31,20 @@ __all__ = [
     "Options",
     "ParamsMixin",
     "StrOptions",
+    "check_method_params",
     "fit_context",
+    "insert_error_scores",
+    "report_fit_failures",
+    "safe_split",
+    "score",
 ]
 
+check_method_params = _check_method_params
 fit_context = _fit_context
+insert_error_scores = _insert_error_scores
+report_fit_failures = _warn_or_raise_about_fit_failures
+safe_split = _safe_split
+score = _score
 
 
 class ParamsMixin:

@@ -58,11 +58,12 @@ class GuideMixin:
         self.modulation_ = row_modulation(proba, self.modulation, self.gamma)
         self.sample_weight_ = row_weights(self.modulation_, self.modulation, self.alpha)
 
+    def _is_weighted(self):
+        return not (self.modulation == "nll" and self.alpha == 0)
+
     def _base_weights(self):
         """Weights for the base; None, so a fit without any, where alpha is 0."""
-        if self.modulation == "nll" and self.alpha == 0:
-            return None
-        return self.sample_weight_
+        return self.sample_weight_ if self._is_weighted() else None
 
     def _fit_base(self, X, y):
         """Fit the base with the weights; report at most once that it did not end."""

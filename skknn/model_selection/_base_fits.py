@@ -1,0 +1,133 @@
+"""Base classifiers of one split: fitted once for each weight vector."""
+
+import hashlib
+from collections import OrderedDict
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+
+from ..classifiers._base_fit import convergence_failures, fit_weighted
+from ..classifiers._mixture import mix_proba, mixable
+from ..neighbors._threads import run_blocks
+
+# Probabilities of the bases kept for weights that come back.
+_KEPT_BYTES = 1 << 26
+# Products in a gradient below which more threads cost more than they save.
+_SMALL = 2_000_000_000
+
+
+class BaseFits:
+    """Fit one base for many weight vectors on the same rows.
+
+    The steps before the last of a Pipeline see no weights, so they are fitted once.
+
+    Parameters
+    ----------
+    base : classifier
+        Unfitted.
+    X, y
+        Training rows and labels of the base.
+    row_sets : list
+        Rows that the base is asked about.
+    warm : bool
+        Start each logistic regression from the one without weights, which is fitted
+        first. Convex, so the solutions agree within the solver's tolerance.
+
+    Attributes
+    ----------
+    n_fits_ : int
+    failures_ : list of str
+        Reports of solvers that did not converge.
+    """
+
+    def __init__(self, base, X, y, row_sets, warm):
+        while _has_steps_before(base):
+            name, last = base.steps[-1]
+            before = clone(base).set_params(**{name: "passthrough"})
+            X = before.fit_transform(X, y)
+            row_sets = [before.transform(rows) for rows in row_sets]
+            base = last
+        self._base, self._X, self._y, self._row_sets = base, X, y, row_sets
+        product = 2 * np.prod(getattr(X, "shape", 0), dtype=float) * len(np.unique(y))
+        self._n_jobs = 1 if product < _SMALL else None
+        self._kept = OrderedDict()
+        self._start = None
+        self.n_fits_, self.failures_ = 0, []
+        if warm and _can_start_warm(base):
+            self._start = self.get(None).estimator
+
+    def get(self, weights):
+        """The base fitted with ``weights``, an ndarray of shape (n_samples,) or None.
+
+        Returns
+        -------
+        FittedBase
+        """
+        key = None if weights is None else hashlib.blake2b(weights.tobytes()).digest()
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        run_blocks(lambda key: self._fit(key, weights), [key], self._n_jobs)
+        return self._kept[key]
+
+    def _fit(self, key, weights):
+        base = clone(self._base)
+        if self._start is not None:
+            base.set_params(warm_start=True)
+            base.coef_, base.intercept_ = self._start.coef_, self._start.intercept_
+        with convergence_failures() as failures:
+            fit_weighted(base, self._X, self._y, weights)
+        self.n_fits_ += 1
+        self.failures_ += failures
+        self._kept[key] = FittedBase(base, self._row_sets)
+        # The fit without weights comes back with every k and tau.
+        old = [key for key in self._kept if key is not None]
+        room = max(2, _KEPT_BYTES // max(1, self._kept[key].nbytes))
+        for key in old[: max(0, len(old) - room)]:
+            del self._kept[key]
+
+
+class FittedBase:
+    """A fitted base and its answers for the rows that it is asked about."""
+
+    def __init__(self, estimator, row_sets):
+        self.estimator = estimator
+        self._row_sets = row_sets
+        self._proba, self._mixable = [None] * len(row_sets), [None] * len(row_sets)
+        n_rows = sum(getattr(rows, "shape", (0,))[0] for rows in row_sets)
+        self.nbytes = 16 * n_rows * len(estimator.classes_)
+
+    def answer(self, method, number):
+        """Output of ``method`` for the row set of that number."""
+        return getattr(self.estimator, method)(self._row_sets[number])
+
+    def predict_proba(self, number):
+        """Class probabilities of the row set of that number, computed once."""
+        if self._proba[number] is None:
+            self._proba[number] = self.answer("predict_proba", number)
+        return self._proba[number]
+
+    def mix(self, votes, lam, number):
+        """Mixture with the votes for the row set of that number."""
+        if lam != 0 and self._mixable[number] is None:
+            self._mixable[number] = mixable(self.predict_proba(number))
+        base = self.predict_proba(number) if lam == 0 else self._mixable[number]
+        return mix_proba(votes, base, lam)
+
+
+def _has_steps_before(base):
+    return (
+        type(base) is Pipeline
+        and len(base.steps) > 1
+        and getattr(base, "transform_input", None) is None
+    )
+
+
+def _can_start_warm(base):
+    return (
+        type(base) is LogisticRegression
+        and base.solver == "lbfgs"
+        and not base.warm_start
+    )

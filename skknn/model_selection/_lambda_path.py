@@ -1,0 +1,227 @@
+"""Every lambda at once: exact best share of the votes for accuracy and log loss.
+
+A row's probabilities are straight lines in lambda, from the base's at 0 to those of the
+votes at 1. Its own class is therefore the most probable one on a single interval, so
+that the end points of all rows give the accuracy at every lambda; and the log loss is
+convex.
+"""
+
+import numpy as np
+
+from ..classifiers._mixture import mix_proba, mixable
+from ._scoring import neg_log_loss
+
+# Entries of the tables handled at a time: temporaries stay in the cache.
+_BLOCK = 1 << 16
+
+
+class LambdaPath:
+    """Scores of one mixture on one set of rows, as functions of lambda.
+
+    Parameters
+    ----------
+    votes, base : ndarray of shape (n_queries, n_classes)
+    codes : ndarray of shape (n_queries,), int
+        Own class of each row; -1 for one that was not seen in training.
+    kinds : set of {"accuracy", "neg_log_loss"}
+        Scores that are asked for.
+    """
+
+    def __init__(self, votes, base, codes, kinds):
+        self.n_rows = len(codes)
+        if "accuracy" in kinds:
+            self._find_intervals(votes, base, codes)
+        if "neg_log_loss" in kinds:
+            rows = np.arange(len(codes))
+            self.own_votes = votes[rows, codes]
+            self.own_base = base[rows, codes]
+            self.own_mixable = mixable(base)[rows, codes]
+
+    def _find_intervals(self, votes, base, codes):
+        self.right_at_ends = [
+            np.count_nonzero(table.argmax(axis=1) == codes) for table in (base, votes)
+        ]
+        base = mixable(base)
+        block = max(1, _BLOCK // votes.shape[1])
+        parts = []
+        for start in range(0, len(codes), block):
+            rows = start + np.flatnonzero(codes[start : start + block] >= 0)
+            parts.append(_intervals(votes[rows], base[rows], codes[rows]))
+        low, high, low_closed, high_closed = map(np.concatenate, zip(*parts))
+        always = (low == 0) & (high == 1)
+        changes = (low <= high) & ~always
+        self.n_always = np.count_nonzero(always)
+        self.low, self.high = low[changes], high[changes]
+        self.low_closed, self.high_closed = low_closed[changes], high_closed[changes]
+
+    def counts(self, edges):
+        """Rows classified correctly between and at ``edges``.
+
+        Parameters
+        ----------
+        edges : ndarray of shape (n_edges,), float64
+            Ascending, from 0 to 1, with all end points of this path.
+
+        Returns
+        -------
+        between : ndarray of shape (n_edges - 1,), int
+        at : ndarray of shape (n_edges,), int
+        """
+        n_edges = len(edges)
+        first, last = (
+            np.searchsorted(edges, self.low),
+            np.searchsorted(edges, self.high),
+        )
+        opened = np.bincount(first, minlength=n_edges)
+        closed = np.bincount(last, minlength=n_edges)
+        between = self.n_always + np.cumsum(opened - closed)[:-1]
+        # Open intervals around an edge: those begun before it that end after it.
+        inside = self.n_always + np.cumsum(opened) - opened - np.cumsum(closed)
+        point = first == last
+        inside += np.bincount(first[point], minlength=n_edges)
+        wins = self.low_closed & ~point
+        at = inside + np.bincount(first[wins], minlength=n_edges)
+        at += np.bincount(last[self.high_closed], minlength=n_edges)
+        at[[0, -1]] = self.right_at_ends
+        return between, at
+
+    def score(self, kind, lam):
+        """Score at one lambda, the same number as the scorer's."""
+        return self._accuracy(lam) if kind == "accuracy" else self._neg_log_loss(lam)
+
+    def _accuracy(self, lam):
+        if lam in (0, 1):
+            right = self.right_at_ends[int(lam)]
+        else:
+            inside = (self.low < lam) & (lam < self.high)
+            at_low = (self.low == lam) & self.low_closed
+            at_high = (self.high == lam) & self.high_closed
+            right = self.n_always + np.count_nonzero(inside | at_low | at_high)
+        return right / self.n_rows
+
+    def _neg_log_loss(self, lam):
+        if lam == 0:
+            return neg_log_loss(self.own_base)
+        return neg_log_loss(mix_proba(self.own_votes, self.own_mixable, lam))
+
+
+def best_lambda(paths, kind):
+    """Lambda with the best mean score over the splits.
+
+    Parameters
+    ----------
+    paths : list of LambdaPath
+        One a split.
+    kind : {"accuracy", "neg_log_loss"}
+
+    Returns
+    -------
+    float
+    """
+    if kind == "accuracy":
+        return _best_accuracy(paths)
+    inner = _least_loss(paths)
+    return max(
+        (0.0, 1.0, inner),
+        key=lambda lam: (
+            np.average([path.score("neg_log_loss", lam) for path in paths]),
+            lam == inner,
+        ),
+    )
+
+
+def _best_accuracy(paths):
+    ends = [end for path in paths for end in (path.low, path.high)]
+    edges = np.unique(np.concatenate([[0.0, 1.0], *ends]))
+    between, at = zip(*(path.counts(edges) for path in paths))
+    n_rows = np.array([[path.n_rows] for path in paths])
+    between = np.average(np.array(between) / n_rows, axis=0)
+    at = np.average(np.array(at) / n_rows, axis=0)
+    best = max(between.max(), at.max())
+    # The middle of the widest interval is the farthest from any tie.
+    width = np.where(between == best, np.diff(edges), 0.0)
+    widest = int(width.argmax())
+    if width[widest] > 0:
+        return float((edges[widest] + edges[widest + 1]) / 2)
+    return float(edges[at.argmax()])
+
+
+def _least_loss(paths):
+    """Zero of the derivative of the mean loss, which grows with lambda."""
+    votes = np.concatenate([path.own_votes for path in paths])
+    base = np.concatenate([path.own_mixable for path in paths])
+    share = np.concatenate([np.full(path.n_rows, 1 / path.n_rows) for path in paths])
+    # Where both sides give no probability the loss is clipped, whatever lambda is.
+    counts = np.maximum(votes, base) > np.finfo(np.float64).eps
+    votes, base, share = votes[counts], base[counts], share[counts]
+    difference = base - votes
+    low, high = 0.0, 1.0
+    while high - low > 1e-12:
+        middle = (low + high) / 2
+        slope = np.sum(share * difference / (base - middle * difference))
+        low, high = (low, middle) if slope > 0 else (middle, high)
+    return (low + high) / 2
+
+
+def _intervals(votes, base, own):
+    """Lambdas between which each row's own class wins, and whether it does at them.
+
+    Returns
+    -------
+    low, high : ndarrays of shape (n_rows,), float64
+        ``low > high`` for rows that win nowhere.
+    low_closed, high_closed : ndarrays of shape (n_rows,), bool
+    """
+    rows = np.arange(len(own))
+    at_0 = base[rows, own][:, None] - base
+    at_1 = votes[rows, own][:, None] - votes
+    slope = at_1 - at_0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        meets = -at_0 / slope
+    low = np.where(slope > 0, meets, 0.0).max(axis=1, initial=0.0)
+    high = np.where(slope < 0, meets, 1.0).min(axis=1, initial=1.0)
+    # Two classes with the same line: the one sorted first wins everywhere.
+    sorted_before = np.arange(votes.shape[1]) < own[:, None]
+    behind = (slope == 0) & ((at_0 < 0) | ((at_0 == 0) & sorted_before))
+    high[behind.any(axis=1)] = -1.0
+    # Exact ties at the end points, as the arithmetic of the mixture resolves them.
+    return low, high, _wins(votes, base, own, low), _wins(votes, base, own, high)
+
+
+def _wins(votes, base, own, lam):
+    lam = lam[:, None]
+    return (lam * votes + (1 - lam) * base).argmax(axis=1) == own
+
+
+def settle_paths(candidate, row, task, metric):
+    """Find a candidate's lambda from its results on all splits, and fill them in.
+
+    Parameters
+    ----------
+    candidate : Candidate
+        ``params`` get the number found.
+    row : sequence of dict
+        Results of the candidate, one a split. Those of failed fits stay as they are.
+    task : Task
+    metric : str or None
+        Name of the score that selects; the first one where there is none.
+    """
+    kinds = task.kinds
+    if isinstance(kinds, dict):
+        kind = kinds[metric if metric in kinds else next(iter(kinds))]
+    else:
+        kind = kinds
+    done = [result for result in row if "paths" in result]
+    paths = [result["paths"]["test"] for result in done]
+    lam = best_lambda(paths, kind) if paths else np.nan
+    candidate.params = {
+        name: lam if isinstance(value, str) and value == "path" else value
+        for name, value in candidate.params.items()
+    }
+    for result in done:
+        for name, path in result.pop("paths").items():
+            if isinstance(kinds, dict):
+                scores = {n: path.score(kind, lam) for n, kind in kinds.items()}
+            else:
+                scores = path.score(kinds, lam)
+            result[f"{name}_scores"] = scores

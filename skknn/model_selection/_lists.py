@@ -1,0 +1,79 @@
+"""Sorted neighbours of many rows, kept for every k and tau."""
+
+import numpy as np
+
+from ..classifiers._validation import validate_rows
+from ..neighbors._votes import walk_soft_votes, walk_true_class_votes
+
+
+class NeighborLists:
+    """The k nearest training rows of some rows: distances and class numbers.
+
+    Memory: 9 to 12 bytes a neighbour.
+
+    Parameters
+    ----------
+    knn : SoftKNNClassifier
+        Fitted.
+    X : array-like of shape (n_queries, n_features) or None
+        None means the training rows, each without itself.
+    k : int
+    """
+
+    def __init__(self, knn, X, k):
+        rows = None if X is None else validate_rows(knn, X)
+        n_queries = knn.n_samples_fit_ if rows is None else len(rows)
+        self.n_classes = len(knn.classes_)
+        self.k = min(k, knn.n_samples_fit_ - (rows is None))
+        self.distances = np.empty((n_queries, self.k))
+        codes = knn._codes.astype(np.min_scalar_type(self.n_classes))
+        self.labels = np.empty((n_queries, self.k), dtype=codes.dtype)
+        knn.n_neighbors_ = self.k
+        for part, distances, ids in knn._neighbor_blocks(rows):
+            self.distances[part], self.labels[part] = distances, codes[ids]
+
+    def votes(self, tau, n_neighbors):
+        """Class probabilities for one k after the other.
+
+        Parameters
+        ----------
+        tau : float
+        n_neighbors : iterable of int
+            Strictly ascending.
+
+        Yields
+        ------
+        ndarray of shape (n_queries, n_classes), float64
+        """
+        clipped = [min(k, self.k) for k in n_neighbors]
+        walk = walk_soft_votes(
+            self.distances, self.labels, tau, self.n_classes, sorted(set(clipped))
+        )
+        done = None
+        for k in clipped:
+            if k != done:
+                done, table = k, next(walk)
+            yield table
+
+    def own_class(self, tau, n_neighbors, codes):
+        """Probability of one class of each row, for every k.
+
+        Parameters
+        ----------
+        tau : float
+        n_neighbors : iterable of int
+            Strictly ascending.
+        codes : ndarray of shape (n_queries,), int
+            The row's class.
+
+        Yields
+        ------
+        ndarray of shape (n_queries,), float64
+        """
+        clipped = np.minimum(list(n_neighbors), self.k)
+        distinct, column = np.unique(clipped, return_inverse=True)
+        agree = self.labels == codes[:, None]
+        proba = walk_true_class_votes(self.distances, agree, tau, distinct)
+        for j in column:
+            # Contiguous, so that logarithms have the bits of a fit's own.
+            yield proba[:, j].copy()
