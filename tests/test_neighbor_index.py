@@ -84,7 +84,6 @@ def test_a_large_common_offset_does_not_spoil_the_order(offset, dtype):
 def test_points_within_rounding_of_each_other_are_searched_until_certain(monkeypatch):
     rng = np.random.default_rng(4)
     train = (1 + 1e-6 * rng.normal(size=(2000, 32))).astype(np.float32)
-    index = NeighborIndex(preprocessing=None).fit(train)
     completed = []
     real = certified.complete
 
@@ -93,11 +92,8 @@ def test_points_within_rounding_of_each_other_are_searched_until_certain(monkeyp
         return real(Q, *args)
 
     monkeypatch.setattr(certified, "complete", counted)
-    index.engine_._shift = None
-    index.engine_._base = train
-    half = np.einsum("ij,ij->i", train, train, dtype=np.float64) / 2
-    index.engine_._half_scores = half.astype(np.float32)
-    index.engine_._peak = float(np.sqrt(2 * half.max()))
+    monkeypatch.setattr(certified, "_helpful_shift", lambda X: None)
+    index = NeighborIndex(preprocessing=None).fit(train)
     _, ids = index.kneighbors(train[:30], 10)
     np.testing.assert_array_equal(ids, float64_order(train, train[:30])[:, :10])
     assert sum(completed) > 0  # the first candidates were not enough
@@ -108,7 +104,7 @@ def test_blocks_do_not_change_the_result(monkeypatch, width):
     rng = np.random.default_rng(5)
     train = rng.normal(size=(2500, 6)).astype(np.float32)
     whole = NeighborIndex(preprocessing=None).fit(train).leave_one_out(9)
-    monkeypatch.setattr(brute, "_SCORE_BYTES", width)
+    monkeypatch.setattr(certified, "_WORKER_BYTES", width)
     monkeypatch.setattr(brute.BruteEngine, "query_rows", 37)
     parts = NeighborIndex(preprocessing=None, n_jobs=2).fit(train).leave_one_out(9)
     for a, b in zip(whole, parts):

@@ -1,9 +1,11 @@
 """Every exact engine against a float64 stable sort by (distance, index)."""
 
+import importlib.util
 import threading
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -13,8 +15,50 @@ from skknn.neighbors import _certified as certified
 from skknn.neighbors._brute import BruteEngine
 from skknn.neighbors._complete import complete
 from skknn.neighbors._exact import direct_sqdist
+from skknn.neighbors._fast import FastEngine
+from skknn.neighbors._fast_rows import Bfloat16Rows, Float32Rows, Int8Rows
+from skknn.neighbors._filter_rows import FilterRows
+from skknn.neighbors._torch import TorchEngine
 
-ENGINES = {"brute": lambda **kw: BruteEngine(**kw)}
+
+def _torch_engine(dtype, on_device=False):
+    """The torch engine with its precision forced, whatever the processor likes."""
+
+    class Forced(TorchEngine):
+        def __init__(self, n_jobs=None):
+            super().__init__("cpu", n_jobs)
+
+        def _make_filter(self):
+            rows = FilterRows(self, torch.device("cpu"), getattr(torch, dtype))
+            return rows, torch.from_numpy(self.X_) if on_device else None
+
+    return Forced
+
+
+def _fast_engine(*kinds):
+    """The fast engine with its precisions forced."""
+
+    class Forced(FastEngine):
+        def _make_filter(self):
+            precisions = super()._make_filter()
+            precisions._kinds = list(kinds)
+            return precisions
+
+    return Forced
+
+
+ENGINES = {
+    "brute": BruteEngine,
+    "torch-float32": _torch_engine("float32"),
+    "torch-bfloat16": _torch_engine("bfloat16"),
+    "torch-as-on-a-device": _torch_engine("bfloat16", on_device=True),
+}
+if importlib.util.find_spec("numba"):
+    ENGINES["fast"] = FastEngine
+    ENGINES["fast-int8"] = _fast_engine(Int8Rows)
+    ENGINES["fast-bfloat16"] = _fast_engine(Bfloat16Rows)
+    ENGINES["fast-float32"] = _fast_engine(Float32Rows)
+    ENGINES["fast-all-precisions"] = _fast_engine(Int8Rows, Bfloat16Rows, Float32Rows)
 
 
 @pytest.fixture(params=ENGINES)

@@ -2,11 +2,9 @@
 
 import numpy as np
 
+from ._bounds import product_error
 from ._certified import CertifiedEngine
 from ._exact import top_columns
-
-# Score block of one worker: query rows x base columns, in bytes.
-_SCORE_BYTES = 1 << 25
 
 
 class BruteEngine(CertifiedEngine):
@@ -14,51 +12,42 @@ class BruteEngine(CertifiedEngine):
 
     name = "brute"
 
-    def _fit_filter(self):
-        dtype = self.X_.dtype
-        self._base = self.X_
+    def _make_filter(self):
+        """Rows to multiply with, and half their squared norms, in one dtype."""
+        base = self.X_
         if self._shift is not None:
-            self._base = np.empty_like(self.X_)
+            base = np.empty_like(self.X_)
             for part, rows in self._float64_blocks():
-                self._base[part] = rows
+                base[part] = rows
         with np.errstate(over="ignore"):
-            self._half_scores = self._half.astype(dtype, copy=False)
+            return base, self._half.astype(base.dtype, copy=False)
 
-    def _propose(self, Q, k, exclude):
+    def _propose(self, Q, k, exclude, n_bytes):
         n_samples, n_features = self.X_.shape
         n_candidates = min(k + 8 + k // 16, n_samples)
         if n_candidates == n_samples:
             everything = np.tile(np.arange(n_samples), (len(Q), 1))
             return everything, None, None
         queries, squares = self._shifted(Q)
-        ids, worst = self._candidates(
-            queries.astype(self._base.dtype), n_candidates, exclude
-        )
-        return ids, worst, self._error(np.sqrt(squares), n_features)
+        with np.errstate(over="ignore"):
+            queries = queries.astype(self.X_.dtype)
+        ids, worst = self._candidates(queries, n_candidates, exclude, n_bytes)
+        error = product_error(self.X_.dtype, np.sqrt(squares), self._peak, n_features)
+        return ids, worst, error
 
-    def _error(self, norms, n_features):
-        """How far a score in the dtype of the rows may be from the true one."""
-        peak = self._peak
-        # A dot product of n_features terms, the rounding of the shifted rows, of
-        # |x|^2 / 2 and of the final difference.
-        unit = np.finfo(self._base.dtype).eps / 2
-        error = unit * ((n_features + 8) * norms * peak + 4 * peak**2)
-        # Products below the smallest normal number may be lost.
-        return error + (2 * n_features + 8) * np.finfo(self._base.dtype).tiny
-
-    def _candidates(self, queries, n_candidates, exclude):
+    def _candidates(self, queries, n_candidates, exclude, n_bytes):
         """Ids of the best scores, and the lowest score among them."""
-        n_samples = len(self._base)
-        width = _SCORE_BYTES // (self._base.itemsize * self.query_rows)
-        width = max(width, 4 * n_candidates)
+        base, half = self._filter
+        n_samples = len(base)
+        width = max(n_bytes // (base.itemsize * len(queries)), 4 * n_candidates)
         best_scores, best_ids = [], []
         for start in range(0, n_samples, width):
             stop = min(start + width, n_samples)
             # Values too large for the dtype end as inf or nan: such rows fail the
             # certificate.
             with np.errstate(over="ignore", invalid="ignore"):
-                scores = queries @ self._base[start:stop].T
-                scores -= self._half_scores[start:stop]
+                scores = queries @ base[start:stop].T
+                scores -= half[start:stop]
             if exclude is not None:
                 hit = np.flatnonzero((exclude >= start) & (exclude < stop))
                 scores[hit, exclude[hit] - start] = -np.inf

@@ -1,13 +1,22 @@
 """The frame of every exact engine: propose, measure, certify, complete."""
 
+import threading
+
 import numpy as np
 
-from ._complete import COMPLETE_ROWS, complete, float64_error
+from ._bounds import float64_error
+from ._complete import COMPLETE_ROWS, complete
 from ._exact import canonical_order, direct_sqdist
-from ._threads import run_blocks
+from ._threads import n_threads, run_blocks
 
 # Bytes of float64 rows handled at a time.
 _BLOCK_BYTES = 1 << 23
+
+# Bytes of scores at a time: of one worker, and of all.
+_WORKER_BYTES = 1 << 25
+_SCORE_BYTES = 1 << 27
+
+_making = threading.RLock()
 
 
 class CertifiedEngine:
@@ -20,8 +29,10 @@ class CertifiedEngine:
     before the k-th neighbour, ties included; the others are searched again in
     float64 (``_complete``). The result is therefore the same in every engine.
 
-    Subclasses define ``_fit_filter()``, and ``_propose(Q, k, exclude)`` or
-    ``_block(Q, k, exclude)``.
+    Subclasses define ``_make_filter()``, which returns whatever makes products with
+    the base fast, and ``_propose`` or ``_block`` for a block of queries, within
+    ``n_bytes`` of scores. The filter is made when the first queries come and is left
+    out of pickles.
 
     Parameters
     ----------
@@ -44,7 +55,7 @@ class CertifiedEngine:
         for part, rows in self._float64_blocks():
             self._half[part] = np.einsum("ij,ij->i", rows, rows) / 2
         self._peak = float(np.sqrt(2 * self._half.max())) * (1 + 1e-12)
-        self._fit_filter()
+        self._filter = None
         return self
 
     def kneighbors(self, Q, k, exclude=None):
@@ -64,13 +75,20 @@ class CertifiedEngine:
         ids : ndarray of shape (n_queries, k), intp
             Sorted by (distance, index).
         """
+        with _making:
+            if self._filter is None:
+                self._filter = self._make_filter()
         sqdist = np.empty((len(Q), k), dtype=np.float64)
         ids = np.empty((len(Q), k), dtype=np.intp)
         sure = np.empty(len(Q), dtype=bool)
 
+        workers = n_threads(self.n_jobs) if len(Q) > self.query_rows else 1
+        n_bytes = min(_WORKER_BYTES, _SCORE_BYTES // workers)
+
         def settle(rows):
             out = None if exclude is None else exclude[rows]
-            sqdist[rows], ids[rows], sure[rows] = self._block(Q[rows], k, out)
+            found = self._block(Q[rows], k, out, n_bytes)
+            sqdist[rows], ids[rows], sure[rows] = found
 
         def finish(rows):
             out = None if exclude is None else exclude[rows]
@@ -89,6 +107,9 @@ class CertifiedEngine:
             run_blocks(finish, blocks, self.n_jobs)
         return sqdist, ids
 
+    def __getstate__(self):
+        return {**self.__dict__, "_filter": None}
+
     def _run(self, function, blocks):
         run_blocks(function, blocks, self.n_jobs)
 
@@ -96,20 +117,23 @@ class CertifiedEngine:
         """Queries of a block: fewer where the lists of candidates are long."""
         return max(1, min(self.query_rows, _BLOCK_BYTES // (16 * k)))
 
-    def _block(self, Q, k, exclude):
+    def _block(self, Q, k, exclude, n_bytes):
         """Neighbours of a block, and which rows are proven."""
-        ids, worst, error = self._propose(Q, k, exclude)
+        ids, worst, error = self._propose(Q, k, exclude, n_bytes)
+        sqdist, ids = self._measure(Q, ids, exclude)
+        if worst is None:
+            return sqdist[:, :k], ids[:, :k], True
+        _, squares = self._shifted(Q)
+        error = error + float64_error(np.sqrt(squares), self._peak, Q.shape[1])
+        sure = worst + error < (squares - sqdist[:, k - 1]) / 2
+        return sqdist[:, :k], ids[:, :k], sure
+
+    def _measure(self, Q, ids, exclude):
+        """Distances of the candidates, and the candidates in canonical order."""
         sqdist = direct_sqdist(Q, self.X_, ids)
         if exclude is not None:
             sqdist[ids == exclude[:, None]] = np.inf
-        sqdist, ids = canonical_order(sqdist, ids)
-        if worst is None:
-            sure = np.ones(len(Q), dtype=bool)
-        else:
-            _, squares = self._shifted(Q)
-            error = error + float64_error(np.sqrt(squares), self._peak, Q.shape[1])
-            sure = worst + error < (squares - sqdist[:, k - 1]) / 2
-        return sqdist[:, :k], ids[:, :k], sure
+        return canonical_order(sqdist, ids)
 
     def _shifted(self, Q):
         """Float64 queries minus the shift, and their squared norms."""

@@ -7,6 +7,7 @@ low-precision product cannot tell their rows apart.
 
 import numpy as np
 
+from ._bounds import float64_error
 from ._exact import canonical_order, direct_sqdist
 
 # Bytes of float64 base rows, and of float64 scores, handled at a time.
@@ -63,26 +64,6 @@ def complete(Q, X, shift, peak, k, bound, exclude=None):
         columns = np.arange(start, start + sqdist.shape[1])
         best[hit], best_ids[hit] = _merge(best[hit], best_ids[hit], sqdist, columns, k)
     return canonical_order(best, best_ids)
-
-
-def float64_error(norms, peak, n_features):
-    """Bound of all float64 rounding in scores and in distances by differences.
-
-    Parameters
-    ----------
-    norms : ndarray of shape (n_queries,)
-        Norms of the shifted queries.
-    peak : float
-    n_features : int
-
-    Returns
-    -------
-    ndarray of shape (n_queries,)
-    """
-    unit = np.finfo(np.float64).eps
-    # The last term is what products lose below the smallest normal number.
-    lost = n_features * np.finfo(np.float64).tiny
-    return unit * (2 * n_features + 16) * (norms + peak) ** 2 + lost
 
 
 def _measure(Q, X, near):

@@ -1,0 +1,187 @@
+"""Exact search with compiled loops: the optional extra ``fast``."""
+
+import threading
+
+import numpy as np
+
+from ._bounds import float64_error
+from ._certified import CertifiedEngine
+from ._exact import canonical_order
+from ._fast_rows import TILE, Bfloat16Rows, Float32Rows, Int8Rows
+from ._products import product_seconds
+from ._threads import run_blocks
+
+# A lower precision must be this much faster to be worth its larger error.
+_WORTH = 0.7
+# Share of queries that may overflow their reservoir before a precision is given up.
+_OVERFLOW = 0.1
+
+
+class FastEngine(CertifiedEngine):
+    """Exact neighbours by int8 or bfloat16 products and a compiled scan of them.
+
+    The scan keeps, for each query, every row whose score is within twice the error
+    bound of the k-th best so far, and skips the rest 64 products at a time. Where
+    the bound of a precision lets too many rows pass, the next one is used from then
+    on: int8, bfloat16, float32; those that the processor is not faster in are left
+    out from the start.
+
+    Parameters
+    ----------
+    n_jobs : int or None
+        Threads over blocks of queries. None takes as many as BLAS may use.
+    """
+
+    name = "fast"
+
+    def fit(self, X):
+        """Keep ``X`` of shape (n_samples, n_features), float32 or float64."""
+        import_numba()
+        return super().fit(X)
+
+    def _make_filter(self):
+        return _Precisions(self)
+
+    def _run(self, function, blocks):
+        import torch
+
+        run_blocks(function, blocks, self.n_jobs, torch=torch)
+
+    def _block(self, Q, k, exclude, n_bytes):
+        queries, squares = self._shifted(Q)
+        norms = np.sqrt(squares)
+        own = np.full(len(Q), -1) if exclude is None else exclude.astype(np.int64)
+        wanted = k if exclude is None else k + 1
+        while True:
+            level, rows, last = self._filter.current()
+            prepared = rows.queries(queries, norms)
+            reservoir, best = self._scan(rows, prepared, wanted, n_bytes)
+            counts = reservoir[2]
+            if last:
+                break
+            overflowed = (counts < 0).mean() > _OVERFLOW
+            if overflowed or counts.mean() > 4 * k + 200:
+                self._filter.leave(level)
+            if not overflowed:
+                break
+        return self._settle(
+            Q, squares, norms, own, k, prepared, rows.unit, reservoir, best
+        )
+
+    def _scan(self, rows, prepared, k, n_bytes):
+        """Reservoir of all that may be among the k best, and the k-th best scores."""
+        from . import _fast_kernels as kernels
+
+        n_queries, n_samples = len(prepared.ratio), len(self.X_)
+        first = _up(2 * k + 1024)
+        tile = max(kernels.RUN, min(TILE, n_bytes // (4 * n_queries)))
+        tile -= tile % kernels.RUN
+        capacity = min(4 * k + 1152, _up(n_samples)) + kernels.LANES
+        values = np.empty((n_queries, capacity), dtype=np.float32)
+        # Rows of a query out of range: any will do for the last resort.
+        ids = np.empty((n_queries, capacity), dtype=np.int32)
+        ids[:, : min(k, n_samples)] = np.arange(min(k, n_samples))
+        counts = np.where(prepared.bad, -1, 0)
+        floors = np.full(n_queries, -3e38, dtype=np.float32)
+        reservoir = values, ids, counts, floors
+        scale = rows.scale if len(rows.scale) else np.zeros(TILE, np.float32)
+        half = rows.half if len(rows.half) else np.zeros(TILE, np.float32)
+        out = None
+        start = pruned = 0
+        while start < n_samples:
+            width = min(first if start == 0 else tile, _up(n_samples - start))
+            if out is None or out.shape[1] != width:
+                out = np.empty((n_queries, width), dtype=rows.product_dtype)
+            stop = min(start + width, n_samples)
+            if stop - start == width:
+                rows.products(prepared.low, slice(start, stop), out)
+            else:
+                part = np.empty((n_queries, stop - start), dtype=rows.product_dtype)
+                rows.products(prepared.low, slice(start, stop), part)
+                out[:, : stop - start] = part
+                out[:, stop - start :] = rows.nothing
+            kernels.scan(
+                out,
+                start,
+                scale[start : start + width] if len(rows.scale) else scale[:width],
+                half[start : start + width] if len(rows.half) else half[:width],
+                prepared.ratio,
+                prepared.margin,
+                rows.unit,
+                k,
+                reservoir,
+            )
+            start = stop
+            if start == n_samples or counts.mean() > pruned + k // 2 + 32:
+                used = max(kernels.pad(reservoir), k)
+                best = np.partition(values[:, :used], used - k, axis=1)[:, used - k]
+                kernels.set_floors(best, prepared.margin, rows.unit, floors)
+                kernels.keep(reservoir)
+                pruned = counts.mean()
+        return reservoir, best.astype(np.float64)
+
+    def _settle(self, Q, squares, norms, own, k, prepared, unit, reservoir, best):
+        from . import _fast_kernels as kernels
+
+        values, ids, counts, _ = reservoir
+        sqdist = np.empty(values.shape)
+        used = kernels.measure(
+            Q,
+            self.X_,
+            own,
+            best,
+            squares,
+            prepared.factor,
+            prepared.offset,
+            float64_error(norms, self._peak, Q.shape[1]),
+            prepared.margin,
+            unit,
+            k,
+            reservoir,
+            sqdist,
+        )
+        sqdist, ids = canonical_order(sqdist[:, :used], ids[:, :used], k)
+        return sqdist[:, :k], ids[:, :k], counts >= 0
+
+
+class _Precisions:
+    """The base in one precision after the other, each made when it is needed."""
+
+    def __init__(self, engine):
+        seconds = product_seconds()
+        self._engine, self._kinds, self._rows = engine, [Float32Rows], {}
+        if seconds["bfloat16"] < _WORTH * seconds["float32"]:
+            self._kinds.insert(0, Bfloat16Rows)
+        if seconds["int8"] < _WORTH * min(seconds["float32"], seconds["bfloat16"]):
+            self._kinds.insert(0, Int8Rows)
+        self._level, self._lock = 0, threading.Lock()
+
+    def current(self):
+        """(level, rows, whether it is the last level)."""
+        with self._lock:
+            level = self._level
+            if level not in self._rows:
+                self._rows.clear()
+                self._rows[level] = self._kinds[level](self._engine)
+            return level, self._rows[level], level == len(self._kinds) - 1
+
+    def leave(self, level):
+        """Go on to the next level, unless another thread already did."""
+        with self._lock:
+            self._level = max(self._level, level + 1)
+
+
+def import_numba():
+    """Import numba, or say how to get it."""
+    try:
+        import numba  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            "algorithm='fast' needs numba, which is not installed. Install it with "
+            "pip install 'skknn[fast]', or use algorithm='auto'."
+        ) from error
+
+
+def _up(n):
+    """``n`` rounded up to whole runs of products."""
+    return -(-n // 64) * 64
