@@ -9,7 +9,8 @@ from sklearn.base import clone, is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer_names
 from sklearn.model_selection import ParameterGrid, check_cv
-from sklearn.utils import get_tags, indexable
+from sklearn.utils import column_or_1d, get_tags, indexable
+from sklearn.utils.multiclass import check_classification_targets
 
 from .._params import (
     BaseSearchCV,
@@ -19,6 +20,7 @@ from .._params import (
     fit_context,
 )
 from ..classifiers import SoftKNNClassifier
+from ..classifiers._validation import validate_rows
 from ._candidates import make_candidates, role, split_pipeline
 from ._run import GridRun
 from ._scoring import KINDS, scorer_kinds
@@ -224,6 +226,7 @@ class NeighborSearchCV(BaseSearchCV):
                 f"{sorted(routed.estimator.fit)}. Use GridSearchCV."
             )
         candidates = make_candidates(self.estimator, self._settings())
+        y = self._check_data(candidates, X, y)
         kinds = scorer_kinds(scorers, self.scoring)
         self._check_candidates(candidates, kinds)
         task = Task(
@@ -330,6 +333,19 @@ class NeighborSearchCV(BaseSearchCV):
                 for grid in grids
             ]
         )
+
+    def _check_data(self, candidates, X, y):
+        """Refuse at once what every fit would refuse; return ``y`` with one axis."""
+        labels = column_or_1d(y, warn=True)
+        check_classification_targets(labels)
+        numeric = [
+            not candidate.steps
+            and getattr(candidate.clf, "knn_transformer", None) is None
+            for candidate in candidates
+        ]
+        if all(numeric):
+            validate_rows(clone(candidates[0].clf), X, reset=True)
+        return y if np.ndim(y) == 1 else labels
 
     def _check_candidates(self, candidates, kinds):
         if any(candidate.path for candidate in candidates):
