@@ -1,53 +1,128 @@
-"""A frozen module with all it needs to turn images into features."""
+"""A frozen module with all it needs to turn images into rows of features."""
 
-import hashlib
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import PIL
 import timm
-import timm.data
 import torch
 
 from .._device import resolve_device
-from ._load import _pair, load_backbone
+from ._digest import module_digest
+from ._layers import LayerTap, resolve_layer
+from ._load import load_backbone
+from ._pooling import has_class_token, pool, to_feature_map
+from ._precision import resolve_precision
+from ._preprocess import Preprocess, data_config
+from ._quick import quick_copy
+from ._threads import one_thread, one_thread_each
+
+# Raised whenever the same image and settings would give other numbers.
+_FEATURES_VERSION = 1
 
 
 class Extractor:
-    """A frozen backbone: preprocessing, forward pass, pooled features.
+    """A frozen backbone: preprocessing, forward pass, one row an image.
+
+    On a CPU each image goes through the network by itself, in one of several
+    threads: its activations stay in the processor's cache, and its row cannot
+    depend on its neighbours. On other devices prepared images are collected into
+    batches.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Frozen, in evaluation mode; changed only in its device and memory layout.
+    config : dict
+        timm's description of the preprocessing.
+    from_timm : bool
+        Whether the architecture is one of timm's.
+    pooling, layer, device, precision
+        As in :class:`skknn.BackboneEmbedder`.
 
     Attributes
     ----------
     module : torch.nn.Module
-        Without classifier, in evaluation mode, without gradients.
     device : torch.device
+    precision : {"float32", "bf16"}
     data_config : dict
-        timm's description of the preprocessing.
-    n_features : int
-        Width of a row of features.
+    heavy_work : bool
+        Whether :meth:`work` runs the network.
     """
 
-    def __init__(self, module, *, device=None, image_size=None):
+    def __init__(self, module, config, *, from_timm, pooling, layer, device, precision):
         self.device = resolve_device(device)
-        self.module = module.to(self.device)
-        config = dict(timm.data.resolve_model_data_config(self.module))
-        size = _pair(image_size)
-        if size is not None:
-            config["input_size"] = (3, *size)
-        self.data_config = config
-        self._resize = timm.data.create_transform(
-            **config, is_training=False, use_prefetcher=True
-        )
-        mean = torch.tensor(config["mean"]).view(1, 3, 1, 1)
-        std = torch.tensor(config["std"]).view(1, 3, 1, 1)
-        self._mean, self._std = mean.to(self.device), std.to(self.device)
-        self.n_features = self.forward(self._blank()).shape[1]
+        self.precision = resolve_precision(precision, self.device)
+        self.pooling = pooling
+        self.layer = None if layer is None else resolve_layer(module, layer)
+        self._from_timm = from_timm
+        self._channels_last = from_timm
+        if pooling == "token" and not has_class_token(module):
+            raise ValueError(
+                "pooling='token' needs a class token, which this backbone has not. "
+                "Use 'auto', 'avg', 'max', 'gem', 'rmac' or 'flatten'."
+            )
+        module = module.to(self.device)
+        if self._channels_last:
+            module = module.to(memory_format=torch.channels_last)
+        self.module = module
+        self.data_config = dict(config)
+        self._preprocess = Preprocess(config)
+        self.heavy_work = self.device.type == "cpu"
+        self._tap = None
+        self._running = None
+        self._fast = None
+        self._fast_versions = None
+        self._fast_dtype = torch.float32
+        self._n_features = None
+
+    @property
+    def n_features(self):
+        """Width of a row; runs a blank image if none has been run yet."""
+        if self._n_features is None:
+            self.forward([self._preprocess.blank()])
+        return self._n_features
+
+    @n_features.setter
+    def n_features(self, width):
+        self._n_features = width
 
     def prepare(self, image):
         """Resize and crop one RGB image to the (3, H, W) bytes the model sees."""
-        return torch.as_tensor(self._resize(image))
+        return self._preprocess(image)
+
+    def normalize(self, pixels):
+        """Return uint8 (n, 3, H, W) as the float32 tensor the module takes."""
+        x = self._preprocess.normalize(pixels.to(self.device))
+        if self._channels_last:
+            return x.contiguous(memory_format=torch.channels_last)
+        return x.contiguous()
+
+    def features(self, x):
+        """Return pooled features (n, n_features), float32, of normalised pixels.
+
+        Runs :attr:`module` itself; the caller chooses whether gradients are
+        recorded.
+        """
+        with self.autocast():
+            return self._run_once(self.module, x).float()
+
+    def autocast(self):
+        """Return the context in which :attr:`module` has the wanted precision."""
+        on = self.precision == "bf16"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=on)
+
+    def work(self, image):
+        """Prepare an image; on a CPU also run the network. Called in threads."""
+        prepared = self.prepare(image)
+        return self.forward([prepared])[0] if self.heavy_work else prepared
+
+    def combine(self, results):
+        """Turn what :meth:`work` gave for some images into their rows."""
+        return np.stack(results) if self.heavy_work else self.forward(results)
 
     def forward(self, batch):
-        """Return the features of a list of prepared images.
+        """Return the features of prepared images.
 
         Parameters
         ----------
@@ -57,58 +132,154 @@ class Extractor:
         -------
         ndarray of shape (len(batch), n_features), float32
         """
+        module = self._running
+        if module is None:
+            with self.running():
+                return self.forward(batch)
         with torch.inference_mode():
-            features = self.features(self.normalize(torch.stack(batch)))
-            return features.cpu().numpy().astype(np.float32, copy=False)
-
-    def normalize(self, pixels):
-        """Return uint8 (n, 3, H, W) as the float32 tensor the module takes."""
-        x = pixels.to(self.device).float().div_(255.0)
-        x = x.sub_(self._mean).div_(self._std)
-        return x.contiguous(memory_format=torch.channels_last)
-
-    def features(self, x):
-        """Return pooled features (n, n_features), float32, of normalised pixels.
-
-        The caller chooses whether gradients are recorded.
-        """
-        features = self.module(x)
-        if features.ndim != 2:
+            # One image keeps its memory layout without a copy.
+            pixels = batch[0][None] if len(batch) == 1 else torch.stack(batch)
+            x = self.normalize(pixels)
+            if module is self.module:
+                with self.autocast():
+                    rows = self._features(module, x)
+            else:
+                rows = self._features(module, x.to(self._fast_dtype))
+            rows = rows.float().cpu().numpy()
+        if rows.ndim != 2 or rows.shape[0] != len(batch):
             raise ValueError(
-                f"The backbone gave features of shape {tuple(features.shape)} for "
-                f"a batch of {len(x)}; expected {len(x)} rows."
+                f"The backbone gave features of shape {rows.shape} for {len(batch)} "
+                "images; one row for each is needed."
             )
-        return features.float()
+        self._n_features = rows.shape[1]
+        return rows
+
+    @contextmanager
+    def running(self):
+        """Set up many calls of :meth:`work`; everything is undone at the end.
+
+        Yields
+        ------
+        callable
+            To be called once in every thread that will call :meth:`work`.
+        """
+        with ExitStack() as stack:
+            module = self._choose_module()
+            if self.layer is not None:
+                stack.enter_context(self._tapped(module))
+            start_thread = stack.enter_context(one_thread_each(self.heavy_work))
+            self._running = module
+            try:
+                yield start_thread
+            finally:
+                self._running = None
 
     def identity(self):
         """Return all that a row depends on besides the image, as plain JSON."""
         return {
-            "module": self._module_digest(),
+            "features": f"skknn embedding {_FEATURES_VERSION}",
+            "module": module_digest(self.module),
             "preprocessing": {
                 key: str(value) for key, value in sorted(self.data_config.items())
             },
+            "pooling": self.pooling,
+            "layer": self.layer,
+            "precision": self.precision,
             "device": self.device.type,
             "versions": {
+                "pillow": PIL.__version__,
                 "timm": timm.__version__,
                 "torch": torch.__version__,
-                "pillow": PIL.__version__,
             },
         }
 
-    def _module_digest(self):
-        state = hashlib.blake2b(repr(self.module).encode(), digest_size=20)
-        for name, tensor in self.module.state_dict().items():
-            state.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)}".encode())
-            state.update(
-                tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+    def _run_once(self, module, x):
+        if self.layer is None:
+            return self._features(module, x)
+        with self._tapped(module):
+            return self._features(module, x)
+
+    def _features(self, module, x):
+        if self._tap is not None:
+            features = self._tap(x)
+            return self._pool(to_feature_map(features, module), self.pooling)
+        if self.pooling == "auto":
+            return self._rows(module(x), module)
+        if hasattr(module, "forward_features"):
+            features = module.forward_features(x)
+        else:
+            features = module(x)
+        return self._pool(to_feature_map(features, module), self.pooling)
+
+    def _rows(self, features, module):
+        """Pool the output of a module that does not do so itself."""
+        if isinstance(features, torch.Tensor) and features.ndim == 2:
+            return features
+        return self._pool(to_feature_map(features, module), "auto")
+
+    def _pool(self, feature_map, pooling):
+        if pooling == "auto":
+            pooling = "token" if has_class_token(self.module) else "avg"
+        if pooling == "token" and feature_map.prefix.shape[1] == 0:
+            raise ValueError(
+                f"pooling='token': layer {self.layer!r} has no class token. Use 'avg'."
             )
-        return state.hexdigest()
+        return pool(feature_map, pooling)
 
-    def _blank(self):
-        return [torch.zeros(self.data_config["input_size"], dtype=torch.uint8)]
+    @contextmanager
+    def _tapped(self, module):
+        tap = LayerTap(module, self.layer)
+        with tap.open():
+            self._tap = tap
+            try:
+                yield
+            finally:
+                self._tap = None
+
+    def _choose_module(self):
+        """Take the quick copy, unless someone wants to see the module itself run."""
+        if self.device.type != "cpu" or not self._from_timm or _is_watched(self.module):
+            return self.module
+        tensors = [*self.module.parameters(), *self.module.buffers()]
+        versions = [(id(tensor), tensor._version) for tensor in tensors]
+        if self._fast is None or versions != self._fast_versions:
+            self._fast = self._quick_copy()
+            self._fast_versions = versions
+        return self._fast
+
+    def _quick_copy(self):
+        bf16 = self.precision == "bf16"
+        self._fast_dtype = torch.bfloat16 if bf16 else torch.float32
+        x = self.normalize(self._noise()[None])
+        with one_thread():
+            return quick_copy(self.module, self._run_once, x, self._fast_dtype)
+
+    def _noise(self):
+        generator = torch.Generator().manual_seed(0)
+        shape = (3, *self._preprocess.size)
+        return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
 
 
-def build_extractor(backbone, *, weights, image_size, backbone_params, seed, device):
+def _is_watched(module):
+    """Whether hooks or a replaced ``forward`` would miss a run of a copy."""
+    return any(
+        part._forward_hooks or part._forward_pre_hooks or "forward" in vars(part)
+        for part in module.modules()
+    )
+
+
+def build_extractor(
+    backbone,
+    *,
+    weights="auto",
+    image_size=None,
+    backbone_params=None,
+    seed=0,
+    device=None,
+    pooling="auto",
+    layer=None,
+    precision="auto",
+):
     """Load a backbone and wrap it; see :func:`load_backbone`."""
     module = load_backbone(
         backbone,
@@ -117,4 +288,12 @@ def build_extractor(backbone, *, weights, image_size, backbone_params, seed, dev
         backbone_params=backbone_params,
         seed=seed,
     )
-    return Extractor(module, device=device, image_size=image_size)
+    return Extractor(
+        module,
+        data_config(module, image_size),
+        from_timm=isinstance(backbone, str),
+        pooling=pooling,
+        layer=layer,
+        device=device,
+        precision=precision,
+    )

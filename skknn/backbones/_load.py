@@ -8,6 +8,7 @@ import timm
 import torch
 from timm.models import get_pretrained_cfg
 
+from ._preprocess import size_pair
 from ._weights import (
     check_downloadable,
     no_weights_message,
@@ -48,7 +49,7 @@ def load_backbone(
         If name, weights or size do not fit.
     """
     params = dict(backbone_params or {})
-    size = _pair(image_size)
+    size = None if image_size is None else size_pair(image_size)
     with _BUILDING, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if isinstance(backbone, torch.nn.Module):
@@ -67,10 +68,14 @@ def load_backbone(
                     f"backbone={backbone!r} returned a {type(module).__name__}, not a "
                     "torch.nn.Module."
                 )
+            # The function may keep the module for itself.
+            module = copy.deepcopy(module)
         if not isinstance(backbone, str) and not (
             weights is None or isinstance(weights, str) and weights == "auto"
         ):
             _load_strict(module, read_state_dict(weights), weights)
+        if not isinstance(backbone, str) and size is not None:
+            _resize_input(module, size)
     return module.eval().requires_grad_(False).to("cpu")
 
 
@@ -156,9 +161,22 @@ def _download(name, size, params):
 def _create(name, size, params, **kwargs):
     kwargs = {"num_classes": 0} | params | kwargs
     module = timm.create_model(name, **kwargs)
-    if size is not None and hasattr(module, "set_input_size"):
-        module.set_input_size(img_size=size)
+    if size is not None:
+        _resize_input(module, size)
     return module
+
+
+def _resize_input(module, size):
+    """Resample position embeddings and windows where the model has any."""
+    if not hasattr(module, "set_input_size"):
+        return
+    try:
+        module.set_input_size(img_size=size)
+    except (AssertionError, RuntimeError, ValueError, ZeroDivisionError) as error:
+        raise ValueError(
+            f"image_size={size} does not suit the backbone ({error}). Sizes must "
+            "usually be multiples of the patch or window size."
+        ) from error
 
 
 def _load_strict(module, state, path):
@@ -168,9 +186,3 @@ def _load_strict(module, state, path):
         raise ValueError(
             f"weights={str(path)!r} do not fit the backbone: {error}"
         ) from None
-
-
-def _pair(size):
-    if size is None:
-        return None
-    return (int(size), int(size)) if not hasattr(size, "__len__") else tuple(size)

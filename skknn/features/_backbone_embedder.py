@@ -2,12 +2,14 @@
 
 import numbers
 import os
+from contextlib import ExitStack
 
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.validation import check_is_fitted
 
 from .._params import Interval, StrOptions, fit_context
 from ._image_transformer import ImageTransformer
+from ._row_cache import RowCache
 from ._run import extract_rows
 
 
@@ -77,8 +79,10 @@ class BackboneEmbedder(
     _parameter_constraints = {
         "backbone": [str, callable],
         "weights": [str, os.PathLike, None],
-        "pooling": [StrOptions({"auto"})],
-        "layer": [None],
+        "pooling": [
+            StrOptions({"auto", "token", "avg", "max", "gem", "rmac", "flatten"})
+        ],
+        "layer": [str, numbers.Integral, None],
         "image_size": [
             Interval(numbers.Integral, 1, None, closed="left"),
             tuple,
@@ -88,7 +92,7 @@ class BackboneEmbedder(
         "image_shape": [tuple, list, None],
         "batch_size": [Interval(numbers.Integral, 1, None, closed="left")],
         "device": "no_validation",
-        "precision": [StrOptions({"auto"})],
+        "precision": [StrOptions({"auto", "float32", "bf16"})],
         "n_jobs": [numbers.Integral, None],
         "memory": [str, os.PathLike, None],
         "on_error": [StrOptions({"raise", "nan"})],
@@ -146,10 +150,7 @@ class BackboneEmbedder(
         -------
         self : BackboneEmbedder
         """
-        self._fit_input(X)
-        self._seed = self._draw_seed()
-        self._live = None
-        self._n_features_out = self.backbone_.n_features
+        self._start_fit(X)
         return self
 
     def transform(self, X):
@@ -166,35 +167,38 @@ class BackboneEmbedder(
             Or what ``set_output`` says.
         """
         check_is_fitted(self)
-        images = self._images(X)
-        extractor = self.backbone_
-        cache = self._open_cache(extractor)
-        try:
-            with self._progress(len(images), "embedding") as progress:
-                rows, failed = extract_rows(
-                    images,
-                    extractor.prepare,
-                    extractor.forward,
-                    self._n_features_out,
-                    batch_size=self.batch_size,
-                    n_threads=self._n_threads(),
-                    cache=cache,
-                    on_error=self.on_error,
-                    progress=progress,
-                )
-        finally:
-            if cache is not None:
-                cache.close()
-        if self.on_error == "nan":
-            self.failed_ = [row for row, _ in failed]
-        return rows
+        return self._extract_all(self._images(X), "embedding")
+
+    @property
+    def _backbone_layer(self):
+        return self.layer
+
+    @property
+    def _n_features_out(self):
+        return self.backbone_.n_features
 
     def __sklearn_is_fitted__(self):
-        return hasattr(self, "_n_features_out")
+        return hasattr(self, "_seed")
 
-    def _open_cache(self, extractor):
-        if self.memory is None:
-            return None
-        from ._row_cache import RowCache
-
-        return RowCache(self.memory, extractor.identity(), self._n_features_out)
+    def _extract(self, images, *, n_threads=None, progress=None):
+        """Return rows and failures of images; also called in other processes."""
+        extractor = self.backbone_
+        with ExitStack() as stack:
+            cache = None
+            if self.memory is not None:
+                cache = stack.enter_context(RowCache(self.memory, extractor.identity()))
+            rows, failed = extract_rows(
+                images,
+                extractor.work,
+                extractor.combine,
+                lambda: extractor.n_features,
+                batch_size=self.batch_size,
+                n_threads=n_threads or self._n_threads(),
+                cache=cache,
+                on_error=self.on_error,
+                progress=progress,
+                heavy_prepare=extractor.heavy_work,
+                start_thread=stack.enter_context(extractor.running()),
+            )
+        extractor.n_features = rows.shape[1]
+        return rows, failed

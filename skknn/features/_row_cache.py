@@ -31,11 +31,11 @@ class RowCache:
         Made when it does not exist.
     settings : dict
         Everything besides the image that the row depends on; plain JSON types.
-    width : int
-        Length of a row.
+    width : int, optional
+        Length of a row; None leaves it to the first row stored.
     """
 
-    def __init__(self, folder, settings, width):
+    def __init__(self, folder, settings, width=None):
         self.width = width
         self._identity = json.dumps(
             {"settings": settings, "width": width}, sort_keys=True, indent=1
@@ -74,7 +74,7 @@ class RowCache:
                     f"SELECT key, crc, row FROM rows WHERE key IN ({marks})", part
                 ).fetchall()
                 for key, crc, row in rows:
-                    if len(row) != 4 * self.width or _checksum(key, row) != crc:
+                    if _checksum(key, row) != crc:
                         raise sqlite3.DatabaseError("a row's checksum is wrong")
                     found[key] = np.frombuffer(row, dtype="<f4")
             except sqlite3.OperationalError as error:

@@ -1,5 +1,6 @@
 """Recognise what ``X`` is and give its images one by one, decoded late."""
 
+import copy
 import hashlib
 import os
 import sys
@@ -18,6 +19,8 @@ _ACCEPTED = (
     "tensor (n, channels, height, width); a torch Dataset; 2-D rows of flattened "
     "images"
 )
+
+_PIL_LOCKS = [threading.Lock() for _ in range(64)]
 
 
 class Source:
@@ -60,31 +63,45 @@ class ImageSequence:
     ----------
     items : sequence
         Anything with ``len`` and integer indexing.
-    one_at_a_time : bool
-        Whether indexing must not be called from two threads at once.
+    is_dataset : bool
+        Whether ``items`` is a torch Dataset: it must not be indexed from two threads
+        at once, and an item may be a tuple that begins with the image.
     """
 
-    def __init__(self, items, *, one_at_a_time=False):
+    def __init__(self, items, *, is_dataset=False):
         self.items = items
-        self._lock = threading.Lock() if one_at_a_time else None
+        self._lock = threading.Lock() if is_dataset else None
+        self._first = 0
 
     def __len__(self):
         return len(self.items)
 
-    def take(self, rows):
-        """Return the part of the items at the given positions, in that order."""
-        if isinstance(self.items, np.ndarray) or _is_tensor(self.items):
-            return self.items[rows]
-        return [self.items[int(row)] for row in rows]
+    def __getstate__(self):
+        return self.__dict__ | {"_lock": self._lock is not None}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self._lock = threading.Lock() if self._lock else None
+
+    def part(self, start, stop):
+        """Return consecutive images, to be handed to another process."""
+        part = copy.copy(self)
+        part._first = self._first + start
+        if self._lock:
+            part.items = _Span(self.items, start, stop)
+        elif isinstance(self.items, (list, tuple)):
+            part.items = [_absolute(item) for item in self.items[start:stop]]
+        else:
+            part.items = self.items[start:stop]
+        return part
 
     def describe(self, row):
         """Name a row for an error message."""
-        item = None
-        if not self._lock:
-            item = self.items[row]
+        number = self._first + row
+        item = None if self._lock else self.items[row]
         if isinstance(item, (str, os.PathLike)):
-            return f"row {row} ({os.fspath(item)!r})"
-        return f"row {row}"
+            return f"row {number} ({os.fspath(item)!r})"
+        return f"row {number}"
 
     def fetch(self, row):
         """Read (not yet decode) one image.
@@ -129,7 +146,7 @@ class ImageSequence:
             f"X: {self.describe(row)} cannot be used as an image: {text}. Mend or "
             "remove it, or pass on_error='nan' to get a row of NaN in its place."
         )
-        bad.row = row
+        bad.row = self._first + row
         return bad
 
 
@@ -191,7 +208,7 @@ def as_images(X):
                 f"X is a {type(X).__name__} without length. Pass a map-style Dataset, "
                 "or a list of its items"
             )
-        images = ImageSequence(X, one_at_a_time=True)
+        images = ImageSequence(X, is_dataset=True)
     elif _is_tensor(X):
         images = ImageSequence(_checked_tensor(X))
     elif _is_column_of_items(X):
@@ -255,6 +272,24 @@ def _checked_tensor(tensor):
     return tensor
 
 
+class _Span:
+    """Consecutive items of a Dataset."""
+
+    def __init__(self, items, start, stop):
+        self.items, self.start, self.stop = items, start, stop
+
+    def __len__(self):
+        return self.stop - self.start
+
+    def __getitem__(self, row):
+        return self.items[self.start + row]
+
+
+def _absolute(item):
+    """A path that another process can follow; anything else as it is."""
+    return os.path.abspath(item) if isinstance(item, (str, os.PathLike)) else item
+
+
 def _read(item):
     if isinstance(item, (str, os.PathLike)):
         return _read_file(item)
@@ -291,7 +326,9 @@ def _decode(obj):
     if isinstance(obj, bytes):
         return from_bytes(obj)
     if _is_image(obj):
-        return from_pil(obj)
+        # The same object may be in several rows, and loading is not thread-safe.
+        with _PIL_LOCKS[id(obj) // 64 % len(_PIL_LOCKS)]:
+            return from_pil(obj)
     if _is_tensor(obj):
         return from_tensor(obj)
     return from_array(obj)

@@ -1,0 +1,131 @@
+"""RGB image -> the bytes that a model sees: resize, crop; scaling on the device."""
+
+import math
+
+import numpy as np
+import timm.data
+import torch
+from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
+
+# Above this many pixels between resizing and cropping, only the crop is resized.
+_MAX_RESIZED = 2**25
+_PIL_FILTER = {
+    InterpolationMode.NEAREST: 0,
+    InterpolationMode.LANCZOS: 1,
+    InterpolationMode.BILINEAR: 2,
+    InterpolationMode.BICUBIC: 3,
+}
+
+
+class Preprocess:
+    """timm's evaluation preprocessing, split where images become tensors.
+
+    Parameters
+    ----------
+    config : dict
+        What ``timm.data.resolve_model_data_config`` gives.
+
+    Attributes
+    ----------
+    config : dict
+    size : tuple (height, width)
+        What the model sees.
+    """
+
+    def __init__(self, config):
+        self.config = dict(config)
+        self.size = tuple(config["input_size"][1:])
+        steps = timm.data.create_transform(
+            **config, is_training=False, use_prefetcher=True
+        ).transforms
+        # The last step only turns the PIL image into a tensor.
+        self._geometry = Compose(steps[:-1])
+        self._shrink = self._crop = None
+        if [type(step) for step in steps[:-1]] == [Resize, CenterCrop]:
+            if isinstance(steps[0].size, int):
+                self._shrink, self._crop = steps[:2]
+        self._mean = torch.tensor(config["mean"]).view(1, 3, 1, 1)
+        self._std = torch.tensor(config["std"]).view(1, 3, 1, 1)
+
+    def __call__(self, image):
+        """Resize and crop an RGB PIL image.
+
+        Returns
+        -------
+        uint8 tensor of shape (3, height, width)
+            With the channels last in memory.
+        """
+        if self._shrink is not None and self._resized_pixels(image) > _MAX_RESIZED:
+            image = self._resize_crop_only(image)
+        else:
+            image = self._geometry(image)
+        return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+
+    def normalize(self, pixels):
+        """Scale a uint8 tensor (n, 3, height, width), on its device, to float32."""
+        mean, std = self._mean.to(pixels.device), self._std.to(pixels.device)
+        return pixels.float().div_(255.0).sub_(mean).div_(std)
+
+    def blank(self):
+        """Return a prepared black image."""
+        return torch.zeros(3, *self.size, dtype=torch.uint8)
+
+    def _resized_pixels(self, image):
+        short, long = sorted(image.size)
+        return self._shrink.size * math.ceil(self._shrink.size * long / short)
+
+    def _resize_crop_only(self, image):
+        # A strip of 20,000 x 10 pixels would become 512,000 x 256 first.
+        short = min(image.size)
+        width, height = (
+            self._shrink.size * length // short
+            if length != short
+            else self._shrink.size
+            for length in image.size
+        )
+        crop_h, crop_w = self._crop.size
+        left = round((width - crop_w) / 2.0) * image.width / width
+        top = round((height - crop_h) / 2.0) * image.height / height
+        box = (
+            left,
+            top,
+            left + crop_w * image.width / width,
+            top + crop_h * image.height / height,
+        )
+        return image.resize(
+            (crop_w, crop_h), _PIL_FILTER[self._shrink.interpolation], box=box
+        )
+
+
+def data_config(module, image_size=None):
+    """Return timm's description of a module's preprocessing.
+
+    Modules without timm's ``pretrained_cfg`` get ImageNet's: 224 pixels, bicubic,
+    the usual mean and standard deviation.
+
+    Raises
+    ------
+    ValueError
+        If the module does not take three channels.
+    """
+    config = dict(timm.data.resolve_model_data_config(module))
+    if image_size is not None:
+        config["input_size"] = (3, *size_pair(image_size))
+    if config["input_size"][0] != 3:
+        raise ValueError(
+            f"The backbone takes {config['input_size'][0]} channels; only models of "
+            "RGB images can be used."
+        )
+    return config
+
+
+def size_pair(size):
+    """Return (height, width) of an image size given as one or two integers."""
+    pair = (size, size) if not hasattr(size, "__len__") else tuple(size)
+    if len(pair) != 2 or not all(
+        isinstance(s, int | np.integer) and s > 0 for s in pair
+    ):
+        raise ValueError(
+            f"image_size={size!r} must be a positive integer or (height, width)."
+        )
+    return int(pair[0]), int(pair[1])
