@@ -26,7 +26,12 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold, train_test_sp
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 
-from skknn import BackboneEmbedder, JointKNNClassifier, SoftKNNClassifier
+from skknn import (
+    BackboneEmbedder,
+    JointKNNClassifier,
+    NeighborSearchCV,
+    SoftKNNClassifier,
+)
 from skknn.datasets import load_image_folder
 from skknn.inspection import NeighborsDisplay
 
@@ -131,16 +136,16 @@ def choose_models(X, y):
         raise SystemExit("Each class needs at least 2 training images.")
     folds = StratifiedKFold(min(5, smallest), shuffle=True, random_state=SEED)
 
-    def search(model, grid):
-        # The log loss looks at all probabilities, so it ranks parameters with less
-        # noise than the accuracy does.
-        found = GridSearchCV(model, grid, scoring="neg_log_loss", cv=folds, n_jobs=-1)
-        found.fit(X, y)
-        return found.best_estimator_, found.best_params_
+    # The log loss looks at all probabilities, so it ranks parameters with less noise
+    # than the accuracy does.
+    tune = {"scoring": "neg_log_loss", "cv": folds}
 
-    grid = {"k": [1, 4, 8, 16, 32, 64], "tau": [0.01, 0.05, 0.1, 0.2, 0.5]}
-    grid["k"] = [k for k in grid["k"] if k < len(y) * 0.7]
-    knn, best_knn = search(SoftKNNClassifier(), grid)
+    # R's order: k and tau by the votes alone, then the base, then the mixture.
+    votes = {
+        "k": [k for k in (1, 2, 4, 8, 16, 32, 64, 128) if k < len(y) * 0.7],
+        "tau": [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0],
+    }
+    knn = NeighborSearchCV(SoftKNNClassifier(), votes, **tune).fit(X, y)
 
     # The base sees what the kNN sees: centred rows of unit length.
     linear = make_pipeline(
@@ -148,16 +153,20 @@ def choose_models(X, y):
         Normalizer(),
         LogisticRegression(max_iter=1000, tol=1e-5),
     )
-    base, best_base = search(linear, {"logisticregression__C": [1, 10, 100, 1000]})
-    joint = JointKNNClassifier(estimator=clone(base), alpha=0).set_params(**best_knn)
-    lambdas = [0.1, 0.3, 0.5, 0.7, 0.9]
-    joint_inf, best_inf = search(joint, {"lambda": lambdas})
-    joint, best_joint = search(joint, {"alpha": [0.01, 0.1, 1], "lambda": lambdas})
+    strengths = {"logisticregression__C": [1, 10, 100, 1000]}
+    base = GridSearchCV(linear, strengths, n_jobs=-1, **tune).fit(X, y)
+
+    joint = JointKNNClassifier(estimator=clone(base.best_estimator_))
+    joint.set_params(**knn.best_params_)
+    # "path" finds the best of all shares of the votes, not only those of a grid.
+    shares = {"lambda": "path", "alpha": [0]}
+    joint_inf = NeighborSearchCV(joint, shares, **tune).fit(X, y)
+    shares["alpha"] = [0, 0.001, 0.01, 0.1, 1]
+    joint = NeighborSearchCV(joint, shares, **tune).fit(X, y)
+    found = {"kNN": knn, "BASE": base, "JOINT-INF": joint_inf, "JOINT": joint}
     return {
-        "kNN": (knn, best_knn),
-        "BASE": (base, {"C": best_base["logisticregression__C"]}),
-        "JOINT-INF": (joint_inf, best_inf),
-        "JOINT": (joint, best_joint),
+        name: (search.best_estimator_, search.best_params_)
+        for name, search in found.items()
     }
 
 
@@ -169,7 +178,9 @@ def report(models, X_test, y_test):
         proba = model.predict_proba(X_test)
         accuracy = accuracy_score(y_test, model.classes_[proba.argmax(axis=1)])
         loss = log_loss(y_test, proba, labels=model.classes_)
-        settings = ", ".join(f"{key}={value}" for key, value in chosen.items())
+        settings = ", ".join(
+            f"{key.rpartition('__')[2]}={value:.3g}" for key, value in chosen.items()
+        )
         print(f"{name:11}{accuracy:14.4f}{loss:15.3f}   {settings}")
     margin = 1.96 * np.sqrt(accuracy * (1 - accuracy) / len(y_test))
     print(
