@@ -483,21 +483,23 @@ def slopes(self, embeddings):
         os.kill(os.getpid(), signal.SIGKILL)
     return original(self, embeddings)
 _engine.Task.slopes = slopes
-tiny(memory=sys.argv[2], batch_size=4).fit_transform(noise_images(9))
+tiny(memory=sys.argv[2]).fit_transform(noise_images(60))
 """
 
 
-def test_a_killed_run_resumes(tmp_path, monkeypatch, rows, X):
+def test_a_killed_run_resumes(tmp_path, monkeypatch):
     from pathlib import Path
 
     here = str(Path(__file__).parent)
-    done = subprocess.run([sys.executable, "-c", KILLED, here, tmp_path, "20"])
+    done = subprocess.run([sys.executable, "-c", KILLED, here, tmp_path, "135"])
     assert done.returncode == -9
     calls = count_forwards(monkeypatch)
-    resumed = tiny(memory=tmp_path, batch_size=4).fit_transform(X)
-    np.testing.assert_allclose(resumed, rows, atol=1e-6)
-    # 6 images were done when it was killed; at most a batch of them is redone.
-    assert 9 <= len(calls) <= 3 * (9 - 6 + 4)
+    X = noise_images(60)
+    resumed = tiny(memory=tmp_path).fit_transform(X)
+    np.testing.assert_allclose(resumed, tiny().fit_transform(X), atol=1e-6)
+    # 44 images were computed when it was killed: at most a batch is redone.
+    n_redone = (len(calls) - 3 * 60) / 3
+    assert 60 - 44 - 1 <= n_redone <= 60 - 44 + 22
 
 
 # -- long work

@@ -52,7 +52,8 @@ class FungiTransformer(ImageTransformer, BaseEstimator):
         Smaller is cheaper and approximate.
     weights, pooling, image_size, image_shape : see :class:`BackboneEmbedder`
     batch_size : int, default=16
-        Images handled together. Forward passes hold up to 8 views on a CPU and
+        Images handled together, raised to at least 64 gradients because projecting
+        many at once is cheaper. Forward passes hold up to 4 views on a CPU and
         ``8 * batch_size`` on an accelerator.
     device, precision, n_jobs : see :class:`BackboneEmbedder`
     memory : str or Path, default=None
@@ -509,7 +510,7 @@ class FungiTransformer(ImageTransformer, BaseEstimator):
                 work,
                 machine.combine,
                 machine.width,
-                batch_size=self.batch_size,
+                batch_size=machine.batch_size,
                 n_threads=n_threads or self._n_threads(),
                 cache=cache,
                 with_keys=True,

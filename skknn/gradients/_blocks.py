@@ -13,6 +13,8 @@ from ._projection import SignProjection
 EMBEDDING = "embedding"
 # Views a forward: what keeps a core's caches warm.
 _VIEWS_ON_CPU = 4
+# Gradients of so many images cost half as much to project as one by one.
+_PROJECTED = 64
 
 
 class BlockExtractor:
@@ -59,6 +61,7 @@ class BlockExtractor:
         self.extractor, self.frame = extractor, frame
         self.objectives, self.drawn = objectives, drawn
         self.heavy_work = extractor.heavy_work
+        self._batch_size = batch_size
         n_views = min(batch_size, _VIEWS_ON_CPU) if self.heavy_work else 8 * batch_size
         self.engine = GradientEngine(extractor, layer, n_views)
         self.projection = SignProjection(self.engine.size, projection_dim, seed)
@@ -81,6 +84,11 @@ class BlockExtractor:
             name: slice(int(low), int(high))
             for name, low, high in zip(self.widths, stops[:-1], stops[1:])
         }
+
+    @property
+    def batch_size(self):
+        """Images under way at once: half of them are projected together."""
+        return max(self._batch_size, -(-_PROJECTED // max(1, len(self.objectives))))
 
     @property
     def width(self):
@@ -117,15 +125,32 @@ class BlockExtractor:
         if not self.heavy_work:
             results = self._differentiate(*zip(*results))
         out = np.zeros((len(results), self.width), dtype=np.float32)
-        for name, part in self.slices.items():
-            rows = [i for i, result in enumerate(results) if name in result]
-            if not rows:
-                continue
-            values = torch.stack([results[i].pop(name) for i in rows])
-            out[rows, part] = _unit(
-                values if name == EMBEDDING else self.projection(values)
-            )
+        # One product for the gradients of all objectives: R is read once.
+        places, gradients = [], []
+        for row, result in enumerate(results):
+            for name in self.objectives:
+                if name in result:
+                    places.append((row, self.slices[name]))
+                    gradients.append(result.pop(name))
+            if EMBEDDING in result:
+                out[row, self.slices[EMBEDDING]] = _unit(result.pop(EMBEDDING)[None])[0]
+        if gradients:
+            with self._one_thread():
+                projected = _unit(self.projection(torch.stack(gradients)))
+            for (row, part), values in zip(places, projected):
+                out[row, part] = values
         return out
+
+    @contextmanager
+    def _one_thread(self):
+        """On a CPU the other cores are busy with the next images."""
+        before = torch.get_num_threads()
+        if self.heavy_work:
+            torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
     def prepare(self, image, names=None):
         """Cut the views of one PIL image; called in threads.

@@ -1,0 +1,248 @@
+"""Gradient features: this package and ``fungivision`` side by side, and the floor.
+
+Both see the same images, the same randomly initialised backbone, the same number
+and size of views and the same objective parameters (KL temperature 15; 49 windows
+and 256 * 49 negatives for SimCLR). Runs alternate in one process; medians are
+reported. Ours also returns the embedding, which fungivision leaves to the user.
+
+    pip install 'skknn[bench]'
+    python benchmarks/fungi.py                     # ViT-S, ViT-B, EfficientNet-Lite0
+    python benchmarks/fungi.py --models vit_small_patch16_224 --objectives kl dino
+    python benchmarks/fungi.py --threads 1         # processor time on a busy machine
+    python benchmarks/fungi.py --profile           # where our time goes
+    python benchmarks/fungi.py --memory            # extra peak memory, fresh processes
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+import warnings
+
+import numpy as np
+import timm
+import torch
+from PIL import Image
+
+from skknn import FungiTransformer, KLObjective
+
+VIEWS = {"kl": 1, "dino": 12, "simclr": 49}
+# Images in one run, so that runs of all objectives take about as long.
+IMAGES = {"kl": 32, "dino": 8, "simclr": 2}
+NEGATIVES = 256
+
+
+def make_images(n, seed=0):
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 256, (n, 12, 16, 3), dtype=np.uint8)
+    return [Image.fromarray(c).resize((500, 375), Image.BICUBIC) for c in coarse]
+
+
+def ours(model, objective, precision="float32", embedding=True):
+    """A fitted transformer; SimCLR's negatives are random, they only cost time."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fungi = FungiTransformer(
+            model,
+            weights=None,
+            objectives=(objective if objective != "kl" else KLObjective(15.0),),
+            n_components=None,
+            include_embedding=embedding,
+            precision=precision,
+            device="cpu",
+            random_state=0,
+        )
+        if objective == "simclr":
+            fungi.set_params(objectives__simclr__n_negatives=1)
+        fungi.fit(make_images(1))
+    if objective == "simclr":
+        fungi._banks["simclr"] = random_negatives()
+        fungi._machine = None
+    return fungi
+
+
+def random_negatives():
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((NEGATIVES * 49, 96)).astype(np.float32)
+
+
+def theirs(model, objective, half=False):
+    """fungivision with the same parameters, its negatives likewise random."""
+    from fungivision.config import DINOConfig, KLConfig, SimCLRConfig
+    from fungivision.wrapper import FUNGIWrapper
+
+    torch.manual_seed(0)
+    module = timm.create_model(model, num_classes=0).eval()
+    config = {
+        "kl": KLConfig(temperature=15),
+        "dino": DINOConfig(),
+        "simclr": SimCLRConfig(comparison_batch_size=NEGATIVES),
+    }[objective]
+    depth = len(module.blocks) - 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        wrapper = FUNGIWrapper(
+            module,
+            target_layer=f"blocks.{depth}.attn.proj",
+            device=torch.device("cpu"),
+            extractor_configs=[config],
+        )
+    if objective == "simclr":
+        wrapper.extractors[0].comparison_batch = torch.from_numpy(random_negatives())
+    return wrapper
+
+
+def macs_a_view(model):
+    """Multiply-adds of one forward pass of the backbone."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    module = timm.create_model(model, num_classes=0).eval()
+    size = timm.data.resolve_model_data_config(module)["input_size"]
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        module(torch.zeros(1, *size))
+    return counter.get_total_flops() / 2
+
+
+def peak(repeats=5, clock=time.perf_counter):
+    """Multiply-adds a second of a large float32 matrix product."""
+    a, b = torch.randn(2048, 2048), torch.randn(2048, 2048)
+    times = []
+    for _ in range(repeats + 1):
+        start = clock()
+        torch.mm(a, b)
+        times.append(clock() - start)
+    return 2048**3 / np.median(times[1:])
+
+
+def seconds(function, images, clock=time.perf_counter):
+    start = clock()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        function(images)
+    return (clock() - start) / len(images)
+
+
+def compare(model, objective, args):
+    """Time both in turn; return one line of results."""
+    images = make_images(args.images or IMAGES[objective])
+    runs = {"ours": ours(model, objective).transform}
+    if args.bf16:
+        runs["ours bf16"] = ours(model, objective, "bf16").transform
+    if model.startswith("vit") and not args.alone:
+        runs["fungivision"] = theirs(model, objective)
+    # Processor seconds of one thread are what other processes cannot stretch.
+    clock = time.process_time if args.threads == 1 else time.perf_counter
+    times, rates = {name: [] for name in runs}, []
+    for run in runs.values():
+        seconds(run, images[:2])
+    for _ in range(args.repeats):
+        rates.append(peak(3, clock))
+        for name, run in runs.items():
+            times[name].append(seconds(run, images, clock))
+    median = {name: float(np.median(t)) for name, t in times.items()}
+    floor = VIEWS[objective] * macs_a_view(model) / float(np.median(rates))
+    line = {
+        "model": model,
+        "objective": objective,
+        **{f"{name} ms/image": 1e3 * t for name, t in median.items()},
+        "floor ms/image": 1e3 * floor,
+        "ours / floor": median["ours"] / floor,
+        "peak GMAC/s": float(np.median(rates)) / 1e9,
+    }
+    for name in ("ours", "ours bf16"):
+        if name in median and "fungivision" in median:
+            ratios = np.array(times["fungivision"]) / np.array(times[name])
+            line[f"fungivision / {name}"] = float(np.median(ratios))
+    return line
+
+
+def profile(model, objective):
+    """Print our operators by their own time."""
+    fungi = ours(model, objective).set_params(n_jobs=1)
+    images = make_images(2)
+    fungi.transform(images)
+    work = fungi._machine
+    with work.running() as start_thread:
+        start_thread()
+        with torch.profiler.profile() as recorded:
+            results = [work.work(image) for image in images]
+    torch.set_num_threads(2)
+    start = time.perf_counter()
+    work.combine(results)
+    print(f"projection of {len(images)}: {1e3 * (time.perf_counter() - start):.0f} ms")
+    table = recorded.key_averages()
+    print(
+        table.table(
+            sort_by="self_cpu_time_total", row_limit=16, max_name_column_width=40
+        )
+    )
+
+
+def memory(model, objective):
+    """Extra peak memory of a run over the loaded model, each in its own process."""
+    for who in ("ours", "fungivision"):
+        command = [sys.executable, __file__, "--memory-of", who]
+        command += ["--models", model, "--objectives", objective]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        print(f"{model:24} {objective:7} {who:12} {done.stdout.strip()} MB")
+
+
+def memory_of(who, model, objective):
+    images = make_images(IMAGES[objective])
+    if who == "ours":
+        fungi = ours(model, objective)
+        module, size = fungi.backbone_.module, fungi.backbone_.data_config["input_size"]
+    else:
+        module = timm.create_model(model, num_classes=0).eval()
+        size = timm.data.resolve_model_data_config(module)["input_size"]
+    with torch.no_grad():
+        module(torch.zeros(1, *size))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    if who == "ours":
+        fungi.transform(images)
+    else:
+        wrapper = theirs(model, objective)
+        for start in range(0, len(images), 8):
+            wrapper(images[start : start + 8])
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print((after - before) // 1024)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument(
+        "--models",
+        nargs="+",
+        default=[
+            "vit_small_patch16_224",
+            "vit_base_patch16_224",
+            "tf_efficientnet_lite0",
+        ],
+    )
+    parser.add_argument("--objectives", nargs="+", default=list(VIEWS))
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--images", type=int, help="images in one run")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--bf16", action="store_true", help="also precision='bf16'")
+    parser.add_argument("--alone", action="store_true", help="leave fungivision out")
+    parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--memory-of", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)  # ours takes as many
+    for model in args.models:
+        for objective in args.objectives:
+            if args.memory_of:
+                memory_of(args.memory_of, model, objective)
+            elif args.memory:
+                memory(model, objective)
+            elif args.profile:
+                profile(model, objective)
+            else:
+                print(json.dumps(compare(model, objective, args)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
