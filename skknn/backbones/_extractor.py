@@ -1,5 +1,6 @@
 """A frozen module with all it needs to turn images into rows of features."""
 
+import threading
 from contextlib import ExitStack, contextmanager
 
 import numpy as np
@@ -11,6 +12,7 @@ from .._device import resolve_device
 from ._digest import module_digest
 from ._layers import LayerTap, resolve_layer
 from ._load import load_backbone
+from ._memory import is_out_of_memory
 from ._pooling import has_class_token, pool, to_feature_map
 from ._precision import resolve_precision
 from ._preprocess import Preprocess, data_config
@@ -70,7 +72,8 @@ class Extractor:
         self._preprocess = Preprocess(config)
         self.heavy_work = self.device.type == "cpu"
         self._tap = None
-        self._running = None
+        self._run_lock, self._choice_lock = threading.Lock(), threading.Lock()
+        self._run = self._running = None
         self._fast = None
         self._fast_versions = None
         self._fast_dtype = torch.float32
@@ -107,6 +110,24 @@ class Extractor:
         with self.autocast():
             return self._run_once(self.module, x).float()
 
+    def copy_for(self, layer):
+        """Return the module to differentiate from a layer on, and its dtype.
+
+        On a CPU a copy that is sooner done, in which that layer is as it was; else
+        :attr:`module` itself, which :meth:`autocast` brings to the precision.
+        """
+        if self.device.type != "cpu" or not self._from_timm or _is_watched(self.module):
+            return self.module, torch.float32
+        dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
+        x = self.normalize(self._noise()[None])
+        with one_thread():
+            copy = quick_copy(self.module, self._run_once, x, dtype, keep=(layer,))
+        return copy, torch.float32 if copy is self.module else dtype
+
+    def pooled(self, module, x):
+        """Return pooled features of :attr:`module` or of a copy of it."""
+        return self._run_once(module, x)
+
     def autocast(self):
         """Return the context in which :attr:`module` has the wanted precision."""
         on = self.precision == "bf16"
@@ -132,10 +153,10 @@ class Extractor:
         -------
         ndarray of shape (len(batch), n_features), float32
         """
-        module = self._running
-        if module is None:
+        if self._run is None:
             with self.running():
                 return self.forward(batch)
+        module = self._running or self._module_of_run()
         with torch.inference_mode():
             # One image keeps its memory layout without a copy.
             pixels = batch[0][None] if len(batch) == 1 else torch.stack(batch)
@@ -158,21 +179,30 @@ class Extractor:
     def running(self):
         """Set up many calls of :meth:`work`; everything is undone at the end.
 
+        One run at a time: a second thread waits for the first.
+
         Yields
         ------
         callable
             To be called once in every thread that will call :meth:`work`.
         """
-        with ExitStack() as stack:
-            module = self._choose_module()
-            if self.layer is not None:
-                stack.enter_context(self._tapped(module))
+        with self._run_lock, ExitStack() as stack:
             start_thread = stack.enter_context(one_thread_each(self.heavy_work))
-            self._running = module
+            self._run = stack
             try:
                 yield start_thread
             finally:
-                self._running = None
+                self._run = self._running = None
+
+    def _module_of_run(self):
+        """Return what this run uses; made at the first image that needs it."""
+        with self._choice_lock:
+            if self._running is None:
+                module = self._choose_module()
+                if self.layer is not None:
+                    self._run.enter_context(self._tapped(module))
+                self._running = module
+            return self._running
 
     def identity(self):
         """Return all that a row depends on besides the image, as plain JSON."""
@@ -252,6 +282,16 @@ class Extractor:
         self._fast_dtype = torch.bfloat16 if bf16 else torch.float32
         x = self.normalize(self._noise()[None])
         with one_thread():
+            try:
+                with torch.inference_mode():
+                    self._run_once(self.module, x)
+            except (RuntimeError, AssertionError) as error:
+                if is_out_of_memory(error):
+                    raise
+                raise ValueError(
+                    f"The backbone cannot process images of size {x.shape[-2:]} "
+                    f"({error}). Pass another image_size, layer or pooling."
+                ) from error
             return quick_copy(self.module, self._run_once, x, self._fast_dtype)
 
     def _noise(self):

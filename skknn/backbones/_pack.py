@@ -34,18 +34,34 @@ class PackedLinear(nn.Linear):
 
 
 class PackedConv2d(nn.Conv2d):
-    """A convolution with packed weights and perhaps the activation after it."""
+    """A convolution with packed weights and perhaps the activation after it.
+
+    Unpacked where autograd watches its input.
+    """
 
     same = False
+    activation = None
 
     def forward(self, x):
         if self.same:
             x = pad_same(x, self.kernel_size, self.stride, self.dilation)
+        padding = (0, 0) if self.same else self.padding
+        if x.requires_grad and torch.is_grad_enabled():
+            x = nn.functional.conv2d(
+                x,
+                self.weight,
+                self.bias,
+                self.stride,
+                padding,
+                self.dilation,
+                self.groups,
+            )
+            return x if self.activation is None else self.activation(x)
         return torch.ops.mkldnn._convolution_pointwise(
             x,
             self.packed,
             self.bias,
-            (0, 0) if self.same else self.padding,
+            padding,
             self.stride,
             self.dilation,
             self.groups,
@@ -103,7 +119,8 @@ def pack(module, forward, x, keep=()):
             _pack_convolution(part, shape)
             after = activations.get(name)
             if after is not None and type(module.get_submodule(after)) in _FUSED:
-                part.fused = _FUSED[type(module.get_submodule(after))]
+                part.activation = module.get_submodule(after)
+                part.fused = _FUSED[type(part.activation)]
                 replace(module, after, nn.Identity())
 
 

@@ -5,7 +5,6 @@ import secrets
 import warnings
 from contextlib import contextmanager
 
-import numpy as np
 from sklearn.base import TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
@@ -132,10 +131,9 @@ class ImageTransformer(ParamsMixin, TransformerMixin):
             if hasattr(self, name):
                 delattr(self, name)
         if is_rows(X):
-            dtype = getattr(X, "dtype", np.dtype(float))
             X = validate_data(self, X)
             self._image_shape = resolve_image_shape(self.image_shape, X.shape[1])
-            self._range = resolve_value_range(X, dtype)
+            self._range = resolve_value_range(X)
         else:
             as_images(X)
 

@@ -109,17 +109,17 @@ def resolve_image_shape(image_shape, n_features):
     return shape
 
 
-def resolve_value_range(X, dtype):
+def resolve_value_range(X):
     """Return the values that stand for black and white in rows of pixels.
 
     8-bit rows keep 0 to 255 and floats within [0, 1] keep 0 to 1; anything else
     takes the smallest and largest value of ``X``.
     """
-    if np.dtype(dtype) == np.uint8:
+    if X.dtype == np.uint8:
         return 0.0, 255.0
-    if np.dtype(dtype).kind == "b":
+    if X.dtype.kind == "b":
         return 0.0, 1.0
     low, high = float(X.min()), float(X.max())
-    if np.dtype(dtype).kind == "f" and low >= 0.0 and high <= 1.0:
+    if X.dtype.kind == "f" and low >= 0.0 and high <= 1.0:
         return 0.0, 1.0
     return low, high

@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import os
+import stat
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -309,15 +310,20 @@ def _read(item):
 def _read_file(path):
     path = Path(path)
     try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise ValueError(
+                "it is a directory. List its files, or use "
+                "skknn.datasets.load_image_folder"
+            )
+        # Reading a pipe or a device could wait forever.
+        if not stat.S_ISREG(mode):
+            raise ValueError("it is not a regular file")
         return path.read_bytes()
-    except IsADirectoryError:
-        raise ValueError(
-            "it is a directory. List its files, or use skknn.datasets.load_image_folder"
-        ) from None
     except FileNotFoundError:
         if str(path).startswith(("http:", "https:", "ftp:")):
             raise ValueError("it is a web address: download it first") from None
-        raise ValueError(f"no such file (from {os.getcwd()!r})") from None
+        raise ValueError(f"no such file (looked from {os.getcwd()!r})") from None
     except PermissionError:
         raise ValueError("permission to read the file was denied") from None
 
