@@ -40,7 +40,6 @@ class PackedConv2d(nn.Conv2d):
     """
 
     same = False
-    activation = None
 
     def forward(self, x):
         if self.same:
@@ -138,5 +137,5 @@ def _pack_convolution(conv, shape):
         conv.groups,
         list(shape),
     )
-    conv.fused = ("none", [])
+    conv.fused, conv.activation = ("none", []), None
     conv.__class__ = PackedConv2dSame if same else PackedConv2d
