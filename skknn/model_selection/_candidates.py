@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import joblib
 import numpy as np
+from sklearn import get_config
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
@@ -56,6 +57,8 @@ class Candidate:
         The final classifier with all its parameters, never fitted.
     path : bool
         Whether lambda is to be found.
+    validated : bool
+        Whether the values of the parameters are known to be allowed.
     search_key, base_key, weight_key : tuple
         Equal where the neighbour search, the unfitted base, and what turns
         leave-one-out probabilities into weights are equal.
@@ -67,11 +70,13 @@ class Candidate:
     steps: list
     clf: object
     path: bool
+    validated: bool = field(init=False)
     search_key: tuple = field(init=False)
     base_key: tuple = field(init=False)
     weight_key: tuple = field(init=False)
 
     def __post_init__(self):
+        self.validated = get_config()["skip_parameter_validation"]
         params = self.clf.get_params(deep=False)
         keys = {name: setting_key(value) for name, value in params.items()}
         kind = type(self.clf)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..classifiers._validation import validate_rows
-from ..neighbors._votes import walk_soft_votes, walk_true_class_votes
+from ..neighbors._votes import sorted_gaps, walk_soft_votes, walk_true_class_votes
 
 
 class NeighborLists:
@@ -25,12 +25,13 @@ class NeighborLists:
         n_queries = knn.n_samples_fit_ if rows is None else len(rows)
         self.n_classes = len(knn.classes_)
         self.k = min(k, knn.n_samples_fit_ - (rows is None))
-        self.distances = np.empty((n_queries, self.k))
+        self.gaps = np.empty((self.k, n_queries))
         codes = knn._codes.astype(np.min_scalar_type(self.n_classes))
-        self.labels = np.empty((n_queries, self.k), dtype=codes.dtype)
+        self.labels = np.empty((self.k, n_queries), dtype=codes.dtype)
         knn.n_neighbors_ = self.k
         for part, distances, ids in knn._neighbor_blocks(rows):
-            self.distances[part], self.labels[part] = distances, codes[ids]
+            self.gaps[:, part] = sorted_gaps(distances)
+            self.labels[:, part] = codes[ids].T
 
     def votes(self, tau, n_neighbors):
         """Class probabilities for one k after the other.
@@ -41,19 +42,15 @@ class NeighborLists:
         n_neighbors : iterable of int
             Strictly ascending.
 
-        Yields
-        ------
-        ndarray of shape (n_queries, n_classes), float64
+        Returns
+        -------
+        iterator of ndarray of shape (n_queries, n_classes), float64
         """
         clipped = [min(k, self.k) for k in n_neighbors]
         walk = walk_soft_votes(
-            self.distances, self.labels, tau, self.n_classes, sorted(set(clipped))
+            self.gaps, self.labels, tau, self.n_classes, sorted(set(clipped))
         )
-        done = None
-        for k in clipped:
-            if k != done:
-                done, table = k, next(walk)
-            yield table
+        return _repeat(walk, clipped)
 
     def own_class(self, tau, n_neighbors, codes):
         """Probability of one class of each row, for every k.
@@ -66,14 +63,21 @@ class NeighborLists:
         codes : ndarray of shape (n_queries,), int
             The row's class.
 
-        Yields
-        ------
-        ndarray of shape (n_queries,), float64
+        Returns
+        -------
+        iterator of ndarray of shape (n_queries,), float64
         """
-        clipped = np.minimum(list(n_neighbors), self.k)
-        distinct, column = np.unique(clipped, return_inverse=True)
-        agree = self.labels == codes[:, None]
-        proba = walk_true_class_votes(self.distances, agree, tau, distinct)
-        for j in column:
-            # Contiguous, so that logarithms have the bits of a fit's own.
-            yield proba[:, j].copy()
+        clipped = [min(k, self.k) for k in n_neighbors]
+        walk = walk_true_class_votes(
+            self.gaps, self.labels == codes, tau, sorted(set(clipped))
+        )
+        return _repeat(walk, clipped)
+
+
+def _repeat(walk, n_neighbors):
+    """Items of a walk over distinct numbers, repeated for equal ones."""
+    done = item = None
+    for k in n_neighbors:
+        if k != done:
+            done, item = k, next(walk)
+        yield item

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from traceback import format_exc
 
-from sklearn import get_config
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
@@ -148,8 +147,9 @@ class Split:
         valid = []
         for point in points:
             with self.failures_of([point]):
-                if not get_config()["skip_parameter_validation"]:
+                if not point.candidate.validated:
                     point.clf._validate_params()
+                point.candidate.validated = True
                 valid.append(point)
         if valid:
             with self.failures_of(valid):

@@ -7,15 +7,32 @@ asks for one ``k`` or walks through many.
 
 import numpy as np
 
-# Neighbours handled at a time: temporaries of 1 MB stay in the L2 cache.
-_BLOCK = 1 << 17
+# Queries handled at a time: their table of votes stays in the L2 cache.
+_BLOCK = 256
 
 
-def vote_weights(distances, tau, columns=slice(None)):
+def sorted_gaps(distances):
+    """How much farther than the nearest one each neighbour is.
+
+    Votes need no more than these: subtracting the nearest distance changes no
+    probability and keeps the nearest weight at 1, where ``exp(-d / tau)`` would
+    underflow for small ``tau``.
+
+    Parameters
+    ----------
+    distances : ndarray of shape (n_queries, k), float64
+        Ascending in each row.
+
+    Returns
+    -------
+    ndarray of shape (k, n_queries), float64
+        Neighbours first, so that sums over them run along whole rows of memory.
+    """
+    return np.subtract(distances.T, distances[:, 0], order="C")
+
+
+def vote_weights(distances, tau):
     """Unnormalised weights ``exp(-(d - d_nearest) / tau)``.
-
-    Shifting by the nearest distance changes no probability and keeps the nearest
-    weight at 1, where ``exp(-d / tau)`` would underflow for small ``tau``.
 
     Parameters
     ----------
@@ -23,18 +40,12 @@ def vote_weights(distances, tau, columns=slice(None)):
         Ascending in each row.
     tau : float
         Temperature, in the units of ``distances``; ``inf`` gives equal weights.
-    columns : slice, default=slice(None)
-        Neighbours to weigh.
 
     Returns
     -------
-    ndarray of shape (n_queries, n_columns), float64
+    ndarray of shape (n_queries, k), float64
     """
-    weights = distances[:, columns] - distances[:, :1]
-    with np.errstate(over="ignore", under="ignore"):
-        np.divide(weights, tau, out=weights)
-        np.negative(weights, out=weights)
-        return np.exp(weights, out=weights)
+    return _weights(sorted_gaps(distances), tau).T
 
 
 def soft_votes(distances, labels, tau, n_classes):
@@ -46,6 +57,7 @@ def soft_votes(distances, labels, tau, n_classes):
     labels : ndarray of shape (n_queries, k), int
         Class number of each neighbour.
     tau : float
+        Temperature, in the units of ``distances``; ``inf`` gives equal weights.
     n_classes : int
 
     Returns
@@ -53,16 +65,18 @@ def soft_votes(distances, labels, tau, n_classes):
     ndarray of shape (n_queries, n_classes), float64
         Rows sum to 1.
     """
-    return next(walk_soft_votes(distances, labels, tau, n_classes, labels.shape[1:]))
+    gaps = sorted_gaps(distances)
+    return next(walk_soft_votes(gaps, labels.T, tau, n_classes, [len(gaps)]))
 
 
-def walk_soft_votes(distances, labels, tau, n_classes, n_neighbors):
+def walk_soft_votes(gaps, labels, tau, n_classes, n_neighbors):
     """Class probabilities for one k after the other, at the cost of the last.
 
     Parameters
     ----------
-    distances : ndarray of shape (n_queries, k_max), float64
-    labels : ndarray of shape (n_queries, k_max), int
+    gaps : ndarray of shape (k_max, n_queries), float64
+        From :func:`sorted_gaps`.
+    labels : ndarray of shape (k_max, n_queries), int
     tau : float
     n_classes : int
     n_neighbors : sequence of int
@@ -71,22 +85,20 @@ def walk_soft_votes(distances, labels, tau, n_classes, n_neighbors):
     Yields
     ------
     ndarray of shape (n_queries, n_classes), float64
-        For each k, the bits that :func:`soft_votes` gives for the first k columns.
+        For each k, the bits that :func:`soft_votes` gives for the first k neighbours.
     """
-    n_queries = len(distances)
+    n_queries = gaps.shape[1]
     votes = np.zeros((n_queries, n_classes))
     total = np.zeros(n_queries)
     done = 0
     for k in n_neighbors:
-        block = max(1, _BLOCK // (k - done))
-        for start in range(0, n_queries, block):
-            rows = slice(start, start + block)
-            weights = vote_weights(distances[rows], tau, slice(done, k))
-            part = votes[rows]
-            flat = labels[rows, done:k] + n_classes * np.arange(len(part))[:, None]
-            np.add.at(part.reshape(-1), flat.reshape(-1), weights.reshape(-1))
-            weights[:, 0] += total[rows]
-            total[rows] = np.cumsum(weights, axis=1)[:, -1]
+        for start in range(0, n_queries, _BLOCK):
+            rows = slice(start, start + _BLOCK)
+            weights = _weights(gaps[done:k, rows], tau)
+            part = votes[rows].reshape(-1)
+            places = labels[done:k, rows] + n_classes * np.arange(weights.shape[1])
+            np.add.at(part, places.reshape(-1), weights.reshape(-1))
+            _add_up(weights, total[rows])
         done = k
         yield votes / total[:, None]
 
@@ -105,35 +117,49 @@ def true_class_votes(distances, agree, tau):
     -------
     ndarray of shape (n_queries,), float64
     """
-    return walk_true_class_votes(distances, agree, tau, agree.shape[1:])[:, 0]
+    gaps = sorted_gaps(distances)
+    return next(walk_true_class_votes(gaps, agree.T, tau, [len(gaps)]))
 
 
-def walk_true_class_votes(distances, agree, tau, n_neighbors):
-    """:func:`true_class_votes` for many k, at the cost of the largest.
+def walk_true_class_votes(gaps, agree, tau, n_neighbors):
+    """:func:`true_class_votes` for one k after the other, at the cost of the last.
 
     Parameters
     ----------
-    distances : ndarray of shape (n_queries, k_max), float64
-    agree : ndarray of shape (n_queries, k_max), bool
+    gaps : ndarray of shape (k_max, n_queries), float64
+        From :func:`sorted_gaps`.
+    agree : ndarray of shape (k_max, n_queries), bool
     tau : float
     n_neighbors : sequence of int
         Strictly ascending, at most ``k_max``.
 
-    Returns
-    -------
-    ndarray of shape (n_queries, len(n_neighbors)), float64
+    Yields
+    ------
+    ndarray of shape (n_queries,), float64
         For each k, the bits that :func:`true_class_votes` gives for the first k
-        columns.
+        neighbours.
     """
-    last = np.asarray(n_neighbors) - 1
-    proba = np.empty((len(distances), len(last)))
-    block = max(1, _BLOCK // n_neighbors[-1])
-    for start in range(0, len(distances), block):
-        rows = slice(start, start + block)
-        columns = slice(n_neighbors[-1])
-        weights = vote_weights(distances[rows], tau, columns)
-        total = np.cumsum(weights, axis=1)[:, last]
-        weights *= agree[rows, columns]
-        np.cumsum(weights, axis=1, out=weights)
-        np.divide(weights[:, last], total, out=proba[rows])
-    return proba
+    n_queries = gaps.shape[1]
+    own, total = np.zeros(n_queries), np.zeros(n_queries)
+    done = 0
+    for k in n_neighbors:
+        for start in range(0, n_queries, _BLOCK):
+            rows = slice(start, start + _BLOCK)
+            weights = _weights(gaps[done:k, rows], tau)
+            agreeing = weights * agree[done:k, rows]
+            _add_up(weights, total[rows])
+            _add_up(agreeing, own[rows])
+        done = k
+        yield own / total
+
+
+def _weights(gaps, tau):
+    with np.errstate(over="ignore", under="ignore"):
+        weights = np.divide(gaps, -tau)
+        return np.exp(weights, out=weights)
+
+
+def _add_up(weights, sums):
+    """Add rows of ``weights``, one after the other, to ``sums`` in place."""
+    weights[0] += sums
+    np.add.reduce(weights, axis=0, out=sums)
