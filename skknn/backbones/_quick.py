@@ -41,7 +41,7 @@ def quick_copy(module, forward, x, dtype=torch.float32, keep=()):
         if any(isinstance(part, nn.BatchNorm2d) for part in module.modules()):
             quick = _attempt(fold_batch_norm, quick, forward, x, expected, keep)
         if dtype is not torch.float32:
-            quick = copy.deepcopy(quick).to(dtype)
+            quick = _shallow_copy(quick).to(dtype)
         if can_pack():
             quick = _attempt(pack, quick, forward, x.to(dtype), expected, keep)
     return quick
@@ -50,7 +50,7 @@ def quick_copy(module, forward, x, dtype=torch.float32, keep=()):
 def _attempt(change, module, forward, x, expected, keep):
     """Return a changed copy, or the module where the change does harm."""
     try:
-        changed = copy.deepcopy(module)
+        changed = _shallow_copy(module)
         change(changed, forward, x, keep)
         got = forward(changed, x).float()
     except Exception:  # whatever a model does that the change did not foresee
@@ -59,3 +59,9 @@ def _attempt(change, module, forward, x, expected, keep):
     # Written so that NaN fails too.
     good = error <= _TOLERANCE[x.dtype] * expected.abs().max()
     return changed if good else module
+
+
+def _shallow_copy(module):
+    """Return new layers around the same tensors, which are only ever replaced."""
+    tensors = [*module.parameters(), *module.buffers()]
+    return copy.deepcopy(module, {id(tensor): tensor for tensor in tensors})
