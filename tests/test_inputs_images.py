@@ -449,7 +449,7 @@ FILE_ERRORS = [
     (truncated_png, "."),
     (damaged_png, "."),
     (zero_bytes, "empty"),
-    (text_named_jpg, "cannot identify"),
+    (text_named_jpg, "is no image"),
     (directory, "directory.*load_image_folder"),
     (missing_file, "no such file"),
     (broken_link, "no such file"),

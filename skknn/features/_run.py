@@ -243,7 +243,10 @@ class _Loop:
             raise error
         if self.out is not None:
             self.out[rows] = np.nan
-        self.failed += [(row, str(error)) for row in rows]
+        for row in rows:
+            # The same content may be in several rows, under several names.
+            of_row = self.images.bad(row, error.__cause__ or error)
+            self.failed.append((row, of_row.reason))
         if self.progress is not None:
             self.progress(len(rows))
 

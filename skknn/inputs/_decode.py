@@ -8,7 +8,7 @@ import io
 import sys
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 _ALPHA_MODES = ("RGBA", "RGBa", "LA", "La", "PA")
 
@@ -20,16 +20,23 @@ class BadImageError(ValueError, OSError):
     ----------
     row : int or None
         Position in the input.
+    reason : str
+        Row, file and what is wrong, without the remedy.
     """
 
     row = None
+    reason = ""
 
 
 def from_bytes(data):
     """Decode the first frame of an encoded image file."""
     if not data:
         raise ValueError("the file is empty (0 bytes)")
-    with Image.open(io.BytesIO(data)) as image:
+    try:
+        image = Image.open(io.BytesIO(data))
+    except UnidentifiedImageError:
+        raise ValueError("it is no image, or damaged at its beginning") from None
+    with image:
         return from_pil(image)
 
 

@@ -143,10 +143,12 @@ class ImageSequence:
         if isinstance(error, BadImageError):
             return error
         text = str(error).strip() or type(error).__name__
+        reason = f"{self.describe(row)} cannot be used as an image: {text}"
         bad = BadImageError(
-            f"X: {self.describe(row)} cannot be used as an image: {text}. Mend or "
-            "remove it, or pass on_error='nan' to get a row of NaN in its place."
+            f"X: {reason}. Mend or remove it, or pass on_error='nan' to get a row of "
+            "NaN in its place."
         )
+        bad.reason = reason
         bad.row = self._first + row
         return bad
 
