@@ -37,7 +37,7 @@ lint: venv
 doctest: venv
 	$(BIN)/pip install --quiet --editable ".[tests]"
 	$(BIN)/python -m pytest --doctest-modules skknn
-	$(BIN)/python -m pytest --doctest-glob="*.md" --doctest-glob="*.rst" README.md docs
+	$(BIN)/python -m pytest --doctest-glob="*.md" --doctest-glob="*.rst" README.md docs/*.rst
 
 docs: venv
 	$(BIN)/pip install --quiet --editable ".[docs]"
