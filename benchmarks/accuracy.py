@@ -4,10 +4,10 @@
 
 DATA holds one folder a set, each with sub-folders ``train`` and ``test`` of class
 folders, or with an ``.npz`` file of arrays ``x_train, y_train, x_test, y_test`` and,
-where photos come in bursts, ``track_train``. Features come from the default backbone and
-are cached. Parameters are chosen by cross-validation on the training part alone (whole
-bursts stay in one fold); the test part is predicted once. Prints a table, and writes a
-CSV file and a figure. Intervals are 95 % by bootstrap over test images.
+where photos come in bursts, ``track_train``. Features come from the default backbone
+and are cached. Parameters are chosen by cross-validation on the training part alone
+(whole bursts stay in one fold); the test part is predicted once. Prints a table, and
+writes a CSV file and a figure. Intervals are 95 % by bootstrap over test images.
 """
 
 import argparse
