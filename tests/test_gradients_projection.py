@@ -21,7 +21,7 @@ def test_entries_are_signs_and_unit_vectors_give_columns():
     projection = SignProjection(300, 50, seed=3)
     R = matrix(projection)
     np.testing.assert_allclose(np.abs(R), 1, rtol=1e-6)
-    bits = np.unpackbits(projection.bits(), axis=1)[:, :50].T
+    bits = np.unpackbits(projection.bits(), axis=1)[:, :300]
     np.testing.assert_array_equal(R > 0, bits == 0)
 
 
@@ -47,7 +47,26 @@ def test_against_numpy_for_any_shape_and_tile(n_in, n_out, tile, seed):
     rows = np.random.default_rng(0).standard_normal((3, n_in))
     expected = rows @ R.T / np.sqrt(n_out)
     ours = projection(torch.from_numpy(rows).float()).numpy()
-    np.testing.assert_allclose(ours, expected, atol=1e-5 * np.sqrt(n_in))
+    np.testing.assert_allclose(ours, expected, atol=1e-6 * np.sqrt(n_in))
+
+
+def test_rounding_stays_small_over_many_columns():
+    rows = np.random.default_rng(0).standard_normal((4, 200_000)).astype(np.float32)
+    projection = SignProjection(200_000, 64, seed=0)
+    bits = np.unpackbits(projection.bits(), axis=1)[:, :200_000]
+    expected = rows.astype(np.float64) @ (1.0 - 2.0 * bits).T / 8
+    ours = projection(torch.from_numpy(rows)).numpy()
+    assert np.linalg.norm(ours - expected) < 1e-6 * np.linalg.norm(expected)
+
+
+def test_without_the_onednn_operation(monkeypatch):
+    from skknn.gradients import _projection
+
+    rows = torch.randn(4, 1000, generator=torch.Generator().manual_seed(0))
+    projection = SignProjection(1000, 64, seed=1)
+    expected = projection(rows)
+    monkeypatch.setattr(_projection, "can_pack", lambda: False)
+    torch.testing.assert_close(projection(rows), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_bits_do_not_depend_on_tile_or_threads():
@@ -69,7 +88,7 @@ def test_bits_do_not_depend_on_tile_or_threads():
 
 def test_the_stream_is_stable():
     # A change here would orphan every cache and every pickle.
-    bits = SignProjection(3, 16, seed=5).bits()
+    bits = SignProjection(16, 3, seed=5).bits()
     assert bits.tolist() == [[64, 218], [137, 73], [67, 182]]
 
 
@@ -85,7 +104,7 @@ def test_inner_products_within_johnson_lindenstrauss_error():
 
 
 def test_memory_is_a_twentieth_of_the_float_matrix():
-    n_in, n_out = 100_000, 256
+    n_in, n_out = 400_000, 256
     rows = torch.ones(2, n_in)
     tracemalloc.start()
     projection = SignProjection(n_in, n_out, seed=0)
@@ -97,8 +116,8 @@ def test_memory_is_a_twentieth_of_the_float_matrix():
 
 def test_the_form_for_accelerators_unpacks_the_same_signs():
     projection = SignProjection(100, 40, seed=0)
-    on_device = projection._signs_on_device(projection.bits(), torch.device("cpu"))
-    np.testing.assert_array_equal(on_device.numpy().T, np.sign(matrix(projection)))
+    on_device = projection._look_up(projection.bits(), torch.device("cpu"))
+    np.testing.assert_array_equal(on_device[:, :100], np.sign(matrix(projection)))
 
 
 @pytest.mark.gpu

@@ -5,6 +5,7 @@ import torch
 
 from ._forward import make_forward
 from ._layer import gradient_size, input_rows, output_rows
+from ._network import Network
 from ._tap import graph_bytes
 
 # Autograd graphs of one image's views that may wait for its loss; above this the
@@ -97,12 +98,12 @@ class GradientEngine:
     """
 
     def __init__(self, extractor, layer, n_views):
-        self.extractor = extractor
-        self.layer = extractor.module.get_submodule(layer)
+        self.network = Network(extractor, layer)
+        self.layer = self.network.layer
         self.shape = gradient_size(self.layer)
         self.size = self.shape[0] * self.shape[1]
         self.n_views = n_views
-        self._forward = make_forward(extractor, self.layer)
+        self._forward = make_forward(self.network)
         self._bytes_a_view = None
 
     def open(self):
@@ -113,7 +114,7 @@ class GradientEngine:
         """Return embeddings (n, V, E) of uint8 views, a list of (n, V_k, 3, h, w)."""
         with torch.no_grad():
             parts = [
-                self._forward.embed(self.extractor.normalize(chunk))
+                self._forward.embed(self.network.normalize(chunk))
                 for chunk in self._chunks(views)
             ]
             return _by_image(parts, len(views[0]))
@@ -140,7 +141,7 @@ class GradientEngine:
         keep = n * n_views * self._graph_bytes(views) <= _GRAPH_BYTES
         passes, parts = [], []
         for chunk in self._chunks(views):
-            done = self._forward(self.extractor.normalize(chunk))
+            done = self._forward(self.network.normalize(chunk))
             passes.append(done if keep else chunk)
             parts.append(done[0].detach())
             del done
@@ -154,7 +155,7 @@ class GradientEngine:
             count = len(part) // n
             done = passes[i] if keep else None
             if done is None:
-                done = self._forward(self.extractor.normalize(passes[i]))
+                done = self._forward(self.network.normalize(passes[i]))
             passes[i] = None
             e, inputs, outputs = done
             for j, slope in enumerate(slopes):
@@ -199,7 +200,7 @@ class GradientEngine:
 
     def _graph_bytes(self, views):
         if self._bytes_a_view is None:
-            x = self.extractor.normalize(views[0][:1, 0])
+            x = self.network.normalize(views[0][:1, 0])
             self._bytes_a_view = graph_bytes(lambda: self._forward(x))
         return self._bytes_a_view
 

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from ._tap import InputTap, LayerTap
 
-_TOLERANCE = 1e-4
+_TOLERANCE = {"float32": 1e-4, "bf16": 5e-2}
 
 
 class TappedForward:
@@ -16,8 +16,8 @@ class TappedForward:
     Use within ``with forward.open():``.
     """
 
-    def __init__(self, extractor, layer):
-        self.extractor, self.tap = extractor, LayerTap(layer)
+    def __init__(self, network):
+        self.network, self.tap = network, LayerTap(network.layer)
 
     def open(self):
         """Hook the module; unhook it at the end, also after an error."""
@@ -32,11 +32,11 @@ class TappedForward:
         inputs, outputs : list of tensors
             One a call of the layer; ``embeddings`` depends on ``outputs``.
         """
-        return self.tap.run(self.extractor.features, x)
+        return self.tap.run(self.network.features, x)
 
     def embed(self, x):
         """Return the same embeddings without recording anything."""
-        return self.extractor.features(x)
+        return self.network.features(x)
 
 
 class OneTokenForward:
@@ -48,9 +48,9 @@ class OneTokenForward:
     numbers but for rounding.
     """
 
-    def __init__(self, extractor):
-        self.extractor = extractor
-        self.model = extractor.module
+    def __init__(self, network):
+        self.network = network
+        self.model = network.module
         self.block = self.model.blocks[-1]
         self.tap = InputTap(self.block)
 
@@ -59,12 +59,12 @@ class OneTokenForward:
         return self.tap.open()
 
     def __call__(self, x):
-        extractor = self.extractor
-        with torch.no_grad(), extractor.autocast():
+        network = self.network
+        with torch.no_grad(), network.autocast():
             tokens = self.tap.run(self.model, x)
             a = self._attend(tokens)
             stay = tokens[:, :1].clone()
-        with torch.enable_grad(), extractor.autocast():
+        with torch.enable_grad(), network.autocast():
             block, model = self.block, self.model
             y = block.attn.proj(a).detach().requires_grad_()
             x = stay + block.ls1(block.attn.proj_drop(y))
@@ -98,33 +98,31 @@ class OneTokenForward:
         return out[:, None]
 
 
-def make_forward(extractor, layer):
-    """Return the cheapest forward pass that gives exact gradients of ``layer``.
+def make_forward(network):
+    """Return the cheapest forward pass that gives exact gradients of its layer.
 
     Parameters
     ----------
-    extractor : Extractor
-    layer : Linear or Conv2d of ``extractor.module``
+    network : Network
     """
-    general = TappedForward(extractor, layer)
-    if extractor.pooling != "auto" or not _fits_one_token(extractor.module, layer):
+    general, extractor = TappedForward(network), network.extractor
+    if extractor.pooling != "auto" or not _fits_one_token(network):
         return general
-    special = OneTokenForward(extractor)
+    special = OneTokenForward(network)
     # The block is spelled out above: compare it with timm's own, once.
     height, width = extractor.data_config["input_size"][1:]
-    ramp = torch.linspace(-1, 1, 3 * height * width, device=extractor.device)
-    x = ramp.view(1, 3, height, width)
+    ramp = torch.linspace(0, 255, 3 * height * width, device=extractor.device)
+    x = network.normalize(ramp.view(1, 3, height, width).byte())
     with torch.no_grad(), special.open():
-        ours = special.embed(x)
-        theirs = extractor.features(x)
+        ours, theirs = special.embed(x), network.features(x)
     error = (ours - theirs).norm() / theirs.norm().clamp_min(1e-30)
-    tolerance = _TOLERANCE if extractor.precision == "float32" else 0.05
-    return special if error < tolerance else general
+    return special if error < _TOLERANCE[extractor.precision] else general
 
 
-def _fits_one_token(model, layer):
-    """Tell whether the model is timm's plain ViT with a class token, the layer its
+def _fits_one_token(network):
+    """Tell whether the module is timm's plain ViT with a class token, the layer its
     last attention projection."""
+    model, layer = network.module, network.layer
     if type(model) is not vit.VisionTransformer or model.global_pool != "token":
         return False
     block = model.blocks[-1]
