@@ -241,7 +241,7 @@ class FungiTransformer(ImageTransformer, BaseEstimator):
 
         Returns
         -------
-        features : ndarray of shape (n, n_components_), float32
+        features : ndarray of shape (n, `n_components_`), float32
             The same as ``fit(X).transform(X)``.
         """
         blocks = self._blocks(self._fit_state(X))
@@ -259,7 +259,7 @@ class FungiTransformer(ImageTransformer, BaseEstimator):
 
         Returns
         -------
-        features : ndarray of shape (n, n_components_), float32
+        features : ndarray of shape (n, `n_components_`), float32
             Or what ``set_output`` says.
         """
         check_is_fitted(self)

@@ -99,7 +99,7 @@ class NeighborSearchCV(BaseSearchCV):
         Class labels, if ``refit``.
     n_features_in_ : int
         Number of columns seen in ``fit``, if ``refit``.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, if ``refit`` and ``fit`` saw string names.
 
     See Also
