@@ -1,21 +1,22 @@
 """A digest of everything in a module that its output depends on."""
 
 import hashlib
-import inspect
 import json
+import types
 
 import torch
 
-_LIBRARIES = ("torch", "timm", "torchvision")
+_LIBRARIES = ("torch", "timm", "torchvision", "builtins")
 _PLAIN = (bool, int, float, str, type(None))
 
 
 def module_digest(module):
     """Return a hexadecimal digest of structure, settings and weights.
 
-    Covers the class of every part, its plain attributes, its source where it comes
-    from none of the large libraries, and all parameters and buffers. Equal modules
-    built in different processes have equal digests.
+    Covers the class of every part, its plain attributes, its methods where it comes
+    from none of the large libraries (not the functions that they call), and all
+    parameters and buffers. Equal modules built in different processes have equal
+    digests.
     """
     state = hashlib.blake2b(digest_size=20)
     written = set()
@@ -31,9 +32,11 @@ def module_digest(module):
                 [name, kind.__module__, kind.__qualname__, settings], sort_keys=True
             ).encode()
         )
-        if kind not in written and kind.__module__.split(".")[0] not in _LIBRARIES:
-            written.add(kind)
-            state.update(_source(kind))
+        for base in kind.__mro__:
+            library = base.__module__.split(".")[0] in _LIBRARIES
+            if base not in written and not library:
+                written.add(base)
+                state.update(_methods(base))
     tensors = [*module.named_parameters(), *module.named_buffers()]
     for name, tensor in tensors:
         state.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)}".encode())
@@ -42,12 +45,26 @@ def module_digest(module):
     return state.hexdigest()
 
 
-def _source(kind):
-    try:
-        return inspect.getsource(kind).encode()
-    except (OSError, TypeError):
-        code = getattr(kind.forward, "__code__", None)
-        return code.co_code if code is not None else b""
+def _methods(kind):
+    """The compiled code of a class's functions, as text that hashing can rely on."""
+    parts = [f"{kind.__module__}.{kind.__qualname__}"]
+    for name, value in sorted(vars(kind).items()):
+        code = getattr(getattr(value, "__func__", value), "__code__", None)
+        if code is not None:
+            parts.append(f"{name}{_code(code)}")
+    return "\n".join(parts).encode()
+
+
+def _code(code):
+    constants = []
+    for value in code.co_consts:
+        if isinstance(value, types.CodeType):
+            constants.append(_code(value))
+        elif isinstance(value, frozenset):
+            constants.append(repr(sorted(map(repr, value))))
+        else:
+            constants.append(repr(value))
+    return f"({code.co_code.hex()} {constants} {code.co_names})"
 
 
 def _is_plain(value):

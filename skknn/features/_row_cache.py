@@ -17,7 +17,7 @@ _BUSY_SECONDS = 120.0
 
 
 class RowCache:
-    """A store of float32 rows of one width, shared by any number of processes.
+    """A store of float32 rows, shared by any number of processes.
 
     One SQLite file (write-ahead log) for each distinct ``settings``; every
     :meth:`put` is one transaction, so a process killed at any moment loses only
@@ -31,15 +31,10 @@ class RowCache:
         Made when it does not exist.
     settings : dict
         Everything besides the image that the row depends on; plain JSON types.
-    width : int, optional
-        Length of a row; None leaves it to the first row stored.
     """
 
-    def __init__(self, folder, settings, width=None):
-        self.width = width
-        self._identity = json.dumps(
-            {"settings": settings, "width": width}, sort_keys=True, indent=1
-        )
+    def __init__(self, folder, settings):
+        self._identity = json.dumps(settings, sort_keys=True, indent=1)
         name = hashlib.blake2b(self._identity.encode(), digest_size=12).hexdigest()
         self.path = Path(folder) / f"rows-{name}.sqlite"
         try:
@@ -62,7 +57,7 @@ class RowCache:
 
         Returns
         -------
-        dict key -> ndarray of shape (width,), float32
+        dict key -> ndarray of float32
         """
         found = {}
         keys = list(dict.fromkeys(keys))
@@ -141,7 +136,7 @@ class RowCache:
             check_same_thread=False,
         )
         db = self._db
-        self._inode = os.stat(self.path).st_ino
+        self._inode = _inode(self.path)
         db.execute("PRAGMA page_size=16384")
         self._begin()
         try:
@@ -189,7 +184,7 @@ class RowCache:
         aside = self.path.with_name(f"{self.path.name}.damaged-{time.time_ns()}")
         # Another process may have done it already: then the file is a new one.
         with suppress(FileNotFoundError):
-            if os.stat(self.path).st_ino == self._inode:
+            if _inode(self.path) == self._inode:
                 os.rename(self.path, aside)
                 for suffix in ("-wal", "-shm"):
                     with suppress(FileNotFoundError):
@@ -211,3 +206,10 @@ class RowCache:
 
 def _checksum(key, data):
     return zlib.crc32(data, zlib.crc32(key))
+
+
+def _inode(path):
+    try:
+        return os.stat(path).st_ino
+    except FileNotFoundError:
+        return None

@@ -148,6 +148,7 @@ class _Loop:
     def _not_cached(self, part):
         keys = [key for _, key, _ in part if key is not None]
         found = self.cache.get([key for key in keys if key not in self.waiting])
+        begun = set(self.waiting)
         for row, key, source in part:
             if key is None:
                 self._fail([row], source)
@@ -155,7 +156,11 @@ class _Loop:
                 self._deliver([row], found[key])
             elif key in self.waiting:
                 self.waiting[key].append(row)
+            elif key in begun and (again := self.cache.get([key])):
+                # Finished since the cache was asked.
+                self._deliver([row], again[key])
             else:
+                begun.add(key)
                 self.waiting[key] = [row]
                 yield row, key, source
 
