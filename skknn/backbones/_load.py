@@ -150,9 +150,9 @@ def _download(name, size, params):
         check_downloadable(name, get_pretrained_cfg(name).to_dict())
     try:
         return _create(name, size, params, pretrained=True)
-    except (OSError, RuntimeError) as error:
-        if isinstance(error, torch.OutOfMemoryError):
-            raise
+    except (TypeError, ValueError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # the hub's client has exceptions of its own
         raise OSError(
             no_weights_message(name, f"{type(error).__name__}: {error}")
         ) from error
@@ -160,7 +160,14 @@ def _download(name, size, params):
 
 def _create(name, size, params, **kwargs):
     kwargs = {"num_classes": 0} | params | kwargs
-    module = timm.create_model(name, **kwargs)
+    try:
+        module = timm.create_model(name, **kwargs)
+    except TypeError as error:
+        if not params:
+            raise
+        raise TypeError(
+            f"backbone_params={params!r} do not suit backbone={name!r}: {error}"
+        ) from error
     if size is not None:
         _resize_input(module, size)
     return module

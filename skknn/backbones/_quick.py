@@ -41,7 +41,8 @@ def quick_copy(module, forward, x, dtype=torch.float32, keep=()):
         if any(isinstance(part, nn.BatchNorm2d) for part in module.modules()):
             quick = _attempt(fold_batch_norm, quick, forward, x, expected, keep)
         if dtype is not torch.float32:
-            quick = _shallow_copy(quick).to(dtype)
+            # A deep copy: to() would convert tensors that are shared.
+            quick = copy.deepcopy(quick).to(dtype)
         if can_pack():
             quick = _attempt(pack, quick, forward, x.to(dtype), expected, keep)
     return quick

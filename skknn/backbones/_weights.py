@@ -145,12 +145,8 @@ def check_downloadable(name, config):
     if hub_id:
         if _in_hub_cache(hub_id, config.get("hf_hub_filename")):
             return
-        offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in {
-            "1",
-            "ON",
-            "YES",
-            "TRUE",
-        }
+        flag = os.environ.get("HF_HUB_OFFLINE", "")
+        offline = flag.upper() in {"1", "ON", "YES", "TRUE"}
         target = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
     else:
         offline, target = False, url
