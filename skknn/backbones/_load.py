@@ -121,7 +121,7 @@ def _from_file(name, file, size, params):
     # Building with the classifier that the file has keeps timm's loading strict;
     # otherwise a wrong file would leave random weights behind without a word.
     n_classes = classes[0] if classes else 0
-    overlay = {"state_dict": state, "num_classes": n_classes}
+    overlay = {"state_dict": state, "num_classes": n_classes, "label_offset": 0}
     try:
         module = _create(
             name,
