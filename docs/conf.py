@@ -37,6 +37,8 @@ root_doc = "index"
 templates_path = ["_templates"]
 exclude_patterns = ["_build"]
 nitpicky = False
+# Docstrings inherited from scikit-learn point into its own glossary.
+suppress_warnings = ["ref.term"]
 default_role = "literal"
 
 autosummary_generate = True
