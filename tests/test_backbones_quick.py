@@ -218,3 +218,13 @@ def test_the_number_of_torch_threads_is_given_back():
         assert found == [2]
     finally:
         torch.set_num_threads(before)
+
+
+def test_a_bf16_copy_shares_nothing_that_is_converted():
+    module = timm.create_model("test_vit", num_classes=0).eval().requires_grad_(False)
+    before = module_digest(module)
+    x = torch.zeros(1, 3, 160, 160)
+    copied = quick_copy(module, lambda m, x: m(x), x, torch.bfloat16)
+    assert next(copied.parameters()).dtype is torch.bfloat16
+    assert next(module.parameters()).dtype is torch.float32
+    assert module_digest(module) == before

@@ -163,3 +163,18 @@ def test_gradients_scaled_by_1e_12_still_give_unit_rows():
         norms = np.linalg.norm(features[:, part], axis=1)
         np.testing.assert_allclose(norms, 1, atol=1e-5)
     assert_exact(fungi, X)
+
+
+def test_bf16_is_near_float32():
+    from skknn.backbones._precision import cpu_has_bf16
+
+    if not cpu_has_bf16():
+        pytest.skip("no bf16 instructions")
+    X = noise_images(3)
+    for name, params, size in (FAMILIES["vit_cls"], FAMILIES["efficientnet_lite"]):
+        exact = fungi_for(name, params, size).fit(X).transform(X)
+        rough = fungi_for(name, params, size, precision="bf16").fit(X).transform(X)
+        assert (exact != rough).any()
+        for part in np.split(np.arange(exact.shape[1]), 4):
+            cosine = (exact[:, part] * rough[:, part]).sum(axis=1)
+            assert cosine.min() > 0.98
