@@ -1,0 +1,167 @@
+"""BackboneEmbedder against a plain timm loop; its cache; its memory.
+
+    python benchmarks/embedding.py speed --images FOLDER
+    python benchmarks/embedding.py cache
+    python benchmarks/embedding.py memory --images FOLDER
+
+FOLDER has one sub-folder of photos a class. Everything runs side by side in one
+process, in turns, and medians are compared, because timings of a shared machine
+drift.
+"""
+
+import argparse
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("what", choices=["speed", "cache", "memory", "peak"])
+    parser.add_argument("--images", help="folder with one sub-folder a class")
+    parser.add_argument("--backbone", default="tf_efficientnet_lite0")
+    parser.add_argument("--weights", default="auto", help="'none' for random ones")
+    parser.add_argument("-n", type=int, default=256, help="images (default 256)")
+    parser.add_argument("--repeats", type=int, default=5)
+    args = parser.parse_args()
+    args.weights = None if args.weights == "none" else args.weights
+    {"speed": speed, "cache": cache, "memory": memory, "peak": peak}[args.what](args)
+
+
+def paths_of(args):
+    from skknn.datasets import load_image_folder
+
+    if args.images is None:
+        sys.exit("--images FOLDER is needed: one sub-folder of photos a class")
+    data = load_image_folder(args.images).data
+    order = np.random.default_rng(0).permutation(len(data))
+    return [data[i] for i in np.resize(order, args.n)]
+
+
+def embedder(args, **kwargs):
+    from skknn import BackboneEmbedder
+
+    return BackboneEmbedder(
+        args.backbone, weights=args.weights, random_state=0, device="cpu", **kwargs
+    )
+
+
+class PlainLoop:
+    """What one writes in five minutes: PIL, timm's transform, batches of 32."""
+
+    def __init__(self, args):
+        import timm
+
+        # The same tensors as the embedder's.
+        state = embedder(args).fit(["-"]).backbone_.module.state_dict()
+        self.model = timm.create_model(args.backbone, num_classes=0)
+        self.model.load_state_dict(state, strict=True)
+        self.model.eval()
+        config = timm.data.resolve_model_data_config(self.model)
+        self.transform = timm.data.create_transform(**config, is_training=False)
+
+    def __call__(self, paths):
+        import torch
+        from PIL import Image
+
+        rows = []
+        with torch.inference_mode():
+            for start in range(0, len(paths), 32):
+                batch = [
+                    self.transform(Image.open(path).convert("RGB"))
+                    for path in paths[start : start + 32]
+                ]
+                rows.append(self.model(torch.stack(batch)).numpy())
+        return np.concatenate(rows)
+
+
+def speed(args):
+    """Images a second, in turns."""
+    import torch
+
+    paths = paths_of(args)
+    candidates = {"plain timm loop": PlainLoop(args)}
+    for precision in ("float32", "bf16"):
+        fitted = embedder(args, precision=precision).fit(paths)
+        if fitted.backbone_.precision == precision:
+            candidates[f"BackboneEmbedder {precision}"] = fitted.transform
+    rows = {name: run(paths[:64]) for name, run in candidates.items()}
+    times = {name: [] for name in candidates}
+    for _ in range(args.repeats):
+        for name, run in candidates.items():
+            start = time.perf_counter()
+            run(paths)
+            times[name].append(time.perf_counter() - start)
+    first, *_ = candidates
+    print(
+        f"{args.backbone}, {len(paths)} photos, {torch.get_num_threads()} threads, "
+        f"torch {torch.__version__}, median of {args.repeats} in turns"
+    )
+    for name, seconds in times.items():
+        ratios = [a / b for a, b in zip(times[first], seconds)]
+        error = np.linalg.norm(rows[name] - rows[first]) / np.linalg.norm(rows[first])
+        print(
+            f"{name:26s} {len(paths) / statistics.median(seconds):7.1f} images/s   "
+            f"{statistics.median(ratios):5.2f} times the loop "
+            f"({min(ratios):.2f} to {max(ratios):.2f})   difference {error:.1e}"
+        )
+
+
+def cache(args, n=100_000):
+    """Read 100,000 stored rows back through ``transform``."""
+    from skknn.features._row_cache import RowCache
+    from skknn.inputs import as_images
+
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 256, (n, 8, 8), dtype=np.uint8)
+    with tempfile.TemporaryDirectory() as folder:
+        fitted = embedder(args, memory=folder).fit(X)
+        width = fitted.backbone_.n_features
+        images = as_images(X)
+        with RowCache(folder, fitted.backbone_.identity()) as store:
+            for start in range(0, n, 1000):
+                keys = [images.fetch(i).digest() for i in range(start, start + 1000)]
+                store.put(keys, rng.random((1000, width), dtype=np.float32))
+        times = []
+        for _ in range(args.repeats):
+            start = time.perf_counter()
+            rows = fitted.transform(X)
+            times.append(time.perf_counter() - start)
+    assert rows.shape == (n, width)
+    seconds = statistics.median(times)
+    print(
+        f"{n} rows of width {width} read back in {seconds:.1f} s (median of "
+        f"{args.repeats}), {n / 100 / seconds:.0f} times faster than embedding 100 "
+        "images a second"
+    )
+
+
+def memory(args):
+    """Peak memory of 1,000 and of 10,000 images, each in a new process."""
+    peaks = {}
+    for n in (1000, 10_000):
+        command = [sys.executable, __file__, "peak", "-n", str(n)]
+        command += ["--images", args.images, "--backbone", args.backbone]
+        command += ["--weights", args.weights or "none"]
+        out = subprocess.run(command, capture_output=True, text=True, check=True)
+        peaks[n], output = map(float, out.stdout.split()[-2:])
+        print(f"{n:6d} images: peak {peaks[n]:.0f} MB, of which output {output:.0f} MB")
+    growth = peaks[10_000] - peaks[1000]
+    print(f"growth {growth:.0f} MB")
+
+
+def peak(args):
+    """Print the peak memory of one transform and the size of its output, in MB."""
+    rows = embedder(args).fit_transform(paths_of(args))
+    unit = 1 if sys.platform == "darwin" else 1024
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    print(most / 1e6, rows.nbytes / 1e6)
+
+
+if __name__ == "__main__":
+    main()
