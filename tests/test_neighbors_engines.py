@@ -15,6 +15,7 @@ from skknn.neighbors import _certified as certified
 from skknn.neighbors._brute import BruteEngine
 from skknn.neighbors._complete import complete
 from skknn.neighbors._exact import direct_sqdist
+from skknn.neighbors._faiss import FaissEngine
 from skknn.neighbors._fast import FastEngine
 from skknn.neighbors._fast_rows import Bfloat16Rows, Float32Rows, Int8Rows
 from skknn.neighbors._filter_rows import FilterRows
@@ -42,6 +43,7 @@ def _fast_engine(*kinds):
         def _make_filter(self):
             precisions = super()._make_filter()
             precisions._kinds = list(kinds)
+            precisions._seconds = [1e-9 * (i + 1) for i in range(len(kinds))]
             return precisions
 
     return Forced
@@ -53,6 +55,8 @@ ENGINES = {
     "torch-bfloat16": _torch_engine("bfloat16"),
     "torch-as-on-a-device": _torch_engine("bfloat16", on_device=True),
 }
+if importlib.util.find_spec("faiss"):
+    ENGINES["faiss"] = FaissEngine
 if importlib.util.find_spec("numba"):
     ENGINES["fast"] = FastEngine
     ENGINES["fast-int8"] = _fast_engine(Int8Rows)

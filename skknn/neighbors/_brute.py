@@ -22,21 +22,20 @@ class BruteEngine(CertifiedEngine):
         with np.errstate(over="ignore"):
             return base, self._half.astype(base.dtype, copy=False)
 
-    def _propose(self, Q, k, exclude, n_bytes):
+    def _propose(self, queries, norms, k, exclude, n_bytes):
         n_samples, n_features = self.X_.shape
+        dtype = self.X_.dtype
         n_candidates = min(k + 8 + k // 16, n_samples)
         if n_candidates == n_samples:
-            everything = np.tile(np.arange(n_samples), (len(Q), 1))
-            return everything, None, None
-        queries, squares = self._shifted(Q)
+            return np.tile(np.arange(n_samples), (len(queries), 1)), None
         with np.errstate(over="ignore"):
-            queries = queries.astype(self.X_.dtype)
-        ids, worst = self._candidates(queries, n_candidates, exclude, n_bytes)
-        error = product_error(self.X_.dtype, np.sqrt(squares), self._peak, n_features)
-        return ids, worst, error
+            queries = queries.astype(dtype)
+        ids, scores = self._candidates(queries, n_candidates, exclude, n_bytes)
+        error = product_error(dtype, norms, self._peak, n_features)
+        return ids, scores.astype(np.float64) + error[:, None]
 
     def _candidates(self, queries, n_candidates, exclude, n_bytes):
-        """Ids of the best scores, and the lowest score among them."""
+        """Ids of the best scores, and these scores."""
         base, half = self._filter
         n_samples = len(base)
         width = max(n_bytes // (base.itemsize * len(queries)), 4 * n_candidates)
@@ -60,4 +59,4 @@ class BruteEngine(CertifiedEngine):
             columns = top_columns(scores, n_candidates)
             scores = np.take_along_axis(scores, columns, axis=1)
             ids = np.take_along_axis(ids, columns, axis=1)
-        return ids, scores.min(axis=1).astype(np.float64)
+        return ids, scores

@@ -6,7 +6,7 @@ import numpy as np
 
 from ._bounds import float64_error
 from ._complete import COMPLETE_ROWS, complete
-from ._exact import canonical_order, direct_sqdist
+from ._exact import canonical_order, direct_sqdist, pair_sqdist
 from ._threads import n_threads, run_blocks
 
 # Bytes of float64 rows handled at a time.
@@ -15,6 +15,9 @@ _BLOCK_BYTES = 1 << 23
 # Bytes of scores at a time: of one worker, and of all.
 _WORKER_BYTES = 1 << 25
 _SCORE_BYTES = 1 << 27
+
+# Fewer queries than this are not worth a thread of their own.
+_FEW_ROWS = 64
 
 _making = threading.RLock()
 
@@ -31,8 +34,9 @@ class CertifiedEngine:
 
     Subclasses define ``_make_filter()``, which returns whatever makes products with
     the base fast, and ``_propose`` or ``_block`` for a block of queries, within
-    ``n_bytes`` of scores. The filter is made when the first queries come and is left
-    out of pickles.
+    ``n_bytes`` of scores. ``_propose`` returns ids and, for each, the largest true
+    score it may have; None instead of these if all rows are proposed. The filter is
+    made when the first queries come and is left out of pickles.
 
     Parameters
     ----------
@@ -82,7 +86,8 @@ class CertifiedEngine:
         ids = np.empty((len(Q), k), dtype=np.intp)
         sure = np.empty(len(Q), dtype=bool)
 
-        workers = n_threads(self.n_jobs) if len(Q) > self.query_rows else 1
+        workers = n_threads(self.n_jobs) if len(Q) > _FEW_ROWS else 1
+        blocks = self._blocks(len(Q), k, workers)
         n_bytes = min(_WORKER_BYTES, _SCORE_BYTES // workers)
 
         def settle(rows):
@@ -96,8 +101,6 @@ class CertifiedEngine:
                 Q[rows], self.X_, self._shift, self._peak, k, sqdist[rows, -1], out
             )
 
-        size = self._block_rows(len(Q), k)
-        blocks = [slice(a, a + size) for a in range(0, len(Q), size)]
         self._run(settle, blocks)
         unsure = np.flatnonzero(~sure)
         if len(unsure):
@@ -113,27 +116,56 @@ class CertifiedEngine:
     def _run(self, function, blocks):
         run_blocks(function, blocks, self.n_jobs)
 
-    def _block_rows(self, n_queries, k):
-        """Queries of a block: fewer where the lists of candidates are long."""
-        return max(1, min(self.query_rows, _BLOCK_BYTES // (16 * k)))
+    def _blocks(self, n_queries, k, workers):
+        """Slices of queries, of equal size, as many as keep all workers busy."""
+        size = _SCORE_BYTES // (workers * self._row_bytes(k))
+        size = max(1, min(self.query_rows, size))
+        count = max(1, -(-n_queries // size))
+        if n_queries >= workers * _FEW_ROWS:
+            count = -(-count // workers) * workers
+        size = -(-n_queries // count)
+        return [slice(a, a + size) for a in range(0, n_queries, size)]
+
+    def _row_bytes(self, k):
+        """Memory for the candidates of one query."""
+        return 200 * k + 1000
 
     def _block(self, Q, k, exclude, n_bytes):
         """Neighbours of a block, and which rows are proven."""
-        ids, worst, error = self._propose(Q, k, exclude, n_bytes)
-        sqdist, ids = self._measure(Q, ids, exclude)
-        if worst is None:
+        queries, squares = self._shifted(Q)
+        norms = np.sqrt(squares)
+        ids, ceiling = self._propose(queries, norms, k, exclude, n_bytes)
+        slack = float64_error(norms, self._peak, Q.shape[1])
+        sqdist, ids = self._measure(Q, ids, ceiling, squares, slack, k, exclude)
+        if ceiling is None:
             return sqdist[:, :k], ids[:, :k], True
-        _, squares = self._shifted(Q)
-        error = error + float64_error(np.sqrt(squares), self._peak, Q.shape[1])
-        sure = worst + error < (squares - sqdist[:, k - 1]) / 2
+        # No row outside the candidates has a score above the lowest ceiling.
+        sure = ceiling.min(axis=1) + slack < (squares - sqdist[:, k - 1]) / 2
         return sqdist[:, :k], ids[:, :k], sure
 
-    def _measure(self, Q, ids, exclude):
-        """Distances of the candidates, and the candidates in canonical order."""
-        sqdist = direct_sqdist(Q, self.X_, ids)
-        if exclude is not None:
-            sqdist[ids == exclude[:, None]] = np.inf
-        return canonical_order(sqdist, ids)
+    def _measure(self, Q, ids, ceiling, squares, slack, k, exclude):
+        """Distances of the candidates that matter, in canonical order."""
+        lead = k if exclude is None else k + 1
+        if ceiling is not None:
+            order = np.argsort(-ceiling, axis=1)
+            ids = np.take_along_axis(ids, order, axis=1)
+            ceiling = np.take_along_axis(ceiling, order, axis=1)
+        own = None if exclude is None else ids == exclude[:, None]
+        if ceiling is None:
+            sqdist = direct_sqdist(Q, self.X_, ids)
+        else:
+            # The k most promising ones tell which of the others can be nearer.
+            sqdist = np.full(ids.shape, np.inf)
+            sqdist[:, :lead] = direct_sqdist(Q, self.X_, ids[:, :lead])
+            if own is not None:
+                sqdist[own] = 0.0
+            least = (squares - sqdist[:, :lead].max(axis=1)) / 2 - slack
+            rows, columns = np.nonzero(ceiling[:, lead:] >= least[:, None])
+            columns += lead
+            sqdist[rows, columns] = pair_sqdist(Q, self.X_, rows, ids[rows, columns])
+        if own is not None:
+            sqdist[own] = np.inf
+        return canonical_order(sqdist, ids, k)
 
     def _shifted(self, Q):
         """Float64 queries minus the shift, and their squared norms."""

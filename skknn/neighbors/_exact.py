@@ -49,6 +49,30 @@ def direct_sqdist(Q, X, ids):
     return out
 
 
+def pair_sqdist(Q, X, rows, ids):
+    """As :func:`direct_sqdist`, for pairs.
+
+    Parameters
+    ----------
+    Q, X : ndarrays as there
+    rows, ids : ndarrays of shape (n_pairs,), int
+        Rows of ``Q`` and of ``X``.
+
+    Returns
+    -------
+    ndarray of shape (n_pairs,), float64
+    """
+    out = np.empty(len(rows), dtype=np.float64)
+    step = max(1, _GATHER // X.shape[1])
+    for start in range(0, len(rows), step):
+        part = slice(start, start + step)
+        difference = X[ids[part]].astype(np.float64, copy=False)
+        difference -= Q[rows[part]]
+        np.multiply(difference, difference, out=difference)
+        np.add.reduce(difference, axis=-1, out=out[part])
+    return out
+
+
 def canonical_order(sqdist, ids, k=None):
     """Sort candidates by (distance, index).
 

@@ -13,6 +13,8 @@ from ._threads import run_blocks
 
 # A lower precision must be this much faster to be worth its larger error.
 _WORTH = 0.7
+# Seconds to fetch and subtract one number of a candidate.
+_MEASURE = 1e-9
 # Share of queries that may overflow their reservoir before a precision is given up.
 _OVERFLOW = 0.1
 
@@ -33,6 +35,8 @@ class FastEngine(CertifiedEngine):
     """
 
     name = "fast"
+    # Larger blocks read the base less often.
+    query_rows = 1024
 
     def fit(self, X):
         """Keep ``X`` of shape (n_samples, n_features), float32 or float64."""
@@ -41,6 +45,9 @@ class FastEngine(CertifiedEngine):
 
     def _make_filter(self):
         return _Precisions(self)
+
+    def _row_bytes(self, k):
+        return 4 * TILE + 8 * (4 * k + 1152) + 100 * k
 
     def _run(self, function, blocks):
         import torch
@@ -53,20 +60,19 @@ class FastEngine(CertifiedEngine):
         own = np.full(len(Q), -1) if exclude is None else exclude.astype(np.int64)
         wanted = k if exclude is None else k + 1
         while True:
-            level, rows, last = self._filter.current()
+            level, rows = self._filter.current()
             prepared = rows.queries(queries, norms)
             reservoir, best = self._scan(rows, prepared, wanted, n_bytes)
-            counts = reservoir[2]
-            if last:
+            overflowed = (reservoir[2] < 0).mean()
+            if overflowed <= _OVERFLOW or not self._filter.leave(level):
                 break
-            overflowed = (counts < 0).mean() > _OVERFLOW
-            if overflowed or counts.mean() > 4 * k + 200:
-                self._filter.leave(level)
-            if not overflowed:
-                break
-        return self._settle(
+        sqdist, ids, measured = self._rank(
             Q, squares, norms, own, k, prepared, rows.unit, reservoir, best
         )
+        extra = measured / len(Q) - k + overflowed * len(self.X_)
+        if extra > self._filter.worth(level):
+            self._filter.leave(level)
+        return sqdist[:, :k], ids[:, :k], reservoir[2] >= 0
 
     def _scan(self, rows, prepared, k, n_bytes):
         """Reservoir of all that may be among the k best, and the k-th best scores."""
@@ -84,8 +90,7 @@ class FastEngine(CertifiedEngine):
         counts = np.where(prepared.bad, -1, 0)
         floors = np.full(n_queries, -3e38, dtype=np.float32)
         reservoir = values, ids, counts, floors
-        scale = rows.scale if len(rows.scale) else np.zeros(TILE, np.float32)
-        half = rows.half if len(rows.half) else np.zeros(TILE, np.float32)
+        nothing = np.zeros(max(first, tile), dtype=np.float32)
         out = None
         start = pruned = 0
         while start < n_samples:
@@ -103,8 +108,8 @@ class FastEngine(CertifiedEngine):
             kernels.scan(
                 out,
                 start,
-                scale[start : start + width] if len(rows.scale) else scale[:width],
-                half[start : start + width] if len(rows.half) else half[:width],
+                (nothing if rows.scale is None else rows.scale[start:])[:width],
+                (nothing if rows.half is None else rows.half[start:])[:width],
                 prepared.ratio,
                 prepared.margin,
                 rows.unit,
@@ -120,55 +125,75 @@ class FastEngine(CertifiedEngine):
                 pruned = counts.mean()
         return reservoir, best.astype(np.float64)
 
-    def _settle(self, Q, squares, norms, own, k, prepared, unit, reservoir, best):
-        from . import _fast_kernels as kernels
-
+    def _rank(self, Q, squares, norms, own, k, prepared, unit, reservoir, best):
+        """Distances of those in the reservoir that matter, in canonical order."""
         values, ids, counts, _ = reservoir
-        sqdist = np.empty(values.shape)
-        used = kernels.measure(
-            Q,
-            self.X_,
-            own,
-            best,
-            squares,
-            prepared.factor,
-            prepared.offset,
-            float64_error(norms, self._peak, Q.shape[1]),
-            prepared.margin,
-            unit,
-            k,
-            reservoir,
-            sqdist,
-        )
-        sqdist, ids = canonical_order(sqdist[:, :used], ids[:, :used], k)
-        return sqdist[:, :k], ids[:, :k], counts >= 0
+        overflowed = counts < 0
+        # Any k others of an overflowed query give a bound for the last resort.
+        counts = np.where(overflowed, k + (own >= 0), counts)
+        used = counts.max()
+        ids = ids[:, :used]
+        valid = (np.arange(used) < counts[:, None]) & (ids != own[:, None])
+        known = valid & ~overflowed[:, None]
+        values = np.where(known, values[:, :used], -1.0).astype(np.float64)
+        sqdist = np.full(ids.shape, np.inf)
+        # The k most promising ones tell which of the others can be nearer.
+        first = valid & (overflowed[:, None] | (values >= best[:, None]))
+        self._measure_pairs(Q, ids, first, sqdist)
+        farthest = sqdist.max(axis=1, where=first, initial=0.0)
+        slack = float64_error(norms, self._peak, Q.shape[1])
+        least = (squares - farthest) / 2 - slack
+        ceiling = values + unit * np.abs(values) + prepared.margin[:, None]
+        ceiling = prepared.factor[:, None] * ceiling + prepared.offset
+        rest = known & ~first & (ceiling >= least[:, None])
+        self._measure_pairs(Q, ids, rest, sqdist)
+        return *canonical_order(sqdist, ids, k), first.sum() + rest.sum()
+
+    def _measure_pairs(self, Q, ids, wanted, sqdist):
+        from ._fast_kernels import measure
+
+        rows, columns = np.nonzero(wanted)
+        pairs = ids[rows, columns]
+        order = np.argsort(pairs)
+        rows, columns = rows[order], columns[order]
+        sqdist[rows, columns] = measure(Q, self.X_, rows, pairs[order])
 
 
 class _Precisions:
     """The base in one precision after the other, each made when it is needed."""
 
     def __init__(self, engine):
-        seconds = product_seconds()
-        self._engine, self._kinds, self._rows = engine, [Float32Rows], {}
-        if seconds["bfloat16"] < _WORTH * seconds["float32"]:
-            self._kinds.insert(0, Bfloat16Rows)
-        if seconds["int8"] < _WORTH * min(seconds["float32"], seconds["bfloat16"]):
-            self._kinds.insert(0, Int8Rows)
+        self._engine, self._rows = engine, {}
         self._level, self._lock = 0, threading.Lock()
+        seconds = product_seconds()
+        self._kinds, self._seconds = [Float32Rows], [seconds["float32"]]
+        for name, kind in (("bfloat16", Bfloat16Rows), ("int8", Int8Rows)):
+            if seconds[name] < _WORTH * self._seconds[0]:
+                self._kinds.insert(0, kind)
+                self._seconds.insert(0, seconds[name])
 
     def current(self):
-        """(level, rows, whether it is the last level)."""
+        """The level and its rows."""
         with self._lock:
             level = self._level
             if level not in self._rows:
-                self._rows.clear()
-                self._rows[level] = self._kinds[level](self._engine)
-            return level, self._rows[level], level == len(self._kinds) - 1
+                self._rows = {level: self._kinds[level](self._engine)}
+            return level, self._rows[level]
 
     def leave(self, level):
-        """Go on to the next level, unless another thread already did."""
+        """Go on to the next level, if there is one and no other thread did."""
         with self._lock:
+            if level == len(self._kinds) - 1:
+                return False
             self._level = max(self._level, level + 1)
+            return True
+
+    def worth(self, level):
+        """Candidates a query whose distances cost what the level's products save."""
+        if level == len(self._kinds) - 1:
+            return np.inf
+        saved = self._seconds[level + 1] - self._seconds[level]
+        return len(self._engine.X_) * saved / _MEASURE
 
 
 def import_numba():

@@ -135,79 +135,29 @@ def keep(reservoir):
 
 
 @_jit
-def measure(
-    queries, base, own, best, energy, factor, offset, slack, margin, unit, k,
-    reservoir, out,
-):  # fmt: skip
-    """Distances of those in the reservoir that may be among the k nearest.
+def measure(queries, base, rows, ids):
+    """Squared distances of pairs, with the bits of :func:`direct_sqdist`.
 
     Parameters
     ----------
-    queries : ndarray of shape (n_rows, n_features)
+    queries : ndarray of shape (n_queries, n_features)
     base : ndarray of shape (n_samples, n_features)
-    own : ndarray of shape (n_rows,), int64
-        Base row that is no neighbour; -1 for none.
-    best : ndarray of shape (n_rows,), float64
-        At least k rows in the reservoir, apart from ``own``, reach this score.
-    energy : ndarray of shape (n_rows,), float64
-        Squared norms of the shifted queries.
-    factor : ndarray of shape (n_rows,), float64
-        True score = factor * filter score + offset.
-    offset : float
-    slack : ndarray of shape (n_rows,), float64
-        Bound of float64 rounding in true scores.
-    margin, unit, k, reservoir
-        As in :func:`scan`. The ids measured are moved to the front.
-    out : ndarray of shape (n_rows, capacity), float64
-        Receives their distances, then inf.
+    rows, ids : ndarrays of shape (n_pairs,), int
+        Pairs in ascending order of ``ids`` read the base from front to back.
 
     Returns
     -------
-    int
-        Columns of ``out`` in use.
+    ndarray of shape (n_pairs,), float64
     """
-    values, ids, counts, _ = reservoir
+    sqdist = np.empty(len(rows))
     squares = np.empty(base.shape[1])
-    used = 0
-    for row in range(len(queries)):
-        query = queries[row].astype(np.float64)
-        # An overflowed row measures any k others: a bound for the last resort.
-        overflowed = counts[row] < 0
-        count = k + 1 if overflowed else counts[row]
-        done = 0
-        farthest = 0.0
-        for j in range(count):
-            if done == k and overflowed:
-                break
-            if ids[row, j] == own[row]:
-                continue
-            if values[row, j] < best[row] and not overflowed:
-                continue
-            distance = _sqdist(query, base[ids[row, j]], squares)
-            if done < k:
-                farthest = max(farthest, distance)
-            _swap(values, ids, row, done, j)
-            out[row, done] = distance
-            done += 1
-        least = (energy[row] - farthest) / 2 - slack[row]
-        if not overflowed:
-            for j in range(done, count):
-                value = np.float64(values[row, j])
-                ceiling = value + unit * abs(value) + margin[row]
-                if factor[row] * ceiling + offset < least or ids[row, j] == own[row]:
-                    continue
-                out[row, done] = _sqdist(query, base[ids[row, j]], squares)
-                _swap(values, ids, row, done, j)
-                done += 1
-        out[row, done:] = np.inf
-        used = max(used, done)
-    return used
-
-
-@_jit
-def _swap(values, ids, row, i, j):
-    values[row, i], values[row, j] = values[row, j], values[row, i]
-    ids[row, i], ids[row, j] = ids[row, j], ids[row, i]
+    for pair in range(len(rows)):
+        query, row = queries[rows[pair]], base[ids[pair]]
+        for j in range(len(squares)):
+            difference = np.float64(row[j]) - np.float64(query[j])
+            squares[j] = difference * difference
+        sqdist[pair] = _pairwise_sum(squares)
+    return sqdist
 
 
 @_jit
@@ -278,16 +228,8 @@ def _select(a, k):
 
 
 @_jit
-def _sqdist(query, row, squares):
-    """Squared distance with the bits of numpy's sum (see direct_sqdist)."""
-    for j in range(len(squares)):
-        difference = np.float64(row[j]) - query[j]
-        squares[j] = difference * difference
-    return _pairwise_sum(squares)
-
-
-@_jit
 def _pairwise_sum(a):
+    """The sum in numpy's order."""
     n = len(a)
     if n < 8:
         total = 0.0

@@ -14,7 +14,7 @@ from ._bounds import LOST, largest_norm, power_of_two, product_error, query_scal
 from ._filter_rows import FilterRows
 
 #: Columns of a tile of products.
-TILE = 4096
+TILE = 2048
 
 
 class Queries(NamedTuple):
@@ -92,7 +92,7 @@ class Int8Rows:
 
 
 class Bfloat16Rows(FilterRows):
-    """Rows in bfloat16 with their squared norms as columns."""
+    """Rows in bfloat16; ``-|x|^2 / 2`` are columns of theirs, so no half is left."""
 
     product_dtype = np.int16
     unit = 2.0**-8 / (1 - 2.0**-8)
@@ -102,7 +102,7 @@ class Bfloat16Rows(FilterRows):
         import torch
 
         super().__init__(engine, torch.device("cpu"), torch.bfloat16)
-        self.scale = self.half = np.zeros(0, dtype=np.float32)
+        self.scale = self.half = None
 
     def queries(self, queries, norms):
         """Queries in bfloat16."""
@@ -133,7 +133,7 @@ class Float32Rows:
             with np.errstate(over="ignore"):
                 for part, rows in engine._float64_blocks():
                     self._rows[part] = rows
-        self.scale = np.zeros(0, dtype=np.float32)
+        self.scale = None
         self.half = np.zeros(len(engine.X_) + TILE, dtype=np.float32)
         with np.errstate(over="ignore"):
             self.half[: len(engine.X_)] = engine._half

@@ -12,7 +12,9 @@ _REPEATS = 5
 
 @cache
 def product_seconds():
-    """Seconds of one small product on the CPU in each precision, on one thread.
+    """Seconds per product of two numbers, in matrices of each precision.
+
+    On the CPU and one thread, in products of a small matrix.
 
     The instructions that make bfloat16 and int8 faster than float32 (AVX-512 BF16
     and VNNI, AMX) cannot be told from the processor's name; without them the
@@ -45,7 +47,8 @@ def product_seconds():
     def measure(name):
         try:
             result = products[name]()
-            seconds[name] = min(_seconds(products[name]) for _ in range(_REPEATS))
+            best = min(_seconds(products[name]) for _ in range(_REPEATS))
+            seconds[name] = best / (_ROWS * _FEATURES * _COLUMNS)
             if not torch.equal(result, true.to(result.dtype)):
                 seconds[name] = np.inf
         except (AttributeError, NotImplementedError, RuntimeError):

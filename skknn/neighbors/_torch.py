@@ -12,6 +12,8 @@ from ._threads import run_blocks
 
 # bfloat16 must be this much faster than float32 to be worth its larger error.
 _WORTH = 0.7
+# More candidates than neighbours: as many again, and at least this many.
+_SLACK = 64
 # Candidates gathered on a device at a time, in bytes of float64.
 _GATHER_BYTES = 1 << 26
 
@@ -67,15 +69,14 @@ class TorchEngine(CertifiedEngine):
         for block in blocks:
             _with_less_memory(function, block, torch)
 
-    def _propose(self, Q, k, exclude, n_bytes):
+    def _propose(self, queries, norms, k, exclude, n_bytes):
         import torch
 
         rows, _ = self._filter
         n_samples = len(rows.rows)
-        n_candidates = min(n_samples, k + max(32, k // 2))
-        queries, squares = self._shifted(Q)
-        low, factor, error = rows.queries(queries, np.sqrt(squares))
-        width = max(n_bytes // (low.element_size() * len(Q)), 4 * n_candidates)
+        n_candidates = min(n_samples, k + max(_SLACK, k))
+        low, factor, error = rows.queries(queries, norms)
+        width = max(n_bytes // (low.element_size() * len(low)), 4 * n_candidates)
         values, ids = [], []
         for start in range(0, n_samples, width):
             products = rows.products(low, slice(start, start + width))
@@ -89,18 +90,20 @@ class TorchEngine(CertifiedEngine):
         if values.shape[1] > n_candidates:
             columns = _largest(values, n_candidates)
             values, ids = values.gather(1, columns), ids.gather(1, columns)
+        if self._filter[1] is None:
+            ids = ids.cpu().numpy()
         if n_candidates == n_samples:
-            return ids, None, None
-        worst = values.amin(dim=1).double().cpu().numpy()
-        worst = factor * rows.ceiling(worst, error) + rows.offset
-        return ids, worst, 0.0
+            return ids, None
+        values = values.double().cpu().numpy()
+        ceiling = rows.ceiling(values, error[:, None])
+        return ids, factor[:, None] * ceiling + rows.offset
 
-    def _measure(self, Q, ids, exclude):
+    def _measure(self, Q, ids, ceiling, squares, slack, k, exclude):
         import torch
 
         exact = self._filter[1]
         if exact is None:
-            return super()._measure(Q, ids.cpu().numpy(), exclude)
+            return super()._measure(Q, ids, ceiling, squares, slack, k, exclude)
         queries = torch.from_numpy(Q).to(exact.device)
         sqdist = _device_sqdist(queries, exact, ids)
         if exclude is not None:
