@@ -225,15 +225,19 @@ def test_fewer_rows_than_negatives(X):
 
 
 def test_view_size(X):
-    small = tiny(
-        view_size=16,
-        objectives=OBJECTIVES[1:],
-        backbone_params={"dynamic_img_size": True},
-    ).fit(X[:3])
+    small = tiny(view_size=16, objectives=OBJECTIVES[1:]).fit(X[:3])
     large, local = small.views(X[:2], "dino")
     assert large.shape == (2, 2, 3, 32, 32) and local.shape == (2, 2, 3, 16, 16)
     assert small.views(X[:2], "simclr").shape == (2, 9, 3, 16, 16)
     assert np.isfinite(small.transform(X[:2])).all()
+    cnn = tiny(backbone="test_efficientnet", view_size=16, objectives=("kl", "dino"))
+    assert np.isfinite(cnn.fit_transform(X[:2])).all()
+    import timm
+
+    module = timm.create_model("test_vit", num_classes=0, img_size=32)
+    fixed = tiny(backbone=module, view_size=16, objectives=("dino",))
+    with pytest.raises(ValueError, match=r"view_size=\(16, 16\) does not suit"):
+        fixed.fit(X[:2])
 
 
 def test_constant_images_are_finite(fitted):

@@ -3,7 +3,7 @@
 import numbers
 import os
 import warnings
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -421,6 +421,14 @@ class FungiTransformer(ImageTransformer, BaseEstimator):
         kept = super().__getstate__()
         kept.pop("_machine", None)
         return kept
+
+    def _load_backbone(self):
+        if self.view_size is not None and isinstance(self.backbone, str):
+            # Transformers must be told to take several sizes; others know no such
+            # parameter.
+            with suppress(TypeError):
+                return super()._load_backbone(dynamic_img_size=True)
+        return super()._load_backbone()
 
     def _fit_state(self, X):
         """Draw everything that is drawn at fit; return the images of ``X``."""

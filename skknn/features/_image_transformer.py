@@ -73,7 +73,7 @@ class ImageTransformer(ParamsMixin, TransformerMixin):
             return secrets.randbits(31)
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
-    def _load_backbone(self):
+    def _load_backbone(self, **more_params):
         from ..backbones import build_extractor, module_digest
 
         device = self.device
@@ -83,7 +83,7 @@ class ImageTransformer(ParamsMixin, TransformerMixin):
             self.backbone,
             weights=self.weights,
             image_size=self.image_size,
-            backbone_params=self.backbone_params,
+            backbone_params={**(self.backbone_params or {}), **more_params},
             seed=self._seed,
             device=device,
             pooling=self.pooling,

@@ -64,6 +64,7 @@ class BlockExtractor:
         self._batch_size = batch_size
         n_views = min(batch_size, _VIEWS_ON_CPU) if self.heavy_work else 8 * batch_size
         self.engine = GradientEngine(extractor, layer, n_views)
+        self._try_view_size()
         self.projection = SignProjection(self.engine.size, projection_dim, seed)
         self.tasks = {
             name: Task(
@@ -198,6 +199,21 @@ class BlockExtractor:
         if not self.heavy_work:
             results = [self._latents(prepared, name) for prepared in results]
         return np.stack(results)
+
+    def _try_view_size(self):
+        if self.frame.view_size == self.frame.size:
+            return
+        blank = torch.zeros(1, 1, 3, *self.frame.view_size, dtype=torch.uint8)
+        try:
+            with self.engine.open():
+                self.engine.embed([blank])
+        except (AssertionError, RuntimeError, ValueError) as error:
+            raise ValueError(
+                f"view_size={self.frame.view_size} does not suit the backbone, whose "
+                f"input size is {self.frame.size} ({error}). Use view_size=None, or "
+                "a backbone that takes several sizes (a module: build timm's with "
+                "dynamic_img_size=True)."
+            ) from error
 
     def _gradients(self, prepared, name):
         out = []
