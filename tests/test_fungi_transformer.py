@@ -234,7 +234,14 @@ def test_view_size(X):
     assert np.isfinite(cnn.fit_transform(X[:2])).all()
     import timm
 
-    module = timm.create_model("test_vit", num_classes=0, img_size=32)
+    module = timm.create_model(
+        "vit_tiny_patch16_224",
+        num_classes=0,
+        img_size=32,
+        depth=1,
+        embed_dim=24,
+        num_heads=2,
+    )
     fixed = tiny(backbone=module, view_size=16, objectives=("dino",))
     with pytest.raises(ValueError, match=r"view_size=\(16, 16\) does not suit"):
         fixed.fit(X[:2])
