@@ -160,7 +160,10 @@ def _least_loss(paths):
         middle = (low + high) / 2
         slope = np.sum(share * difference / (base - middle * difference))
         low, high = (low, middle) if slope > 0 else (middle, high)
-    return (low + high) / 2
+    # A loss that only grows, or only falls, has its least value exactly at an end.
+    if low == 0.0:
+        return 0.0
+    return 1.0 if high == 1.0 else (low + high) / 2
 
 
 def _intervals(votes, base, own):
@@ -182,6 +185,9 @@ def _intervals(votes, base, own):
     high = np.where(slope < 0, meets, 1.0).min(axis=1, initial=1.0)
     # Two classes with the same line: the one sorted first wins everywhere.
     sorted_before = np.arange(votes.shape[1]) < own[:, None]
+    # Probabilities that are fractions (forests, equal votes) meet at round numbers, which
+    # rounding errors would spread over neighbouring floats.
+    low, high = np.round(low, 12), np.round(high, 12)
     behind = (slope == 0) & ((at_0 < 0) | ((at_0 == 0) & sorted_before))
     high[behind.any(axis=1)] = -1.0
     # Exact ties at the end points, as the arithmetic of the mixture resolves them.
