@@ -185,8 +185,8 @@ def _intervals(votes, base, own):
     high = np.where(slope < 0, meets, 1.0).min(axis=1, initial=1.0)
     # Two classes with the same line: the one sorted first wins everywhere.
     sorted_before = np.arange(votes.shape[1]) < own[:, None]
-    # Probabilities that are fractions (forests, equal votes) meet at round numbers, which
-    # rounding errors would spread over neighbouring floats.
+    # Probabilities that are fractions (forests, equal votes) meet at round numbers,
+    # which rounding errors would spread over neighbouring floats.
     low, high = np.round(low, 12), np.round(high, 12)
     behind = (slope == 0) & ((at_0 < 0) | ((at_0 == 0) & sorted_before))
     high[behind.any(axis=1)] = -1.0
