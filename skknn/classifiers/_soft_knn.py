@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._params import ParamsMixin, fit_context
 from ..neighbors import NeighborIndex, soft_votes, true_class_votes
+from ..neighbors._index import APPROXIMATE
 from ._validation import (
     KNN_ALIASES,
     KNN_CONSTRAINTS,
@@ -49,9 +50,16 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
     preprocessing : {"center-l2", "l2-center", "l2"} or None, default="center-l2"
         What is done to rows before distances are taken. ``"center-l2"`` subtracts
         the training mean, then divides each row by its L2 norm; zero rows stay zero.
-    algorithm : {"auto", "brute"} or object, default="auto"
-        Search engine. An object needs ``fit(X)`` and ``kneighbors(X, n_neighbors)``;
-        its candidates are measured again, so its metric matters for recall alone.
+    algorithm : str or object, default="auto"
+        Search engine. ``"brute"`` (numpy), ``"torch"``, ``"fast"`` (extra ``fast``)
+        and ``"faiss"`` (extra ``faiss``) are exact and give the same neighbours;
+        ``"auto"`` takes the fastest one for the data and the machine. ``"hnsw"`` and
+        ``"ivf"`` (extra ``faiss``) are approximate. With ``"precomputed"``, ``X`` is
+        a sparse graph of neighbours from ``KNeighborsTransformer(mode="distance")``,
+        (n_samples, n_samples) in ``fit`` and (n_queries, n_samples) later; its
+        distances are used as they are, without ``metric`` and ``preprocessing``. An
+        object needs ``fit(X)`` and ``kneighbors(X, n_neighbors)``; its candidates are
+        measured again, so its metric matters for recall alone.
     device : None, str or torch.device, default=None
         Device of engines that use torch.
     n_jobs : int or None, default=None
@@ -67,6 +75,12 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
         Number of training rows.
     mean_ : ndarray of shape (n_features,), float64, or None
         Mean that is subtracted from rows.
+    algorithm_ : str
+        The engine that searches; with ``algorithm="auto"``, the one chosen for large
+        batches of queries.
+    recall_ : float
+        Share of the ``n_neighbors_`` nearest rows that searches find, measured on a
+        sample of training rows. With ``"hnsw"`` and ``"ivf"`` only.
     n_features_in_ : int
         Number of columns seen in ``fit``.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -103,6 +117,7 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
     _parameter_constraints = KNN_CONSTRAINTS
     _param_aliases = KNN_ALIASES
     _param_remedies = KNN_REMEDIES
+    _searches_itself = True
 
     def __init__(
         self,
@@ -130,7 +145,8 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Training rows. float32 stays float32, all else becomes float64.
+            Training rows. float32 stays float32, float16 becomes float32 and all
+            else float64. A sparse graph with ``algorithm="precomputed"``.
         y : array-like of shape (n_samples,)
             Class labels: ints, strings or bools.
 
@@ -141,12 +157,14 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            For NaN or infinity in ``X``, mismatched lengths, or fewer than two
-            classes.
+            For NaN or infinity in ``X``, mismatched lengths, fewer than two classes,
+            or a graph that is none.
+        ImportError
+            If the engine's library is not installed.
         """
         X, y = validate_fit(self, X, y)
         self._codes = np.searchsorted(self.classes_, y)
-        self.n_samples_fit_ = len(X)
+        self.n_samples_fit_ = X.shape[0]
         self.n_neighbors_ = resolve_n_neighbors(
             self.n_neighbors, self.n_samples_fit_, len(self.classes_)
         )
@@ -158,6 +176,9 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
             n_jobs=self.n_jobs,
         ).fit(X)
         self.mean_ = self._index.preprocessor_.mean_
+        self.algorithm_ = self._index.algorithm_
+        if self.algorithm_ in APPROXIMATE:
+            self.recall_ = self._index.recall(self.n_neighbors_)
         return self
 
     def kneighbors(self, X=None, n_neighbors=None, return_distance=True):
@@ -247,6 +268,12 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
         proba = self.predict_proba(X)
         return self.classes_[proba.argmax(axis=1)]
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        graph = isinstance(self.algorithm, str) and self.algorithm == "precomputed"
+        tags.input_tags.sparse = tags.input_tags.pairwise = graph
+        return tags
+
     def _leave_one_out_proba(self):
         """Leave-one-out probability of each training row's own class, (n,)."""
         proba = np.empty(self.n_samples_fit_)
@@ -256,7 +283,7 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
         return proba
 
     def _n_queries(self, rows):
-        return self.n_samples_fit_ if rows is None else len(rows)
+        return self.n_samples_fit_ if rows is None else rows.shape[0]
 
     def _search(self, rows, k):
         if rows is None:

@@ -3,12 +3,14 @@
 from numbers import Integral, Real
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from .._params import HasMethods, Interval, StrOptions
 from ..neighbors._index import ALGORITHMS, METRICS, PREPROCESSINGS
+from ..neighbors._precomputed import check_graph
 
 KNN_CONSTRAINTS = {
     "n_neighbors": [Interval(Integral, 1, None, closed="left"), StrOptions({"mean"})],
@@ -56,10 +58,28 @@ GUIDE_REMEDIES = {
 
 
 def validate_rows(estimator, X, *, reset=False):
-    """Check a float matrix; an error over a bad value says where it is."""
+    """Check a float matrix, or a graph; an error over a bad value says where it is."""
+    graph = isinstance(estimator.algorithm, str)
+    graph = graph and estimator.algorithm == "precomputed"
+    if graph and not getattr(estimator, "_searches_itself", False):
+        raise ValueError(
+            f"algorithm='precomputed' leaves {type(estimator).__name__} without "
+            "features for its base classifier. Use JointKNNClassifier with "
+            "knn_transformer=KNeighborsTransformer(mode='distance') on feature rows; "
+            "lam=0 there predicts with the weighted base alone."
+        )
+    if graph and not issparse(X):
+        check_graph(X)  # raises
+    half = getattr(X, "dtype", None) == np.float16
     try:
         return validate_data(
-            estimator, X, reset=reset, dtype=[np.float64, np.float32], order="C"
+            estimator,
+            X,
+            reset=reset,
+            accept_sparse="csr" if graph else False,
+            # float32 holds float16 exactly, in half the memory of float64.
+            dtype=np.float32 if half else [np.float64, np.float32],
+            order="C",
         )
     except ValueError as error:
         raise _with_place(error, X) from None

@@ -22,7 +22,7 @@ class NeighborLists:
 
     def __init__(self, knn, X, k):
         rows = None if X is None else validate_rows(knn, X)
-        n_queries = knn.n_samples_fit_ if rows is None else len(rows)
+        n_queries = knn.n_samples_fit_ if rows is None else rows.shape[0]
         self.n_classes = len(knn.classes_)
         self.k = min(k, knn.n_samples_fit_ - (rows is None))
         self.gaps = np.empty((self.k, n_queries))

@@ -13,6 +13,8 @@ from ._threads import run_blocks
 
 # A lower precision must be this much faster to be worth its larger error.
 _WORTH = 0.7
+# Queries that try the fastest precision on new data.
+_PILOT = 128
 # Seconds to fetch and subtract one number of a candidate.
 _MEASURE = 1e-9
 # Share of queries that may overflow their reservoir before a precision is given up.
@@ -52,6 +54,12 @@ class FastEngine(CertifiedEngine):
     def _run(self, function, blocks):
         import torch
 
+        first = blocks[0]
+        if not self._filter.tried and first.stop > 2 * _PILOT:
+            # A few queries tell whether the first precision is the right one.
+            function(slice(0, _PILOT))
+            blocks = [slice(_PILOT, first.stop), *blocks[1:]]
+        self._filter.tried = True
         run_blocks(function, blocks, self.n_jobs, torch=torch)
 
     def _block(self, Q, k, exclude, n_bytes):
@@ -165,6 +173,7 @@ class _Precisions:
     def __init__(self, engine):
         self._engine, self._rows = engine, {}
         self._level, self._lock = 0, threading.Lock()
+        self.tried = False
         seconds = product_seconds()
         self._kinds, self._seconds = [Float32Rows], [seconds["float32"]]
         for name, kind in (("bfloat16", Bfloat16Rows), ("int8", Int8Rows)):

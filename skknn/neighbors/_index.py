@@ -5,12 +5,15 @@ import copy
 import numpy as np
 from sklearn.base import clone
 
+from ._auto import AutoEngine
 from ._brute import BruteEngine
 from ._external import ExternalEngine
+from ._precomputed import check_graph, graph_neighbors
 from ._preprocessing import KINDS, Preprocessor
 
 METRICS = ("sqeuclidean", "euclidean", "cosine")
-ALGORITHMS = ("auto", "brute")
+APPROXIMATE = ("hnsw", "ivf")
+ALGORITHMS = ("auto", "brute", "torch", "fast", "faiss", *APPROXIMATE, "precomputed")
 PREPROCESSINGS = KINDS
 
 
@@ -21,7 +24,11 @@ class NeighborIndex:
     ----------
     metric : {"sqeuclidean", "euclidean", "cosine"}
     preprocessing : {"center-l2", "l2-center", "l2"} or None
-    algorithm : {"auto", "brute"} or object with ``fit`` and ``kneighbors``
+    algorithm : str or object with ``fit`` and ``kneighbors``
+        ``"brute"``, ``"torch"``, ``"fast"`` and ``"faiss"`` are exact and give the
+        same neighbours; ``"auto"`` takes the fastest one here. ``"hnsw"`` and
+        ``"ivf"`` are approximate. With ``"precomputed"``, rows are sparse graphs of
+        neighbours, and ``metric`` and ``preprocessing`` are not used.
     device : None, str or torch.device
     n_jobs : int or None
 
@@ -29,6 +36,8 @@ class NeighborIndex:
     ----------
     preprocessor_ : Preprocessor
     engine_ : object
+    algorithm_ : str
+        The engine in use; with ``"auto"``, the one for large batches of queries.
     n_samples_ : int
     """
 
@@ -49,6 +58,13 @@ class NeighborIndex:
 
     def fit(self, X):
         """Prepare and keep ``X`` of shape (n_samples, n_features)."""
+        self._graph = None
+        if self._precomputed:
+            self._graph = check_graph(X)
+            self.n_samples_ = X.shape[0]
+            self.preprocessor_ = Preprocessor(None).fit(None)
+            self.algorithm_ = self.algorithm
+            return self
         self.n_samples_ = len(X)
         self.preprocessor_ = Preprocessor(self.preprocessing).fit(X)
         self._cosine = Preprocessor("l2") if self.metric == "cosine" else None
@@ -63,6 +79,7 @@ class NeighborIndex:
                 rows = np.column_stack([rows, zero.astype(rows.dtype)])
         self._rows = rows
         self.engine_ = self._make_engine().fit(rows)
+        self.algorithm_ = self.engine_.name
         return self
 
     def kneighbors(self, X, k):
@@ -81,6 +98,8 @@ class NeighborIndex:
         ids : ndarray of shape (n_queries, k), intp
             Equal distances are sorted by row number.
         """
+        if self._graph is not None:
+            return graph_neighbors(check_graph(X, self.n_samples_), k)
         rows = self._prepare(X).astype(self._rows.dtype, copy=False)
         if self._zero_rows:
             rows = np.column_stack([rows, np.zeros(len(rows), dtype=rows.dtype)])
@@ -102,7 +121,24 @@ class NeighborIndex:
         ids : ndarray of shape (n_rows, k), intp
         """
         own = np.arange(self.n_samples_)[part]
+        if self._graph is not None:
+            first = own[0] if len(own) else 0
+            return graph_neighbors(self._graph[part], k, own, first)
         return self._search(self._rows[part], k, own)
+
+    def recall(self, k):
+        """Share of the k nearest other rows that searches find, on a sample.
+
+        Exactly 1 for exact engines; :class:`ApproximateEngine` says how it is
+        measured. Objects passed as ``algorithm`` are not measured: None.
+        """
+        if self.algorithm_ in APPROXIMATE:
+            return self.engine_.tune(k)[1]
+        return None if self.algorithm_ == "external" else 1.0
+
+    @property
+    def _precomputed(self):
+        return isinstance(self.algorithm, str) and self.algorithm == "precomputed"
 
     def _prepare(self, X):
         rows = self.preprocessor_.transform(X)
@@ -110,7 +146,7 @@ class NeighborIndex:
 
     def _make_engine(self):
         if isinstance(self.algorithm, str):
-            return BruteEngine(n_jobs=self.n_jobs)
+            return make_engine(self.algorithm, self.device, self.n_jobs)
         own = self.algorithm
         own = clone(own) if hasattr(own, "get_params") else copy.deepcopy(own)
         return ExternalEngine(own)
@@ -139,3 +175,30 @@ class NeighborIndex:
             if exclude is not None:
                 first = first[first != exclude[row]]
             distances[row], ids[row] = 1.0, first[:k]
+
+
+def make_engine(name, device, n_jobs):
+    """An engine by name; its libraries are imported here or when it is fitted."""
+    if name == "auto":
+        return AutoEngine(device, n_jobs)
+    if name == "torch":
+        from ._torch import TorchEngine
+
+        return TorchEngine(device, n_jobs)
+    if name == "fast":
+        from ._fast import FastEngine
+
+        return FastEngine(n_jobs)
+    if name == "faiss":
+        from ._faiss import FaissEngine
+
+        return FaissEngine(n_jobs)
+    if name == "hnsw":
+        from ._approximate import HNSWEngine
+
+        return HNSWEngine(n_jobs)
+    if name == "ivf":
+        from ._approximate import IVFEngine
+
+        return IVFEngine(n_jobs)
+    return BruteEngine(n_jobs)

@@ -1,0 +1,80 @@
+"""Neighbours read from sparse graphs, as made by ``KNeighborsTransformer``."""
+
+import numpy as np
+from scipy.sparse import issparse
+
+
+def check_graph(graph, n_samples=None):
+    """A graph of neighbours, or an error that says how to make one.
+
+    Parameters
+    ----------
+    graph : sparse matrix of shape (n_queries, n_samples)
+    n_samples : int, optional
+        Columns expected; as many as rows by default.
+    """
+    if not issparse(graph):
+        raise ValueError(
+            "algorithm='precomputed' needs a sparse graph of neighbours as X, got "
+            f"{type(graph).__name__}. Make it with sklearn.neighbors."
+            "KNeighborsTransformer(mode='distance'), or choose another algorithm to "
+            "search in feature rows."
+        )
+    expected = graph.shape[0] if n_samples is None else n_samples
+    if graph.shape[1] != expected:
+        raise ValueError(
+            f"algorithm='precomputed': the graph has shape {graph.shape}, but needs "
+            f"one column for each of the {expected} training rows. Fit on the graph "
+            "of shape (n, n) and predict on one of shape (n_queries, n), both from "
+            "the same KNeighborsTransformer."
+        )
+    graph = graph.tocsr()
+    bad = ~(graph.data >= 0) | ~np.isfinite(graph.data)
+    if bad.any():
+        place = int(np.flatnonzero(bad)[0])
+        row = int(np.searchsorted(graph.indptr, place, side="right")) - 1
+        raise ValueError(
+            f"algorithm='precomputed': row {row} of the graph holds the distance "
+            f"{graph.data[place]}; distances must be finite and at least 0."
+        )
+    return graph
+
+
+def graph_neighbors(graph, k, own=None, first_row=0):
+    """The k nearest of each row of a graph.
+
+    Parameters
+    ----------
+    graph : csr matrix of shape (n_queries, n_samples)
+        Stored entries are neighbours, explicit zeros too.
+    k : int
+    own : ndarray of shape (n_queries,), int, optional
+        One column for each row that is no neighbour of it.
+    first_row : int
+        Number of the first row in error messages.
+
+    Returns
+    -------
+    distances : ndarray of shape (n_queries, k), float64
+    ids : ndarray of shape (n_queries, k), intp
+        Sorted by (distance, index).
+    """
+    rows = np.repeat(np.arange(graph.shape[0]), np.diff(graph.indptr))
+    ids, distances = graph.indices, graph.data.astype(np.float64)
+    if own is not None:
+        others = ids != own[rows]
+        rows, ids, distances = rows[others], ids[others], distances[others]
+    counts = np.bincount(rows, minlength=graph.shape[0])
+    short = np.flatnonzero(counts < k)
+    if len(short):
+        raise ValueError(
+            f"algorithm='precomputed': row {short[0] + first_row} of the graph has "
+            f"{counts[short[0]]} neighbours{' apart from itself' * (own is not None)}, "
+            f"but {k} are needed; {len(short)} of {len(counts)} rows have too few. Use "
+            f"KNeighborsTransformer(n_neighbors={k}, mode='distance') or more "
+            "neighbours, or a smaller n_neighbors here."
+        )
+    order = np.lexsort((ids, distances, rows))
+    starts = np.cumsum(counts) - counts
+    taken = order[starts[:, None] + np.arange(k)]
+    return distances[taken], ids[taken].astype(np.intp)
