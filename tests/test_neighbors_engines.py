@@ -1,6 +1,7 @@
 """Every exact engine against a float64 stable sort by (distance, index)."""
 
 import importlib.util
+import pickle
 import threading
 
 import numpy as np
@@ -19,7 +20,7 @@ from skknn.neighbors._faiss import FaissEngine
 from skknn.neighbors._fast import FastEngine
 from skknn.neighbors._fast_rows import Bfloat16Rows, Float32Rows, Int8Rows
 from skknn.neighbors._filter_rows import FilterRows
-from skknn.neighbors._torch import TorchEngine
+from skknn.neighbors._torch import TorchEngine, _with_less_memory
 
 
 def _torch_engine(dtype, on_device=False):
@@ -267,6 +268,82 @@ def test_the_last_resort_alone(dtype, slack, monkeypatch):
         )
         np.testing.assert_array_equal(got[1], ids)
         np.testing.assert_allclose(got[0], want, rtol=1e-12)
+
+
+def test_a_device_that_runs_out_of_memory_gets_smaller_blocks():
+    class Small(ENGINES["torch-as-on-a-device"]):
+        largest = 0
+
+        def _run(self, function, blocks):
+            for block in blocks:
+                _with_less_memory(function, block, torch)
+
+        def _propose(self, queries, *args):
+            if len(queries) > 30:
+                raise torch.OutOfMemoryError("no room")
+            self.largest = max(self.largest, len(queries))
+            return super()._propose(queries, *args)
+
+    train = clustered(500, 16)
+    engine = Small().fit(train)
+    check(engine, train, train[:100], 7, np.arange(100))
+    assert 15 < engine.largest <= 30
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_cuda_gives_the_same(dtype):
+    train = clustered(20_000, 64, dtype=dtype)
+    train[100:400] = train[99]
+    engine = TorchEngine("cuda").fit(train)
+    check(engine, train, train[:500], 50, np.arange(500))
+    engine = pickle.loads(pickle.dumps(engine))
+    check(engine, train, clustered(40, 64, 1, dtype), 50)
+
+
+@pytest.mark.parametrize("name", sorted({"brute", "faiss", "fast"} & set(ENGINES)))
+def test_a_pickle_holds_the_rows_and_no_filter(name):
+    train = clustered(2000, 40)
+    engine = ENGINES[name]().fit(train)
+    want = engine.kneighbors(train[:9], 5)
+    dump = pickle.dumps(engine)
+    assert len(dump) < 1.2 * train.nbytes
+    for a, b in zip(pickle.loads(dump).kneighbors(train[:9], 5), want):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_an_index_from_a_machine_with_another_device_works_here():
+    train = clustered(300, 10)
+    engine = TorchEngine("cpu").fit(train)
+    engine.device = "cuda:77"  # as if fitted there
+    engine = pickle.loads(pickle.dumps(engine))
+    check(engine, train, train[:9], 5)
+
+
+@pytest.mark.skipif("faiss" not in ENGINES, reason="needs faiss")
+@pytest.mark.parametrize("n_queries", [3, 100])
+def test_faiss_settings_of_the_process_are_restored(n_queries):
+    import faiss
+
+    before = faiss.cvar.distance_compute_blas_threshold, faiss.omp_get_max_threads()
+    train = clustered(400, 10)
+    ENGINES["faiss"](n_jobs=3).fit(train).kneighbors(train[:n_queries], 5)
+    after = faiss.cvar.distance_compute_blas_threshold, faiss.omp_get_max_threads()
+    assert after == before
+
+
+@pytest.mark.skipif("fast" not in ENGINES, reason="needs numba")
+def test_a_precision_too_coarse_for_the_rows_is_given_up():
+    # Random directions: int8 lets many more rows pass than it saves time.
+    rng = np.random.default_rng(13)
+    train = rng.standard_normal((6000, 60)).astype(np.float32)
+    train /= np.linalg.norm(train, axis=1, keepdims=True)
+    engine = ENGINES["fast-all-precisions"]().fit(train)
+    engine.kneighbors(train[:5], 10)
+    engine._filter._seconds = [1e-12, 1.01e-12, 1.02e-12]
+    for kind in (Int8Rows, Bfloat16Rows, Float32Rows, Float32Rows):
+        assert isinstance(engine._filter.current()[1], kind)
+        check(engine, train, train[:300], 40, np.arange(300))
 
 
 def test_searches_in_several_threads_leave_the_blas_limit_as_it_was():
