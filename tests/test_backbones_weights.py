@@ -9,6 +9,7 @@ import torch
 from sklearn.datasets import load_sample_image
 
 from skknn import BackboneEmbedder
+from skknn.backbones import _load as load_module
 from skknn.backbones import _weights as weights_module
 from skknn.backbones._weights import packaged_weights, to_timm_keys
 
@@ -200,6 +201,7 @@ def test_resampled_position_embeddings_come_from_the_file(tmp_path):
 @pytest.fixture
 def offline(monkeypatch, tmp_path):
     """No network, an empty cache, no weight package."""
+    monkeypatch.setattr(load_module, "_KEPT", {})
     monkeypatch.setattr(weights_module.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(weights_module, "_reachable", lambda url: False)
     monkeypatch.setattr(weights_module, "_in_hub_cache", lambda *args: False)
@@ -272,3 +274,32 @@ def test_a_proxy_is_what_must_be_reachable(monkeypatch):
     monkeypatch.setenv("https_proxy", "http://proxy.example.org:3128")
     assert weights_module._reachable("https://example.org")
     assert asked == [("example.org", 443), ("proxy.example.org", 3128)]
+
+
+def test_a_kept_module_is_never_shared(monkeypatch):
+    """Searches fit one recipe many times; each fit has tensors of its own."""
+    built = []
+    create = timm.create_model
+
+    def count(*args, **kwargs):
+        built.append(args)
+        return create(*args, **kwargs)
+
+    monkeypatch.setattr(load_module, "_KEPT", {})
+    monkeypatch.setattr("timm.create_model", count)
+    a, b = tiny(weights=None).fit(IMAGES), tiny(weights=None).fit(IMAGES)
+    assert len(built) == 1
+    expected = a.transform(IMAGES)
+    b.backbone_.module.conv1[0].weight.zero_()
+    np.testing.assert_array_equal(a.transform(IMAGES), expected)
+    np.testing.assert_array_equal(tiny(weights=None).fit_transform(IMAGES), expected)
+    assert len(built) == 1
+    for change in (
+        {"random_state": 1},
+        {"image_size": 96},
+        {"backbone": "test_efficientnet"},
+        {"backbone_params": {"act_layer": "gelu"}},
+    ):
+        before = len(built)
+        tiny(weights=None).set_params(**change).fit(IMAGES)
+        assert len(built) == before + 1, change

@@ -321,19 +321,21 @@ def build_extractor(
     precision="auto",
 ):
     """Load a backbone and wrap it; see :func:`load_backbone`."""
-    module = load_backbone(
-        backbone,
-        weights=weights,
-        image_size=image_size,
-        backbone_params=backbone_params,
-        seed=seed,
-    )
-    return Extractor(
-        module,
-        data_config(module, image_size),
-        from_timm=isinstance(backbone, str),
-        pooling=pooling,
-        layer=layer,
-        device=device,
-        precision=precision,
-    )
+    # Hundreds of small copies wait for each other when they are spread over threads.
+    with one_thread():
+        module = load_backbone(
+            backbone,
+            weights=weights,
+            image_size=image_size,
+            backbone_params=backbone_params,
+            seed=seed,
+        )
+        return Extractor(
+            module,
+            data_config(module, image_size),
+            from_timm=isinstance(backbone, str),
+            pooling=pooling,
+            layer=layer,
+            device=device,
+            precision=precision,
+        )

@@ -19,6 +19,9 @@ from ._weights import (
 
 # Random initialisation goes through torch's global generator.
 _BUILDING = threading.Lock()
+# The last small named module, because searches fit the same recipe again and again.
+_KEPT = {}
+_KEPT_BYTES = 2**27
 
 
 def load_backbone(
@@ -60,7 +63,7 @@ def load_backbone(
                 )
             module = copy.deepcopy(backbone)
         elif isinstance(backbone, str):
-            module = _from_name(backbone, weights, size, params)
+            module = _named(backbone, weights, size, params, seed)
         else:
             module = backbone(**params)
             if not isinstance(module, torch.nn.Module):
@@ -77,6 +80,21 @@ def load_backbone(
         if not isinstance(backbone, str) and size is not None:
             _resize_input(module, size)
     return module.eval().requires_grad_(False).to("cpu")
+
+
+def _named(name, weights, size, params, seed):
+    """Build a named module, or copy the one that was built last."""
+    if weights is not None and str(weights) != "auto":
+        # A file may change under its name.
+        return _from_name(name, weights, size, params)
+    recipe = (name, size, repr(sorted(params.items())), weights or seed)
+    if recipe not in _KEPT:
+        module = _from_name(name, weights, size, params)
+        if sum(t.nbytes for t in module.state_dict().values()) > _KEPT_BYTES:
+            return module
+        _KEPT.clear()
+        _KEPT[recipe] = module
+    return copy.deepcopy(_KEPT[recipe])
 
 
 def _from_name(name, weights, size, params):
@@ -111,7 +129,8 @@ def _from_name(name, weights, size, params):
 def _from_file(name, file, size, params):
     state = read_state_dict(file)
     if "_conv_stem.weight" in state:
-        state = to_timm_keys(state, timm.create_model(name, **params))
+        with torch.device("meta"):
+            state = to_timm_keys(state, timm.create_model(name, **params))
     config = get_pretrained_cfg(name)
     heads = getattr(config, "classifier", None) or ()
     heads = (heads,) if isinstance(heads, str) else heads
