@@ -104,6 +104,16 @@ def test_relative_paths_are_kept(tmp_path, monkeypatch):
     assert pickle.loads(pickle.dumps(embedder)).memory == "rows"
 
 
+def test_the_home_folder_may_be_written_as_a_tilde(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    torch.save(tiny().fit(ARRAYS).backbone_.module.state_dict(), tmp_path / "w.pth")
+    embedder = tiny(memory="~/rows", weights="~/w.pth").fit(ARRAYS)
+    embedder.transform(ARRAYS)
+    assert len(list((tmp_path / "rows").glob("*.sqlite"))) == 1
+    loaded = pickle.loads(pickle.dumps(embedder))
+    assert (loaded.memory, loaded.weights) == ("~/rows", "~/w.pth")
+
+
 def test_another_weight_file_of_that_name_is_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     torch.save(tiny().fit(ARRAYS).backbone_.module.state_dict(), "weights.pth")

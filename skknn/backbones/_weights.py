@@ -41,7 +41,7 @@ def read_state_dict(path):
     """
     import torch
 
-    path = Path(path)
+    path = Path(path).expanduser()
     if not path.is_file():
         raise FileNotFoundError(
             f"weights={str(path)!r}: no such file (from {os.getcwd()!r}). Pass the "

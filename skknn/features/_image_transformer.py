@@ -127,9 +127,6 @@ class ImageTransformer(ParamsMixin, TransformerMixin):
             resolve_value_range,
         )
 
-        for name in ("n_features_in_", "feature_names_in_", "_image_shape", "_range"):
-            if hasattr(self, name):
-                delattr(self, name)
         if is_rows(X):
             X = validate_data(self, X)
             self._image_shape = resolve_image_shape(self.image_shape, X.shape[1])

@@ -36,7 +36,7 @@ class RowCache:
     def __init__(self, folder, settings):
         self._identity = json.dumps(settings, sort_keys=True, indent=1)
         name = hashlib.blake2b(self._identity.encode(), digest_size=12).hexdigest()
-        self.path = Path(folder) / f"rows-{name}.sqlite"
+        self.path = Path(folder).expanduser() / f"rows-{name}.sqlite"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:

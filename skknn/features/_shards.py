@@ -82,7 +82,7 @@ def _extract_part(token, estimator, paths, images, n_threads):
 def _absolute_paths(estimator):
     paths = {"memory": estimator.memory, "weights": estimator.weights}
     return {
-        name: os.path.abspath(path)
+        name: os.path.abspath(os.path.expanduser(path))
         if path is not None and not (name == "weights" and path == "auto")
         else path
         for name, path in paths.items()
