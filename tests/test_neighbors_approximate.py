@@ -114,3 +114,10 @@ def test_a_classifier_tells_its_recall(name):
     assert knn.algorithm_ == name
     assert 0.99 <= knn.recall_ <= 1
     assert not hasattr(SoftKNNClassifier(5).fit(train, y), "recall_")
+
+
+def test_rows_without_clusters_are_better_searched_exactly(monkeypatch):
+    monkeypatch.setattr(approximate, "_LARGE", 3000)
+    rows = np.random.default_rng(3).standard_normal((3000, 60)).astype(np.float32)
+    with pytest.warns(UserWarning, match="algorithm='ivf'.*no clear clusters.*auto"):
+        approximate.IVFEngine().fit(rows).tune(10)

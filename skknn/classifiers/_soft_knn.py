@@ -61,9 +61,9 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
         object needs ``fit(X)`` and ``kneighbors(X, n_neighbors)``; its candidates are
         measured again, so its metric matters for recall alone.
     device : None, str or torch.device, default=None
-        Device of engines that use torch.
+        Device of ``"torch"`` and ``"auto"``: None takes CUDA if there is one.
     n_jobs : int or None, default=None
-        Threads over blocks of queries. None leaves the threads to BLAS.
+        Threads over blocks of queries. None takes as many as BLAS may use.
 
     Attributes
     ----------

@@ -1,5 +1,7 @@
 """Approximate search with faiss, tuned to a recall that is measured."""
 
+import warnings
+
 import numpy as np
 
 from ._brute import BruteEngine
@@ -11,6 +13,9 @@ from ._threads import n_threads
 TARGET_RECALL = 0.99
 # Training rows, left out of their own search, that recall is measured on.
 _SAMPLE = 256
+# Rows from which it matters that an approximate search looks at too many of them, and
+# the share of the most effort from which exact search is faster.
+_LARGE, _FUTILE = 20_000, 1 / 8
 # Queries, and rows added to an index, at a time.
 _ROWS = 4096
 
@@ -78,6 +83,14 @@ class ApproximateEngine:
                     break
                 effort = min(2 * effort, most)
             self._tuned[k] = effort, recall
+            if n_samples >= _LARGE and effort > _FUTILE * most:
+                warnings.warn(
+                    f"algorithm={self.name!r} must look at a large part of the rows "
+                    f"to find {recall:.1%} of {k} neighbours: they form no clear "
+                    "clusters. Exact search (algorithm='auto') is faster here.",
+                    UserWarning,
+                    stacklevel=2,
+                )
         return self._tuned[k]
 
     def __getstate__(self):

@@ -39,8 +39,8 @@ class AutoEngine:
         """Choose for ``X`` of shape (n_samples, n_features)."""
         self.X_ = X
         self.name = choose(X.size, self.device)
-        self._small = BruteEngine(self.n_jobs).fit(X)
-        self._large, self._work = None, 0.0
+        self._small = self._large = None
+        self._work = 0.0
         return self
 
     def kneighbors(self, Q, k, exclude=None):
@@ -51,10 +51,13 @@ class AutoEngine:
         if self._large is None:
             self._work += float(n_queries) * self.X_.size
             if self.name == "brute" or self._work < _PATIENCE:
+                if self._small is None:
+                    self._small = BruteEngine(self.n_jobs).fit(self.X_)
                 return self._small
             from ._index import make_engine
 
             self._large = make_engine(self.name, self.device, self.n_jobs).fit(self.X_)
+            self._small = None
         return self._large
 
 

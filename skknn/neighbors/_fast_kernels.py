@@ -20,7 +20,13 @@ RUN = PARTS * LANES
 # numpy adds up to this many terms in eight interleaved sums, and halves longer ones.
 _PAIRWISE = 128
 
-_jit = nb.njit(nogil=True, cache=True, error_model="numpy")
+
+def _jit(function):
+    options = {"nogil": True, "error_model": "numpy"}
+    try:
+        return nb.njit(cache=True, **options)(function)
+    except RuntimeError:  # no folder to keep compiled code in may be written to
+        return nb.njit(**options)(function)
 
 
 def _value(product, scale, half, ratio):
