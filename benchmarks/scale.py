@@ -81,7 +81,7 @@ def make_rows(args):
             noise = np.random.default_rng([1, start]).standard_normal(
                 (len(labels), args.features), dtype=np.float32
             )
-            rows[start : start + 20_000] = spread * (0.3 * centres[labels] + noise)
+            rows[start : start + 20_000] = spread * (0.7 * centres[labels] + noise)
         rows.flush()
         part.rename(path)
     rows = np.load(path, mmap_mode="r")

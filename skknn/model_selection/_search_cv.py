@@ -31,7 +31,8 @@ from ._stages import Stages
 class NeighborSearchCV(BaseSearchCV):
     """Grid search for this package's classifiers at the cost of about one fit.
 
-    A drop-in for :class:`~sklearn.model_selection.GridSearchCV` with the same scores.
+    A drop-in for :class:`~sklearn.model_selection.GridSearchCV`; Notes say where its
+    scores are the same to the bit and where they are close.
     On each split it transforms the rows once, searches neighbours once at the largest
     k, takes every k and tau from running sums of votes, fits a base once for each
     different weight vector, and every lambda for nothing.
@@ -110,11 +111,12 @@ class NeighborSearchCV(BaseSearchCV):
     -----
     Scores are those of ``GridSearchCV``: bitwise for :class:`SoftKNNClassifier`, and
     for the others as long as a split needs at most 32 fits of bases. Beyond that,
-    logistic regressions start from the split's fit without weights, which moves their
-    scores within the solver's tolerance. What might be the best point is then
-    evaluated again without that start, so the point selected, and its scores, are
-    those of ``GridSearchCV``. That needs a score to select by: a callable ``refit``,
-    and ``refit=False`` with several scorers, start every fit from nothing.
+    logistic regressions start from the split's fit without weights. Points that, by the
+    differences seen so far, might be the best are then evaluated again without that
+    start. In six such searches on digits the best point and its score were those of
+    the search without warm starts; other points moved by up to 1.4e-3 in accuracy and
+    6e-5 in log loss. A callable ``refit``, and ``refit=False`` with several scorers,
+    give no score to select by and start every fit from nothing.
 
     Memory on top of that for a fit does not depend on the number of points: 9 to 12
     bytes a row of a split and neighbour (the largest k), and about ten tables of held
