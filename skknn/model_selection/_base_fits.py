@@ -1,16 +1,22 @@
 """Base classifiers of one split: fitted once for each weight vector."""
 
+import copy
 import hashlib
+import inspect
 from collections import OrderedDict
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
+from sklearn.utils import check_array
+from sklearn.utils.class_weight import compute_class_weight
 
 from ..classifiers._base_fit import convergence_failures, fit_weighted
 from ..classifiers._mixture import mix_proba, mixable
 from ..neighbors._threads import run_blocks
+from ._newton import LogisticPath
 
 # Probabilities of the bases kept for weights that come back.
 _KEPT_BYTES = 1 << 26
@@ -32,8 +38,7 @@ class BaseFits:
     row_sets : list
         Rows that the base is asked about.
     warm : bool
-        Start each logistic regression from the one without weights, which is fitted
-        first. Convex, so the solutions agree within the solver's tolerance.
+        Start each plain logistic regression near its solution, see ``_newton``.
 
     Attributes
     ----------
@@ -52,11 +57,10 @@ class BaseFits:
         self._base, self._X, self._y, self._row_sets = base, X, y, row_sets
         product = 2 * np.prod(getattr(X, "shape", 0), dtype=float) * len(np.unique(y))
         self._n_jobs = 1 if product < _SMALL else None
+        self._warm = warm and _is_plain_logistic(base) and not issparse(X)
+        self._path = None
         self._kept = OrderedDict()
-        self._start = None
         self.n_fits_, self.failures_ = 0, []
-        if warm and _can_start_warm(base):
-            self._start = self.get(None).estimator
 
     def get(self, weights):
         """The base fitted with ``weights``, an ndarray of shape (n_samples,) or None.
@@ -66,27 +70,70 @@ class BaseFits:
         FittedBase
         """
         key = None if weights is None else hashlib.blake2b(weights.tobytes()).digest()
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return self._kept[key]
-        run_blocks(lambda key: self._fit(key, weights), [key], self._n_jobs)
+        if key not in self._kept:
+            if self._warm and weights is not None and self._path is None:
+                unweighted = self.get(None).estimator
+                self._path = _Path(unweighted, self._X, self._y)
+            run_blocks(lambda key: self._fit(key, weights), [key], self._n_jobs)
+        self._kept.move_to_end(key)
         return self._kept[key]
 
     def _fit(self, key, weights):
-        base = clone(self._base)
-        if self._start is not None:
-            base.set_params(warm_start=True)
-            base.coef_, base.intercept_ = self._start.coef_, self._start.intercept_
-        with convergence_failures() as failures:
-            fit_weighted(base, self._X, self._y, weights)
+        base = None
+        if self._path is not None and weights is not None:
+            base = self._path.fit(weights)
+        if base is None:
+            base = clone(self._base)
+            with convergence_failures() as failures:
+                fit_weighted(base, self._X, self._y, weights)
+            self.failures_ += failures
         self.n_fits_ += 1
-        self.failures_ += failures
         self._kept[key] = FittedBase(base, self._row_sets)
         # The fit without weights comes back with every k and tau.
         old = [key for key in self._kept if key is not None]
         room = max(2, _KEPT_BYTES // max(1, self._kept[key].nbytes))
         for key in old[: max(0, len(old) - room)]:
             del self._kept[key]
+
+
+class _Path:
+    """Logistic regressions solved from the one without weights."""
+
+    def __init__(self, unweighted, X, y):
+        self._unweighted, self._y = unweighted, y
+        X = check_array(X, dtype=[np.float64, np.float32], order="C")
+        self._codes = np.searchsorted(unweighted.classes_, y)
+        self._path = LogisticPath(
+            X,
+            self._codes,
+            unweighted.coef_,
+            unweighted.intercept_,
+            self._with_class_weights(np.ones(len(X))),
+            C=unweighted.C,
+            fit_intercept=unweighted.fit_intercept,
+            tol=unweighted.tol,
+        )
+
+    def fit(self, weights):
+        """Fitted LogisticRegression, or None where the solver fails."""
+        coef, intercept, n_steps = self._path.solve(self._with_class_weights(weights))
+        if coef is None:
+            return None
+        base = copy.copy(self._unweighted)
+        base.coef_, base.intercept_ = coef, intercept
+        base.n_iter_ = np.array([n_steps], dtype=np.int32)
+        return base
+
+    def _with_class_weights(self, weights):
+        base = self._unweighted
+        if base.class_weight is None:
+            return weights
+        arguments = {"classes": base.classes_, "y": self._y}
+        # "balanced" counts weighted rows since scikit-learn 1.7.
+        if "sample_weight" in inspect.signature(compute_class_weight).parameters:
+            arguments["sample_weight"] = weights
+        by_class = compute_class_weight(base.class_weight, **arguments)
+        return weights * by_class[self._codes]
 
 
 class FittedBase:
@@ -125,9 +172,11 @@ def _has_steps_before(base):
     )
 
 
-def _can_start_warm(base):
-    return (
-        type(base) is LogisticRegression
-        and base.solver == "lbfgs"
-        and not base.warm_start
-    )
+def _is_plain_logistic(base):
+    """Whether the solver of warm starts solves the same problem."""
+    if type(base) is not LogisticRegression or not np.isfinite(base.C):
+        return False
+    free = {"C", "class_weight", "fit_intercept", "max_iter", "tol", "random_state"}
+    params = base.get_params()
+    default = LogisticRegression().get_params()
+    return all(params[name] == default[name] for name in params.keys() - free)

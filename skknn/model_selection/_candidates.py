@@ -1,7 +1,9 @@
 """Points of a grid: the estimator that each one means, and what points share."""
 
 import copy
+import inspect
 from dataclasses import dataclass, field
+from functools import cache
 
 import joblib
 import numpy as np
@@ -77,8 +79,8 @@ class Candidate:
 
     def __post_init__(self):
         self.validated = get_config()["skip_parameter_validation"]
-        params = self.clf.get_params(deep=False)
-        keys = {name: setting_key(value) for name, value in params.items()}
+        names = _parameter_names(type(self.clf))
+        keys = {name: setting_key(getattr(self.clf, name)) for name in names}
         kind = type(self.clf)
         base = keys.keys() - _SEARCH - _VOTES - _WEIGHTS - _MIXTURE
         self.search_key = (kind, *_items(keys, _SEARCH & keys.keys()))
@@ -127,13 +129,13 @@ def _candidate(estimator, prefix, built, params):
     # What is built from equal settings is built once: embedders are slow to clone.
     key = setting_key(rest)
     if key not in built:
-        built[key] = _build(estimator, rest)
+        built[key] = *_build(estimator, rest), set()
     if _prefix(built[key][0]) != prefix:
         # The grid has replaced the last step by another structure.
         own, rest = {}, params
         whole, steps, final = _build(estimator, rest)
         return Candidate(params, whole, own, steps, final, False)
-    whole, steps, final = built[key]
+    whole, steps, final, known = built[key]
     path = [
         name
         for name, value in own.items()
@@ -143,7 +145,13 @@ def _candidate(estimator, prefix, built, params):
     ]
     own = {name: value for name, value in own.items() if name not in path}
     values = {name[len(prefix) :]: value for name, value in own.items()}
-    clf = copy.copy(final).set_params(**clone(values, safe=False))
+    clf = copy.copy(final)
+    if tuple(values) not in known:
+        clf.set_params(**values)
+        known.add(tuple(values))
+    # set_params has seen these names; for thousands of points it is slow.
+    for name, value in clone(values, safe=False).items():
+        setattr(clf, final._param_aliases.get(name, name), value)
     return Candidate(params, whole, own, steps, clf, bool(path))
 
 
@@ -262,6 +270,11 @@ def setting_key(value):
             # What cannot be pickled is equal to itself alone.
             pass
     return "id", id(value)
+
+
+@cache
+def _parameter_names(kind):
+    return tuple(inspect.signature(kind).parameters)
 
 
 def _prefix(estimator):
