@@ -111,8 +111,11 @@ class LogisticPath:
             residual, proba = self._residuals(theta)
             gradient = self._products(residual, weights) + self._penalized(theta)
             size = np.abs(gradient).max()
+            if size <= limit:
+                return theta, step
             # Close to the end, a gradient that no longer falls is one of rounding.
-            if size <= limit or before / 2 < size < 100 * limit:
+            rounding = self._X.dtype == np.float32 and before / 2 < size
+            if rounding and size < 100 * limit:
                 return theta, step
             if not size < 4 * before:
                 break

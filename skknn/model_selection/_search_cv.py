@@ -111,12 +111,13 @@ class NeighborSearchCV(BaseSearchCV):
     -----
     Scores are those of ``GridSearchCV``: bitwise for :class:`SoftKNNClassifier`, and
     for the others as long as a split needs at most 32 fits of bases. Beyond that,
-    logistic regressions start from the split's fit without weights. Points that, by the
-    differences seen so far, might be the best are then evaluated again without that
-    start. In six such searches on digits the best point and its score were those of
-    the search without warm starts; other points moved by up to 1.4e-3 in accuracy and
-    6e-5 in log loss. A callable ``refit``, and ``refit=False`` with several scorers,
-    give no score to select by and start every fit from nothing.
+    plain logistic regressions are solved by Newton's method, to the same tolerance,
+    from the split's fit without weights. Points that, by the differences seen so far,
+    might be the best are then fitted again as ``GridSearchCV`` does, so the selected
+    point and its score are those of cold fits. Other points may differ in a few rows
+    of all that are held out, and by up to 2e-4 in log loss (``tol=1e-6``). A callable
+    ``refit``, and ``refit=False`` with several scorers, give no score to select by and
+    make every fit a cold one.
 
     Memory on top of that for a fit does not depend on the number of points: 9 to 12
     bytes a row of a split and neighbour (the largest k), and about ten tables of held
