@@ -91,6 +91,10 @@ class FungiTransformer(ImageTransformer, BaseEstimator):
         What everything was drawn from.
     failed_ : list of int
         With ``on_error="nan"``: rows that could not be read in the last call.
+    n_features_in_ : int
+        Columns of ``X`` at ``fit``, only when it was a 2-D table.
+    feature_names_in_ : ndarray of str
+        Their names, only when it was a data frame of numbers.
 
     See Also
     --------

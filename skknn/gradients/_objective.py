@@ -25,6 +25,22 @@ class Objective(ParamsMixin, BaseEstimator):
 
     Rows are cached under the parameters and the source text of the class. Raise
     :attr:`version` when something else that the rows depend on changes.
+
+    Examples
+    --------
+    >>> from skknn.gradients import Objective
+    >>> class Loudness(Objective):
+    ...     name = "loudness"
+    ...     plain_view = True
+    ...     _parameter_constraints = {}
+    ...
+    ...     def __init__(self, head_dim=16):
+    ...         self.head_dim = head_dim
+    ...
+    ...     def loss(self, latents, bank):
+    ...         return latents[:, 0].square().sum(dim=1)
+    >>> Loudness(head_dim=8).head_dims()
+    {'head': 8}
     """
 
     name = "objective"
@@ -74,6 +90,13 @@ class Objective(ParamsMixin, BaseEstimator):
 
         Overridden where many views follow from little data, so that waiting
         images stay small in memory.
+
+        Parameters
+        ----------
+        views : uint8 tensor or list of them
+            What :meth:`views` returned for one image.
+        frame : Frame
+            As in :meth:`views`.
         """
         return views
 

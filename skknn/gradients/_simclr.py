@@ -57,6 +57,7 @@ class SimCLRObjective(Objective):
 
     @property
     def n_bank_images(self):
+        """Training images that give negatives: ``n_negatives``."""
         return self.n_negatives
 
     def draw(self, rng):
