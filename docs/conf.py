@@ -55,4 +55,8 @@ html_theme_options = {
     "secondary_sidebar_items": ["page-toc"],
     "show_prev_next": False,
 }
+# These pages have no pages below them to list.
+html_sidebars = {
+    page: [] for page in ("install", "quick_start", "faq", "reproducing", "whats_new")
+}
 html_show_sourcelink = False
