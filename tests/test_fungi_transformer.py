@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 import subprocess
 import sys
 import warnings
@@ -22,6 +23,7 @@ from skknn import (
     KLObjective,
     SimCLRObjective,
 )
+from skknn.features import _fungi_state
 from skknn.gradients import Objective
 
 OBJECTIVES = (
@@ -516,15 +518,45 @@ def test_a_killed_run_resumes(tmp_path, monkeypatch):
 # -- long work
 
 
-def test_progress_and_estimate(capsys, X):
+def images_left(out):
+    """The number in the estimate."""
+    assert "s an image, at most" in out
+    return int(re.search(r"for the (\d+) left", out)[1])
+
+
+def test_progress_and_estimate(capsys):
+    X = noise_images(90)
     tiny(verbose=1, batch_size=2, objectives=("kl",)).fit_transform(X)
     out, err = capsys.readouterr()
-    assert "s an image, about" in out and "for all 9" in out
-    assert "9/9" in err
+    assert out.count("\n") == 1 and 0 < images_left(out) < 90
+    assert "90/90" in err
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        tiny(objectives=("kl",)).fit_transform(X)
+        tiny(objectives=("kl",)).fit_transform(X[:9])
     assert capsys.readouterr() == ("", "")
+
+
+def test_the_estimate_does_not_count_cached_images(tmp_path, capsys):
+    X = noise_images(60)
+    settings = {"batch_size": 2, "objectives": ("kl",), "memory": tmp_path}
+    tiny(**settings).fit(X)
+    tiny(**settings, verbose=1).fit(X)
+    assert capsys.readouterr().out == ""
+
+
+def test_the_estimate_is_that_of_computed_images(capsys, monkeypatch):
+    now = iter([10.0, 12.0])
+    monkeypatch.setattr(_fungi_state.time, "perf_counter", lambda: next(now))
+    estimate = _fungi_state.Estimate(100, batch_size=4)
+    estimate.delivered(50)
+    for _ in range(4):
+        estimate.begin()
+    for _ in range(2):
+        estimate.computed(2)
+        estimate.delivered(2)
+    estimate.computed(2)
+    want = "[FungiTransformer] 0.5 s an image, at most 23 s for the 46 left\n"
+    assert capsys.readouterr().out == want
 
 
 # -- an objective of one's own, as in the docs

@@ -116,25 +116,38 @@ def project(fungi, G):
         return live.projection(rows).cpu().numpy()
 
 
-def announce(fungi, n, progress):
-    """Wrap a progress function: print an estimate of the whole after a batch."""
-    if progress is None:
-        return None
-    start, done = time.perf_counter(), 0
+class Estimate:
+    """Print what the images left will take, once a batch is computed.
 
-    def report(count):
-        nonlocal done
-        first = done < fungi.batch_size <= done + count
-        done += count
-        progress(count)
-        if first and done < n:
-            each = (time.perf_counter() - start) / done
+    Images that come from the cache take no time and do not count.
+    """
+
+    def __init__(self, n, batch_size):
+        self._left, self._batch_size = n, batch_size
+        self._start, self._computed, self._done = None, 0, False
+
+    def begin(self):
+        """Work on an image begins."""
+        if self._start is None:
+            self._start = time.perf_counter()
+
+    def computed(self, count):
+        """So many images, not yet delivered, have been computed."""
+        self._computed += count
+        if self._done or self._computed < self._batch_size:
+            return
+        self._done = True
+        each = (time.perf_counter() - self._start) / self._computed
+        left = self._left - count
+        if left > 0:
             print(
-                f"[FungiTransformer] {each:.2g} s an image, about "
-                f"{_duration(each * n)} for all {n}"
+                f"[FungiTransformer] {each:.2g} s an image, at most "
+                f"{_duration(each * left)} for the {left} left"
             )
 
-    return report
+    def delivered(self, count):
+        """So many rows are there, computed or from the cache."""
+        self._left -= count
 
 
 def warn_of_zeros(rows, slices, objectives):

@@ -508,26 +508,38 @@ class FungiTransformer(ImageTransformer, BaseEstimator):
     def _extract(self, images, *, n_threads=None, progress=None):
         """Return rows and failures of images; also called in other processes."""
         machine = state.machine(self)
+        estimate = state.Estimate(len(images), self.batch_size)
         with ExitStack() as stack:
             cache = state.open_cache(self, machine)
             if cache is not None:
                 stack.enter_context(cache)
 
             def work(image, key):
+                estimate.begin()
                 missing = None if cache is None else cache.missing(key)
                 return machine.work(image, missing)
+
+            def combine(results):
+                rows = machine.combine(results)
+                if progress is not None:
+                    estimate.computed(len(results))
+                return rows
+
+            def deliver(count):
+                estimate.delivered(count)
+                progress(count)
 
             return extract_rows(
                 images,
                 work,
-                machine.combine,
+                combine,
                 machine.width,
                 batch_size=machine.batch_size,
                 n_threads=n_threads or self._n_threads(),
                 cache=cache,
                 with_keys=True,
                 on_error=self.on_error,
-                progress=state.announce(self, len(images), progress),
+                progress=None if progress is None else deliver,
                 heavy_prepare=machine.heavy_work,
                 start_thread=stack.enter_context(machine.running()),
             )
