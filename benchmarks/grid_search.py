@@ -3,6 +3,7 @@
     python benchmarks/grid_search.py                     # every case, five turns
     python benchmarks/grid_search.py votes-digits votes  # two of them
     python benchmarks/grid_search.py joint-overlapping --turns 1 --naive-fits 25
+    python benchmarks/grid_search.py votes --full        # every fit, not a sample
     python benchmarks/grid_search.py --memory            # peak memory and grid size
 
 votes-digits and votes are 231 points (11 k, 21 tau) of SoftKNNClassifier, on digits
@@ -39,7 +40,7 @@ JOINT = {**VOTES, "alpha": [0.01, 0.001, 0.0001], "lam": np.linspace(0.5, 0.95, 
 # name: (data, estimator, grid, strategy, default number of naive fits)
 CASES = {
     "votes-digits": ("digits", SoftKNNClassifier(), VOTES, "exhaustive", 60),
-    "votes": ("separated", SoftKNNClassifier(), VOTES, "exhaustive", 20),
+    "votes": ("separated", SoftKNNClassifier(), VOTES, "exhaustive", 60),
     "joint-separated": ("separated", JointKNNClassifier(), JOINT, "exhaustive", 20),
     "joint-overlapping": ("overlapping", JointKNNClassifier(), JOINT, "exhaustive", 20),
     "sequential-separated": (
@@ -58,6 +59,7 @@ def main():
     parser.add_argument("cases", nargs="*", default=[*CASES], metavar="case")
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--naive-fits", type=int, help="a turn")
+    parser.add_argument("--full", action="store_true", help="all fits, in one turn")
     parser.add_argument("--algorithm", default="auto", help="engine of both sides")
     parser.add_argument("--scoring", default="accuracy")
     parser.add_argument("--memory", action="store_true")
@@ -68,6 +70,8 @@ def main():
         parser.error(
             f"no such case: {', '.join(unknown)}; there are {', '.join(CASES)}"
         )
+    if args.full:
+        args.turns = 1
     limit_threads()
     warnings.simplefilter("ignore")
     if args.child:
@@ -89,10 +93,12 @@ def compare(name, args):
     rng = np.random.default_rng(0)
     ours, naive, differences = [], [], []
     for turn in range(args.turns):
+        everything = [(p, fold) for p in range(len(points)) for fold in range(5)]
         picks = [
-            (rng.integers(len(points)), rng.integers(len(splits)))
-            for _ in range(n_fits)
+            everything[i]
+            for i in rng.permutation(len(everything))[: None if args.full else n_fits]
         ]
+        n_fits = len(picks)
         half = n_fits // 2
         first, first_scores = naive_fits(
             estimator, points, splits, picks[:half], X, y, args

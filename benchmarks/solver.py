@@ -58,7 +58,7 @@ def rows_of(args):
     rng = np.random.default_rng(0)
     y = rng.permutation(np.arange(args.rows) % args.classes)
     scale = np.arange(1.0, args.features + 1) ** -0.25
-    centres = rng.normal(size=(args.classes, args.features)) * 0.6
+    centres = rng.normal(size=(args.classes, args.features)) * 0.35
     X = (centres[y] + rng.normal(size=(args.rows, args.features))) * scale
     X *= np.sqrt(args.features) / np.linalg.norm(X, axis=1, keepdims=True)
     return X.astype(np.float32), y
