@@ -23,6 +23,7 @@ _SUBPACKAGES = (
     "classifiers",
     "datasets",
     "features",
+    "gradients",
     "inspection",
     "model_selection",
     "neighbors",
