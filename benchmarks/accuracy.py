@@ -4,10 +4,24 @@
 
 DATA holds one folder a set, each with sub-folders ``train`` and ``test`` of class
 folders, or with an ``.npz`` file of arrays ``x_train, y_train, x_test, y_test`` and,
-where photos come in bursts, ``track_train``. Features come from the default backbone
-and are cached. Parameters are chosen by cross-validation on the training part alone
-(whole bursts stay in one fold); the test part is predicted once. Prints a table, and
-writes a CSV file and a figure. Intervals are 95 % by bootstrap over test images.
+where photos come in bursts, ``track_train``. scikit-learn's digits come on top, a
+quarter of them as test part. Features come from the default backbone and are cached.
+
+Everything is chosen by cross-validated log loss on the training part alone, whole
+bursts in one fold where that is possible; the test part is predicted once.
+
+1. SoftKNN: k and tau by the votes' own score.
+2. BASE: logistic regression on rows of unit length; C by its own score.
+3. JOINT-INF, JOINT, JOINT-focal: the k and tau of 1, the C of 2, and of all points
+   within one standard error of the best (paired over the folds) the one with the
+   least lambda, then the mildest weights. BASE is among the points, so votes and
+   weights come in only where the folds agree that they help.
+
+Few shots are drawn at random, once a seed; their table gives means over the draws.
+Intervals are 95 % by bootstrap over test images; differences to BASE are paired. They
+do not show how much a draw or another training part would change.
+
+Prints a table, and writes a CSV file of every run and a figure.
 """
 
 import argparse
@@ -17,12 +31,17 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score, log_loss
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.metrics import log_loss
+from sklearn.model_selection import (
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    train_test_split,
+)
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import Normalizer, StandardScaler
+from sklearn.preprocessing import Normalizer
 
 from skknn import (
     BackboneEmbedder,
@@ -34,9 +53,17 @@ from skknn import (
 from skknn.datasets import load_image_folder
 
 SCORING = "neg_log_loss"
+KS = [1, 2, 4, 8, 16, 32, 64, 128]  # clipped to what a fold holds
 TAUS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0]
-CS = [1, 10, 100, 1000]
-MODELS = ["20-NN vote", "SoftKNN", "BASE", "JOINT-INF", "JOINT", "JOINT-focal"]
+CS = [1, 3, 10, 30, 100, 300, 1000]
+LAMS = np.linspace(0, 1, 21)
+# Mildest weights first; gamma = 0 weights all rows alike.
+ALPHAS = [0, 0.001, 0.01, 0.1]
+GAMMAS = [0, 0.25, 0.5, 1, 2]
+JOINTS = ["JOINT-INF", "JOINT", "JOINT-focal"]
+MODELS = ["20-NN vote", "SoftKNN", "BASE", *JOINTS]
+COLORS = ["#9A9A9A", "#E69F00", "#000000", "#56B4E9", "#0072B2", "#D55E00"]
+MARKERS = ["s", "D", "X", "^", "o", "v"]
 
 
 def main():
@@ -47,7 +74,7 @@ def main():
     parser.add_argument("--sets", nargs="*", help="names of sets; all by default")
     parser.add_argument("--fungi", action="store_true", help="gradient features too")
     parser.add_argument("--shots", type=int, default=5, help="images a class, few-shot")
-    parser.add_argument("--seeds", type=int, default=3, help="draws of the few shots")
+    parser.add_argument("--seeds", type=int, default=5, help="draws of the few shots")
     parser.add_argument("--cache", default="skknn_cache")
     parser.add_argument("--output", type=Path, default=Path("accuracy"))
     args = parser.parse_args()
@@ -62,16 +89,24 @@ def main():
             ]
             for regime, part, seed in draws:
                 part_groups = None if groups is None else groups[part]
-                proba = evaluate(X[part], y[part], part_groups, X_test, seed)
-                rows += score(name, kind, regime, seed, proba, y_test)
+                proba, chosen = evaluate(X[part], y[part], part_groups, X_test, seed)
+                for row in score(proba, y_test):
+                    run = dict(set=name, features=kind, regime=regime, seed=seed)
+                    rows.append(run | row | {"chosen": chosen[row["model"]]})
             show([r for r in rows if r["set"] == name and r["features"] == kind])
+    if not rows:
+        raise SystemExit(f"No photo set in {args.data} (see --help for the layout).")
+    summarise(rows)
     write(rows, args.output)
 
 
 def photo_sets(folder, wanted):
     """(name, data) of every set; data: images and labels of both parts, groups."""
-    found = False
-    for place in sorted(folder.iterdir()):
+    places = sorted(folder.iterdir())
+    missing = set(wanted or ()) - {"digits", *(place.name for place in places)}
+    if missing:
+        raise SystemExit(f"{folder} has no set {sorted(missing)}.")
+    for place in places:
         if wanted and place.name not in wanted:
             continue
         arrays = sorted(place.glob("*.npz")) if place.is_dir() else []
@@ -97,10 +132,18 @@ def photo_sets(folder, wanted):
             )  # fmt: skip
         else:
             continue
-        found = True
         yield place.name, data
-    if not found:
-        raise SystemExit(f"{folder} holds no photo set (see --help for the layout).")
+    if not wanted or "digits" in wanted:
+        digits = load_digits()
+        images, images_test, y, y_test = train_test_split(
+            digits.images / 16, digits.target, stratify=digits.target, random_state=0
+        )
+        yield (
+            "digits",
+            dict(
+                images=images, y=y, groups=None, images_test=images_test, y_test=y_test
+            ),
+        )
 
 
 def features(data, args):
@@ -127,7 +170,7 @@ def few(y, shots, seed):
 
 
 def evaluate(X, y, groups, X_test, seed):
-    """Test probabilities of each model, tuned on the training rows alone."""
+    """Test probabilities and parameters of each model, tuned on the training rows."""
     folds = min(5, np.bincount(y)[np.unique(y)].min())
     if groups is not None:
         members = [len(np.unique(groups[y == c])) for c in np.unique(y)]
@@ -137,79 +180,119 @@ def evaluate(X, y, groups, X_test, seed):
     splitter = StratifiedKFold if groups is None else StratifiedGroupKFold
     cv = splitter(folds, shuffle=True, random_state=seed)
 
-    def search(model, grid):
+    def search(model, grid, refit=True):
         # k is clipped in small folds, and few-shot folds may lack neighbours of a
         # class: both are expected here.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
-            tuned = NeighborSearchCV(model, grid, scoring=SCORING, cv=cv)
+            tuned = NeighborSearchCV(model, grid, scoring=SCORING, cv=cv, refit=refit)
             return tuned.fit(X, y, groups=groups)
 
-    ks = [k for k in (1, 2, 4, 8, 16, 32, 64, 128) if k <= len(y) // 2]
-    knn = search(SoftKNNClassifier(), {"k": ks, "tau": TAUS})
-    linear = make_pipeline(
-        StandardScaler(with_std=False),
-        Normalizer(),
-        LogisticRegression(max_iter=1000, tol=1e-5),
-    )
-    votes = {name: [knn.best_params_[name]] for name in ("k", "tau")}
-    joint = JointKNNClassifier(estimator=linear)
-    c_grid = {"estimator__logisticregression__C": CS}
-    base = search(clone(joint), {**c_grid, "alpha": [0], "lam": [0]})
-    chosen = {name: [base.best_params_[name]] for name in c_grid}
-    inf = search(joint, {**votes, **chosen, "alpha": [0], "lam": "path"})
-    alphas = {"alpha": [0, 0.001, 0.01, 0.1, 1]}
-    full = search(joint, {**votes, **chosen, **alphas, "lam": "path"})
-    focal = search(
-        clone(joint).set_params(modulation="focal"),
-        {**votes, **chosen, "gamma": [0.5, 1, 2], "lam": "path"},
-    )
-    plain = KNeighborsClassifier(min(20, len(y))).fit(Normalizer().transform(X), y)
-    tuned = dict(zip(MODELS[1:], (knn, base, inf, full, focal)))
-    proba = {name: model.predict_proba(X_test) for name, model in tuned.items()}
-    return {"20-NN vote": plain.predict_proba(Normalizer().transform(X_test)), **proba}
+    def nearest_to_base(results):
+        folds = np.column_stack(
+            [results[f"split{i}_test_score"] for i in range(cv.get_n_splits())]
+        )
+        behind = folds[folds.mean(axis=1).argmax()] - folds
+        error = behind.std(axis=1, ddof=1) / np.sqrt(folds.shape[1])
+        close = np.flatnonzero(behind.mean(axis=1) <= error)
+        # Within one lambda the mildest weights come first.
+        return min(close, key=lambda point: (results["param_lam"][point], point))
+
+    knn = search(SoftKNNClassifier(), {"k": KS, "tau": TAUS})
+    linear = make_pipeline(Normalizer(), LogisticRegression(max_iter=1000, tol=1e-5))
+    joint = JointKNNClassifier(estimator=linear).set_params(**knn.best_params_)
+    c_name = "estimator__logisticregression__C"
+    base = search(joint, {c_name: CS, "alpha": [0], "lam": [0]})
+    joint = clone(joint).set_params(**{c_name: base.best_params_[c_name]})
+    focal = clone(joint).set_params(modulation="focal")
+    grids = {"alpha": [0]}, {"alpha": ALPHAS}, {"gamma": GAMMAS}
+    tuned = [
+        search(model, {**grid, "lam": LAMS}, refit=nearest_to_base)
+        for model, grid in zip((joint, joint, focal), grids)
+    ]
+    unit = Normalizer()
+    plain = KNeighborsClassifier(min(20, len(y))).fit(unit.transform(X), y)
+    proba = [model.predict_proba(X_test) for model in (knn, base, *tuned)]
+    proba = dict(zip(MODELS, [plain.predict_proba(unit.transform(X_test)), *proba]))
+    chosen = [model.best_params_ for model in (knn, base, *tuned)]
+    return proba, dict(zip(MODELS, [{}, *chosen]))
 
 
-def score(name, kind, regime, seed, proba, y_test):
+def score(proba, y_test):
+    """One row a model: accuracy, its difference to BASE, both with intervals."""
     random = np.random.default_rng(0)
     draws = random.integers(0, len(y_test), (1000, len(y_test)))
-    out = []
-    for model in MODELS:
-        guess = np.unique(y_test)[proba[model].argmax(axis=1)]
-        hits = guess == y_test
-        low, high = np.quantile(hits[draws].mean(axis=1), [0.025, 0.975])
-        out.append(
-            {
-                "set": name,
-                "features": kind,
-                "regime": regime,
-                "seed": seed,
-                "model": model,
-                "accuracy": accuracy_score(y_test, guess),
-                "low": low,
-                "high": high,
-                "log_loss": log_loss(y_test, proba[model]),
+    classes = np.unique(y_test)
+    hits = {
+        model: (classes[p.argmax(axis=1)] == y_test).astype(float)
+        for model, p in proba.items()
+    }
+    rows = []
+    for model, hit in hits.items():
+        row = {"model": model, "log_loss": log_loss(y_test, proba[model])}
+        for prefix, values in ("", hit), ("gain_", hit - hits["BASE"]):
+            low, high = np.quantile(values[draws].mean(axis=1), [0.025, 0.975])
+            row |= {
+                f"{prefix}accuracy": values.mean(),
+                f"{prefix}low": low,
+                f"{prefix}high": high,
             }
-        )
-    return out
+        rows.append(row)
+    return rows
+
+
+def mean(rows, key, **wanted):
+    """Mean of one column over the rows that have the wanted values."""
+    return np.mean([r[key] for r in rows if wanted.items() <= r.items()])
 
 
 def show(rows):
-    """One line a regime; few-shot accuracies are means over the draws."""
+    """One line a model; few-shot numbers are means over the draws."""
     first = rows[0]
-    print(f"\n{first['set']}, {first['features']}: test accuracy [95 %] (log loss)")
+    regimes = list(dict.fromkeys(r["regime"] for r in rows))
+    print(
+        f"\n{first['set']}, {first['features']}: test accuracy [95 %], log loss, "
+        "points above BASE [95 %]"
+    )
+    print(" " * 14 + "".join(f"{regime:46}" for regime in regimes))
     for model in MODELS:
         cells = []
-        for regime in dict.fromkeys(r["regime"] for r in rows):
-            group = [r for r in rows if r["regime"] == regime and r["model"] == model]
-            mean = {
-                key: np.mean([r[key] for r in group])
+        for regime in regimes:
+            part = dict(model=model, regime=regime)
+            value, low, high, loss = (
+                mean(rows, key, **part)
                 for key in ("accuracy", "low", "high", "log_loss")
-            }
-            cells.append(
-                "{accuracy:.3f} [{low:.3f}, {high:.3f}] ({log_loss:.3f})".format(**mean)
             )
-        print(f"  {model:12}" + "   ".join(cells))
+            cell = f"{value:.3f} [{low:.3f}, {high:.3f}] {loss:.3f}"
+            if model in JOINTS:
+                gain, low, high = (
+                    100 * mean(rows, f"gain_{key}", **part)
+                    for key in ("accuracy", "low", "high")
+                )
+                cell += f"  {gain:+.1f} [{low:+.1f}, {high:+.1f}]"
+            cells.append(f"{cell:46}")
+        print(f"  {model:12}" + "".join(cells))
+
+
+def summarise(rows):
+    """Mean over the sets, and the worst set against BASE."""
+    for regime, kind in dict.fromkeys((r["regime"], r["features"]) for r in rows):
+        print(f"\nmean over the sets, {kind}, {regime}: accuracy, log loss")
+        part = [r for r in rows if (r["regime"], r["features"]) == (regime, kind)]
+        sets = list(dict.fromkeys(r["set"] for r in part))
+        for model in MODELS:
+            of_sets = [
+                [mean(part, key, model=model, set=name) for name in sets]
+                for key in ("accuracy", "log_loss", "gain_accuracy")
+            ]
+            accuracy, loss, gain = np.mean(of_sets, axis=1)
+            line = f"  {model:12}{accuracy:.3f}  {loss:.3f}"
+            if model in JOINTS:
+                line += (
+                    f"  points above BASE {100 * gain:+.1f}, worst set "
+                    f"{100 * min(of_sets[2]):+.1f}"
+                )
+            print(line)
 
 
 def write(rows, output):
@@ -229,31 +312,36 @@ def write(rows, output):
     regimes = list(dict.fromkeys(r["regime"] for r in rows))
     columns = list(dict.fromkeys((r["set"], r["features"]) for r in rows))
     figure, axes = plt.subplots(
-        1, len(regimes), figsize=(1.5 + 2.2 * len(columns), 4), sharey=True,
-        layout="constrained", squeeze=False,
+        2, len(regimes), figsize=(max(8.5, 1 + len(regimes) * len(columns)), 6.5),
+        sharex=True, sharey="row", layout="constrained", squeeze=False,
     )  # fmt: skip
-    colors = ["#9A9A9A", "#E69F00", "#0072B2", "#56B4E9", "#009E73", "#CC79A7"]
-    for axis, regime in zip(axes[0], regimes):
-        for i, (model, color) in enumerate(zip(MODELS, colors)):
-            for j, (name, kind) in enumerate(columns):
-                group = [
-                    r for r in rows
-                    if (r["set"], r["features"], r["regime"], r["model"])
-                    == (name, kind, regime, model)
-                ]  # fmt: skip
-                middle, low, high = (
-                    np.mean([r[key] for r in group])
+    for (top, bottom), regime in zip(axes.T, regimes):
+        for axis, models, prefix, scale in (
+            (top, MODELS, "", 1),
+            (bottom, JOINTS, "gain_", 100),
+        ):
+            for i, model in enumerate(models):
+                style = MODELS.index(model)
+                middle, low, high = scale * np.array([
+                    [
+                        mean(rows, prefix + key, set=name, features=kind,
+                             regime=regime, model=model)
+                        for name, kind in columns
+                    ]
                     for key in ("accuracy", "low", "high")
-                )
+                ])  # fmt: skip
                 axis.errorbar(
-                    j + 0.12 * (i - 2.5), middle, [[middle - low], [high - middle]],
-                    fmt="o", ms=4, color=color, label=model if j == 0 else None,
+                    np.arange(len(columns)) + 0.12 * (i - (len(models) - 1) / 2),
+                    middle, [middle - low, high - middle], fmt=MARKERS[style], ms=6,
+                    elinewidth=1.2, color=COLORS[style], label=model,
                 )  # fmt: skip
-        labels = [f"{name}\n{kind}" for name, kind in columns]
-        axis.set_xticks(range(len(columns)), labels, fontsize=8)
-        axis.set_title(regime)
-        axis.grid(axis="y", color="#E0E0E0")
+            axis.grid(axis="y", color="#E0E0E0")
+            axis.set_axisbelow(True)
+        top.set_title(regime)
+        bottom.axhline(0, color="black", linewidth=1)
+        bottom.set_xticks(range(len(columns)), [f"{n}\n{k}" for n, k in columns])
     axes[0, 0].set_ylabel("test accuracy")
+    axes[1, 0].set_ylabel("points above BASE")
     figure.legend(
         *axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=6
     )
