@@ -4,11 +4,12 @@
     python benchmarks/solver.py --rows 10000 --turns 3
     python benchmarks/solver.py --memory
 
-``KNNWeightedLogisticRegression`` searches neighbours, then solves. Its seconds are
-given for both; those of the neighbours alone are measured as ``predict_proba(None)``
-of ``SoftKNNClassifier``. scikit-learn's ``LogisticRegression`` gets the same weights,
-in float32 and in float64, and the same ``tol`` and ``max_iter``. "newton" is the
-solver of ``NeighborSearchCV`` for large grids: one more weight vector after the first.
+``KNNWeightedLogisticRegression`` searches neighbours, then solves; "skknn" is its
+second part, on the weights of the first. scikit-learn's ``LogisticRegression`` gets
+the same weights, in float32 and in float64, and the same ``tol`` and ``max_iter``.
+"newton" is the solver of ``NeighborSearchCV`` for large grids: one more weight vector
+after the first.
+
 Objectives are computed in float64 and compared with the lowest seen. Processor
 seconds on ``--threads`` threads, in turns, medians.
 """
@@ -23,7 +24,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from skknn import KNNWeightedLogisticRegression, SoftKNNClassifier
+from skknn import KNNWeightedLogisticRegression
 
 K, TAU, ALPHA, C = 20, 0.1, 0.1, 1.0
 SETTINGS = {"C": C, "tol": 1e-6, "max_iter": 1000}
@@ -70,19 +71,8 @@ def ours(X, y):
     ).fit(X, y)
 
 
-def votes(X, y):
-    knn = SoftKNNClassifier(n_neighbors=K, tau=TAU).fit(X, y)
-    return knn.predict_proba(None)
-
-
 def theirs(X, y, weights):
     return LogisticRegression(**SETTINGS).fit(X, y, sample_weight=weights)
-
-
-def weights_of(X, y):
-    own = votes(X, y)[np.arange(len(y)), y]
-    with np.errstate(divide="ignore"):
-        return 1 + ALPHA * np.minimum(-np.log(own), 100)
 
 
 def objective(X, y, weights, coef, intercept):
@@ -102,7 +92,8 @@ def time_table(args):
     from skknn.model_selection._newton import LogisticPath
 
     X, y = rows_of(args)
-    X64, weights = X.astype(np.float64), weights_of(X, y)
+    clf = ours(X, y)
+    X64, weights = X.astype(np.float64), clf.sample_weight_
     plain = LogisticRegression(**SETTINGS).fit(X, y)
     start = np.ones(len(X))
     path = LogisticPath(
@@ -115,23 +106,18 @@ def time_table(args):
     def run(name):
         gc.collect()
         begin = time.process_time()
-        if name == "neighbours":
-            votes(X, y)
-        elif name == "newton":
+        if name == "newton":
             coefs[name] = path.solve(weights)[:2]
         else:
-            clf = (
-                ours(X, y)
-                if name == "skknn"
-                else theirs(X64 if name.endswith("64") else X, y, weights)
-            )
-            coefs[name] = clf.coef_, clf.intercept_
+            rows = X64 if name == "sklearn float64" else X
+            base = clf._fit_base(X, y) if name == "skknn" else theirs(rows, y, weights)
+            coefs[name] = base.coef_, base.intercept_
         return time.process_time() - begin
 
-    names = ["skknn", "neighbours", "sklearn float32", "sklearn float64", "newton"]
+    names = ["skknn", "sklearn float32", "sklearn float64", "newton"]
     seconds = {name: [] for name in names}
     for turn in range(args.turns):
-        for name in names[turn % 5 :] + names[: turn % 5]:
+        for name in names[turn % 4 :] + names[: turn % 4]:
             seconds[name].append(run(name))
     median = {name: np.median(values) for name, values in seconds.items()}
     values = {name: objective(X, y, weights, *pair) for name, pair in coefs.items()}
@@ -139,14 +125,11 @@ def time_table(args):
     print(f"{args.turns} turns, weights {weights.min():.2f} to {weights.max():.2f}")
     print(f"{'':18} {'seconds':>8} {'objective - lowest':>20}")
     for name in names:
-        above = f"{values[name] - least:.1e}" if name in values else ""
+        above = f"{values[name] - least:.1e}"
         print(f"{name:18} {median[name]:8.2f} {above:>20}")
-    solver = np.median(np.subtract(seconds["skknn"], seconds["neighbours"]))
-    print(
-        f"solver of skknn {solver:.2f} s = "
-        f"{solver / median['sklearn float32']:.2f} of scikit-learn's in float32, "
-        f"{solver / median['sklearn float64']:.2f} of float64"
-    )
+    for other in ("sklearn float32", "sklearn float64"):
+        ratios = np.divide(seconds["skknn"], seconds[other])
+        print(f"skknn / {other}: {np.median(ratios):.2f}")
 
 
 def memory_table(args):
