@@ -17,6 +17,8 @@ bursts in one fold where that is possible; the test part is predicted once.
    least lambda, then the mildest weights. BASE is among the points, so votes and
    weights come in only where the folds agree that they help.
 
+The rule of 3 and the unit length of 2 were chosen on draws from training parts alone.
+
 Few shots are drawn at random, once a seed; their table gives means over the draws.
 Intervals are 95 % by bootstrap over test images; differences to BASE are paired. They
 do not show how much a draw or another training part would change.
