@@ -51,8 +51,8 @@ class JointKNNClassifier(GuideMixin, ParamsMixin, ClassifierMixin, BaseEstimator
         the strength of the L2 penalty; that is ``C``.
     lam : float, default=0.5
         Share of the votes in the mixture, from 0 to 1 (R, Eq. 5; Table 4 searches
-        0.5 to 0.95). Known as ``lambda`` and ``lambda_`` to ``set_params`` and
-        parameter grids.
+        0.5 to 0.95). Worth tuning: a strong base wants less. Known as ``lambda`` and
+        ``lambda_`` to ``set_params`` and parameter grids.
     estimator : classifier or None, default=None
         Base classifier with ``predict_proba`` and, unless ``alpha=0``,
         ``sample_weight`` in ``fit``; or a Pipeline that ends in one, whose last step
@@ -72,7 +72,8 @@ class JointKNNClassifier(GuideMixin, ParamsMixin, ClassifierMixin, BaseEstimator
         ``(1 - p) ** gamma`` without ``alpha`` (R, Table 2); a callable maps the
         ``(n_samples,)`` probabilities to weights.
     gamma : float, default=2.0
-        Exponent of ``"focal"``.
+        Exponent of ``"focal"``. Rows whose neighbours agree get weights near 0; 0
+        weights all rows alike.
     metric, preprocessing, algorithm, device, n_jobs
         Of the neighbour search; see :class:`SoftKNNClassifier`. The base sees ``X``
         as given.

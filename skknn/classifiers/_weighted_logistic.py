@@ -48,7 +48,8 @@ class KNNWeightedLogisticRegression(
         ``(1 - p) ** gamma`` without ``alpha`` (R, Table 2); a callable maps the
         ``(n_samples,)`` probabilities to weights.
     gamma : float, default=2.0
-        Exponent of ``"focal"``.
+        Exponent of ``"focal"``. Rows whose neighbours agree get weights near 0; 0
+        weights all rows alike.
     C : float, default=1.0
         Inverse strength of the L2 penalty, in (0, inf].
     fit_intercept : bool, default=True
