@@ -68,6 +68,7 @@ def test_small_batches_stay_with_numpy_until_much_was_asked(monkeypatch):
     monkeypatch.setattr(auto, "_LARGE", 1000)
     monkeypatch.setattr(auto, "_PATIENCE", 5000 * 100)
     monkeypatch.setattr(auto, "choose", lambda size, device: "torch")
+    monkeypatch.setattr(auto, "_LIBRARY", {})
     rows = np.random.default_rng(0).normal(size=(500, 10))
     engine = auto.AutoEngine().fit(rows)
     assert engine.name == "torch"
@@ -148,3 +149,18 @@ def test_float16_rows_become_float32():
     assert knn._index._rows.dtype == np.float32
     want = SoftKNNClassifier(5).fit(X.astype(np.float32), y)
     np.testing.assert_array_equal(knn.predict_proba(X), want.predict_proba(X))
+
+
+def test_a_library_that_is_loaded_need_not_pay_for_its_loading(monkeypatch):
+    monkeypatch.setattr(auto, "_LARGE", 1000)
+    monkeypatch.setattr(auto, "choose", lambda size, device: "torch")
+    rows = np.random.default_rng(0).normal(size=(500, 10))
+    for library, name in (("no_such_module", None), ("numpy", "torch")):
+        monkeypatch.setattr(auto, "_LIBRARY", {"torch": library})
+        engine = auto.AutoEngine().fit(rows)
+        engine.kneighbors(rows[:10], 7)
+        assert engine._large is None
+        found = engine.kneighbors(rows, 7)
+        assert getattr(engine._large, "name", None) == name
+        for a, b in zip(found, auto.BruteEngine().fit(rows).kneighbors(rows, 7)):
+            np.testing.assert_array_equal(a, b)

@@ -1,5 +1,6 @@
 """Which engine suits the data, the machine and what is installed."""
 
+import sys
 import time
 from functools import cache
 from importlib.util import find_spec
@@ -13,6 +14,10 @@ from ._brute import BruteEngine
 _LARGE = 2_000_000
 # Products of numbers after which loading torch, about a second, has paid.
 _PATIENCE = 2e10
+# Where an engine's library is loaded already, queries after which its copy of the
+# rows has paid.
+_FEW_QUERIES = 64
+_LIBRARY = {"fast": f"{__package__}._fast_kernels", "torch": "torch", "faiss": "faiss"}
 # faiss needs about 1.1 times the time of its product, numpy's engine this much.
 _BRUTE_COST = 1.5
 
@@ -50,7 +55,7 @@ class AutoEngine:
     def _engine(self, n_queries):
         if self._large is None:
             self._work += float(n_queries) * self.X_.size
-            if self.name == "brute" or self._work < _PATIENCE:
+            if self.name == "brute" or self._work < self._patience():
                 if self._small is None:
                     self._small = BruteEngine(self.n_jobs).fit(self.X_)
                 return self._small
@@ -59,6 +64,12 @@ class AutoEngine:
             self._large = make_engine(self.name, self.device, self.n_jobs).fit(self.X_)
             self._small = None
         return self._large
+
+    def _patience(self):
+        """Work that numpy's engine does before another one is made."""
+        if _LIBRARY.get(self.name) in sys.modules:
+            return min(_PATIENCE, _FEW_QUERIES * float(self.X_.size))
+        return _PATIENCE
 
 
 def choose(size, device):
