@@ -314,10 +314,10 @@ def write(rows, output):
     regimes = list(dict.fromkeys(r["regime"] for r in rows))
     columns = list(dict.fromkeys((r["set"], r["features"]) for r in rows))
     figure, axes = plt.subplots(
-        2, len(regimes), figsize=(max(8.5, 1 + len(regimes) * len(columns)), 6.5),
-        sharex=True, sharey="row", layout="constrained", squeeze=False,
+        2 * len(regimes), 1, figsize=(max(8.5, 1 + len(columns)), 5 * len(regimes)),
+        sharex=True, layout="constrained",
     )  # fmt: skip
-    for (top, bottom), regime in zip(axes.T, regimes):
+    for top, bottom, regime in zip(axes[::2], axes[1::2], regimes):
         for axis, models, prefix, scale in (
             (top, MODELS, "", 1),
             (bottom, JOINTS, "gain_", 100),
@@ -340,12 +340,12 @@ def write(rows, output):
             axis.grid(axis="y", color="#E0E0E0")
             axis.set_axisbelow(True)
         top.set_title(regime)
+        top.set_ylabel("test accuracy")
+        bottom.set_ylabel("points above BASE")
         bottom.axhline(0, color="black", linewidth=1)
-        bottom.set_xticks(range(len(columns)), [f"{n}\n{k}" for n, k in columns])
-    axes[0, 0].set_ylabel("test accuracy")
-    axes[1, 0].set_ylabel("points above BASE")
+    axes[-1].set_xticks(range(len(columns)), [f"{n}\n{k}" for n, k in columns])
     figure.legend(
-        *axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=6
+        *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=6
     )
     figure.savefig(output / "accuracy.png", dpi=120)
     print(f"\nwritten: {output / 'accuracy.csv'}, {output / 'accuracy.png'}")

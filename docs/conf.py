@@ -57,6 +57,14 @@ html_theme_options = {
 }
 # These pages have no pages below them to list.
 html_sidebars = {
-    page: [] for page in ("install", "quick_start", "faq", "reproducing", "whats_new")
+    page: []
+    for page in (
+        "install",
+        "quick_start",
+        "evidence",
+        "faq",
+        "reproducing",
+        "whats_new",
+    )  # fmt: skip
 }
 html_show_sourcelink = False
