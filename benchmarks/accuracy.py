@@ -5,7 +5,8 @@
 DATA holds one folder a set, each with sub-folders ``train`` and ``test`` of class
 folders, or with an ``.npz`` file of arrays ``x_train, y_train, x_test, y_test`` and,
 where photos come in bursts, ``track_train``. scikit-learn's digits come on top, a
-quarter of them as test part. Features come from the default backbone and are cached.
+quarter of them as test part, also as their 64 pixels. All other features come from the
+default backbone and are cached.
 
 Everything is chosen by cross-validated log loss on the training part alone, whole
 bursts in one fold where that is possible; the test part is predicted once.
@@ -155,13 +156,19 @@ def features(data, args):
         makers["FUNGI"] = FungiTransformer(
             objectives=("kl", "dino"), memory=args.cache, random_state=0, verbose=1
         )
-    return {
+    found = {
         kind: (
             maker.fit_transform(data["images"]),
             maker.transform(data["images_test"]),
         )
         for kind, maker in makers.items()
     }
+    if np.shape(data["images"])[1:] == (8, 8):
+        # Few enough pixels to be features themselves; here neighbours beat a line.
+        found["pixels"] = tuple(
+            data[part].reshape(-1, 64) for part in ("images", "images_test")
+        )
+    return found
 
 
 def few(y, shots, seed):
