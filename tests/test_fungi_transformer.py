@@ -23,7 +23,7 @@ from skknn import (
     KLObjective,
     SimCLRObjective,
 )
-from skknn.features import _fungi_state
+from skknn.features import _fungi_extract
 from skknn.gradients import Objective
 
 OBJECTIVES = (
@@ -546,8 +546,8 @@ def test_the_estimate_does_not_count_cached_images(tmp_path, capsys):
 
 def test_the_estimate_is_that_of_computed_images(capsys, monkeypatch):
     now = iter([10.0, 12.0])
-    monkeypatch.setattr(_fungi_state.time, "perf_counter", lambda: next(now))
-    estimate = _fungi_state.Estimate(100, batch_size=4)
+    monkeypatch.setattr(_fungi_extract.time, "perf_counter", lambda: next(now))
+    estimate = _fungi_extract.Estimate(100, batch_size=4)
     estimate.delivered(50)
     for _ in range(4):
         estimate.begin()

@@ -3,7 +3,6 @@
 import hashlib
 import inspect
 import os
-import time
 import warnings
 from contextlib import nullcontext, suppress
 from functools import partial
@@ -114,40 +113,6 @@ def project(fungi, G):
     rows = torch.from_numpy(G).to(live.extractor.device)
     with torch.inference_mode():
         return live.projection(rows).cpu().numpy()
-
-
-class Estimate:
-    """Print what the images left will take, once a batch is computed.
-
-    Images that come from the cache take no time and do not count.
-    """
-
-    def __init__(self, n, batch_size):
-        self._left, self._batch_size = n, batch_size
-        self._start, self._computed, self._done = None, 0, False
-
-    def begin(self):
-        """Work on an image begins."""
-        if self._start is None:
-            self._start = time.perf_counter()
-
-    def computed(self, count):
-        """So many images, not yet delivered, have been computed."""
-        self._computed += count
-        if self._done or self._computed < self._batch_size:
-            return
-        self._done = True
-        each = (time.perf_counter() - self._start) / self._computed
-        left = self._left - count
-        if left > 0:
-            print(
-                f"[FungiTransformer] {each:.2g} s an image, at most "
-                f"{_duration(each * left)} for the {left} left"
-            )
-
-    def delivered(self, count):
-        """So many rows are there, computed or from the cache."""
-        self._left -= count
 
 
 def warn_of_zeros(rows, slices, objectives):
@@ -297,11 +262,3 @@ def _check_memory(what, n, bytes_each):
             f"({bytes_each / 1e6:.1f} MB each) and {free / 1e9:.1f} GB are free. Ask "
             f"for {max(1, int(0.8 * free / bytes_each))} images at a time."
         )
-
-
-def _duration(seconds):
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

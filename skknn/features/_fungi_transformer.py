@@ -3,7 +3,7 @@
 import numbers
 import os
 import warnings
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -12,11 +12,14 @@ from sklearn.utils.validation import check_is_fitted
 from .._params import Interval, StrOptions, fit_context
 from ..gradients._objective import Objective, resolve_objectives
 from . import _fungi_state as state
+from ._fungi_extract import extract
+from ._fungi_pca import fit_pca
+from ._fungi_views import GradientViews
 from ._image_transformer import ImageTransformer
-from ._run import extract_rows
+from ._objective_params import ObjectiveParams
 
 
-class FungiTransformer(ImageTransformer, BaseEstimator):
+class FungiTransformer(ObjectiveParams, GradientViews, ImageTransformer, BaseEstimator):
     """Embeddings concatenated with projected self-supervised gradients.
 
     For every image the gradient of each objective's loss with respect to one layer
@@ -293,130 +296,6 @@ class FungiTransformer(ImageTransformer, BaseEstimator):
             ]
         return np.asarray(names, dtype=object)
 
-    def views(self, X, objective):
-        """Return the views that an objective's network passes see.
-
-        Parameters
-        ----------
-        X : as in :meth:`transform`
-        objective : str
-            Key of ``objectives_``.
-
-        Returns
-        -------
-        views : ndarray of shape (n, V, 3, S, S), float32
-            Normalised for the model. A list of such arrays where ``view_size``
-            makes the sizes of an objective's views differ.
-
-        Raises
-        ------
-        MemoryError
-            If they will not fit into memory.
-        """
-        return state.views(self, self._images_for(X, objective), objective)
-
-    def gradients(self, X, objective):
-        """Return an objective's gradients before projection.
-
-        Parameters
-        ----------
-        X : as in :meth:`transform`
-        objective : str
-            Key of ``objectives_``.
-
-        Returns
-        -------
-        gradients : ndarray of shape (n, m), float32
-            dL/dW of the layer ``layer_``, with dL/db as last column where it has a
-            bias, row by row; m = out * (in + 1) or out * in.
-
-        Raises
-        ------
-        MemoryError
-            If they will not fit into memory.
-        """
-        return state.gradients(self, self._images_for(X, objective), objective)
-
-    def project(self, G):
-        """Project gradients with the fitted matrix of signs, R G / sqrt(d).
-
-        Parameters
-        ----------
-        G : array of shape (n, m)
-
-        Returns
-        -------
-        projected : ndarray of shape (n, d), float32
-        """
-        check_is_fitted(self)
-        return state.project(self, G)
-
-    def get_params(self, deep=True):
-        """Get parameters; with ``deep`` those of the objectives as well.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-
-        Returns
-        -------
-        params : dict
-        """
-        params = super().get_params(deep=deep)
-        if deep:
-            try:
-                objectives = resolve_objectives(self.objectives)
-            except (TypeError, ValueError):
-                return params  # fit will say what is wrong
-            for name, objective in objectives.items():
-                for key, value in objective.get_params().items():
-                    params[f"objectives__{name}__{key}"] = value
-        return params
-
-    def set_params(self, **params):
-        """Set parameters, also of objectives as ``objectives__kl__temperature``.
-
-        Parameters
-        ----------
-        **params : dict
-
-        Returns
-        -------
-        self : FungiTransformer
-        """
-        nested = {k: v for k, v in params.items() if k.startswith("objectives__")}
-        super().set_params(**{k: v for k, v in params.items() if k not in nested})
-        if nested:
-            objectives = resolve_objectives(self.objectives)
-            for key, value in nested.items():
-                _, name, *parameter = key.split("__", 2)
-                if name not in objectives or not parameter:
-                    raise ValueError(
-                        f"Invalid parameter {key!r} for FungiTransformer: objectives "
-                        f"are {', '.join(map(repr, objectives))}, written as "
-                        "objectives__NAME__PARAMETER."
-                    )
-                objectives[name].set_params(**{parameter[0]: value})
-            self.objectives = tuple(objectives.values())
-        return self
-
-    @property
-    def heads_(self):
-        if not hasattr(self, "_heads"):
-            raise AttributeError("heads_ is there after fit only")
-        return {
-            name: heads if len(heads) > 1 else next(iter(heads.values()))
-            for name, heads in self._heads.items()
-        }
-
-    @property
-    def negatives_(self):
-        if not hasattr(self, "_banks"):
-            raise AttributeError("negatives_ is there after fit only")
-        if len(self._banks) > 1:
-            return self._banks
-        return next(iter(self._banks.values()), None)
-
     def __sklearn_is_fitted__(self):
         return hasattr(self, "n_components_")
 
@@ -463,33 +342,6 @@ class FungiTransformer(ImageTransformer, BaseEstimator):
         )
         return images
 
-    def _fit_pca(self, blocks):
-        from sklearn.decomposition import PCA
-
-        rows = blocks[np.isfinite(blocks).all(axis=1)]
-        n, width = rows.shape
-        if n < 2:
-            raise ValueError(
-                f"n_samples={n}: PCA needs at least 2 readable images. Pass more, or "
-                "n_components=None."
-            )
-        wanted = self.n_components
-        if wanted == "auto":
-            wanted = 384 if self.backbone_.n_features <= 384 else 512
-        possible = min(n, width)
-        if wanted > possible:
-            warnings.warn(
-                f"n_components={self.n_components!r} asks for {wanted} components, but "
-                f"{n} rows of {width} values allow {possible}, which are taken.",
-                UserWarning,
-                stacklevel=3,
-            )
-        # Both are exact; the covariance is the cheaper one unless rows are few.
-        solver = "covariance_eigh" if n >= width else "full"
-        self.pca_ = PCA(min(wanted, possible), svd_solver=solver)
-        self.pca_.fit(rows.astype(np.float64))
-        self.n_components_ = int(self.pca_.n_components_)
-
     def _reduce(self, blocks):
         if self.pca_ is None:
             return blocks
@@ -505,50 +357,10 @@ class FungiTransformer(ImageTransformer, BaseEstimator):
         state.warn_of_zeros(rows, self.feature_slices_, self.objectives_)
         return rows
 
+    def _fit_pca(self, blocks):
+        self.pca_ = fit_pca(blocks, self.n_components, self.backbone_.n_features)
+        self.n_components_ = int(self.pca_.n_components_)
+
     def _extract(self, images, *, n_threads=None, progress=None):
         """Return rows and failures of images; also called in other processes."""
-        machine = state.machine(self)
-        estimate = state.Estimate(len(images), self.batch_size)
-        with ExitStack() as stack:
-            cache = state.open_cache(self, machine)
-            if cache is not None:
-                stack.enter_context(cache)
-
-            def work(image, key):
-                estimate.begin()
-                missing = None if cache is None else cache.missing(key)
-                return machine.work(image, missing)
-
-            def combine(results):
-                rows = machine.combine(results)
-                if progress is not None:
-                    estimate.computed(len(results))
-                return rows
-
-            def deliver(count):
-                estimate.delivered(count)
-                progress(count)
-
-            return extract_rows(
-                images,
-                work,
-                combine,
-                machine.width,
-                batch_size=machine.batch_size,
-                n_threads=n_threads or self._n_threads(),
-                cache=cache,
-                with_keys=True,
-                on_error=self.on_error,
-                progress=None if progress is None else deliver,
-                heavy_prepare=machine.heavy_work,
-                start_thread=stack.enter_context(machine.running()),
-            )
-
-    def _images_for(self, X, objective):
-        check_is_fitted(self)
-        if objective not in self.objectives_:
-            raise ValueError(
-                f"objective={objective!r} is not fitted; there are "
-                f"{', '.join(map(repr, self.objectives_)) or 'none'}."
-            )
-        return self._images(X)
+        return extract(self, images, n_threads or self._n_threads(), progress)
