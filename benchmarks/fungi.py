@@ -11,6 +11,7 @@ reported. Ours also returns the embedding, which fungivision leaves to the user.
     python benchmarks/fungi.py --threads 1         # processor time on a busy machine
     python benchmarks/fungi.py --profile           # where our time goes
     python benchmarks/fungi.py --memory            # extra peak memory, fresh processes
+    python benchmarks/fungi.py --projection        # beside a ready float32 matrix
 """
 
 import argparse
@@ -190,6 +191,36 @@ def profile(model, objective):
     )
 
 
+def projection(repeats):
+    """Our projection and a float32 product with a ready matrix of signs, in turn."""
+    from skknn.gradients._projection import SignProjection
+
+    for name, d, m in (("ViT-S", 384, 384 * 385), ("ViT-B", 768, 768 * 769)):
+        ours = SignProjection(m, d, 0)
+        signs = np.unpackbits(ours.bits(), axis=1, count=m)
+        ready = torch.from_numpy(1 - 2 * signs.astype(np.float32)).T
+        del signs
+        size = (ours.bits().nbytes + 4 * ours.tile * d) / (4 * d * m)
+        print(f"{name}: bits and one tile take 1/{1 / size:.0f} of the matrix")
+        runs = {"ours": ours, "ready": lambda rows, ready=ready: rows @ ready}
+        for n in (32, 128):
+            rows = torch.randn(n, m)
+            want = runs["ready"](rows) / d**0.5
+            wrong = (ours(rows) - want).abs().max() / want.std()
+            times = {label: [] for label in runs}
+            for _ in range(repeats):
+                for label, run in runs.items():
+                    start = time.perf_counter()
+                    run(rows)
+                    times[label].append(time.perf_counter() - start)
+            ratio = np.median(np.divide(times["ours"], times["ready"]))
+            print(
+                f"  {n} rows: {1e3 * np.median(times['ours']):.0f} ms, {ratio:.2f} of "
+                f"a ready matrix; largest difference {wrong:.1e} of the spread",
+                flush=True,
+            )
+
+
 def memory(model, objective):
     """Extra peak memory of a run over the loaded model, each in its own process."""
     for who in ("ours", "fungivision"):
@@ -238,10 +269,14 @@ def main():
     parser.add_argument("--bf16", action="store_true", help="also precision='bf16'")
     parser.add_argument("--alone", action="store_true", help="leave fungivision out")
     parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--projection", action="store_true")
     parser.add_argument("--memory", action="store_true")
     parser.add_argument("--memory-of", help=argparse.SUPPRESS)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)  # ours takes as many
+    if args.projection:
+        projection(args.repeats)
+        return
     for model in args.models:
         for objective in args.objectives:
             if args.memory_of:

@@ -28,6 +28,7 @@ import time
 import warnings
 
 import numpy as np
+from _memory import reset_peak, status
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV, ParameterGrid, StratifiedKFold
 
@@ -200,17 +201,9 @@ def memory_of(name):
     NeighborSearchCV(estimator, {"k": [2]}).fit(X[:600], y[:600] % 3)
     gc.collect()
     before = status("VmRSS")
-    with open("/proc/self/clear_refs", "w") as file:
-        file.write("5")
+    reset_peak()
     NeighborSearchCV(estimator, grid, refit=False).fit(X, y)
     return (status("VmHWM") - before) >> 10
-
-
-def status(field):
-    with open("/proc/self/status") as file:
-        for line in file:
-            if line.startswith(field):
-                return int(line.split()[1])
 
 
 def limit_threads():

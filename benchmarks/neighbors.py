@@ -29,6 +29,7 @@ import sys
 import time
 
 import numpy as np
+from _memory import reset_peak, status
 
 # name: (base rows, queries, features, neighbours); loo has the base as queries.
 CASES = {
@@ -326,24 +327,12 @@ def memory_of(args):
     results = len(queries) * k * 16
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     if os.path.exists("/proc/self/status"):
-        peak = status("VmHWM")
+        peak = 1024 * status("VmHWM")
     return (kept - before) >> 20, max(0, peak - kept - results) >> 20
 
 
 def resident():
-    return status("VmRSS")
-
-
-def status(field):
-    with open("/proc/self/status") as file:
-        for line in file:
-            if line.startswith(field):
-                return int(line.split()[1]) * 1024
-
-
-def reset_peak():
-    with open("/proc/self/clear_refs", "w") as file:
-        file.write("5")
+    return 1024 * status("VmRSS")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ import sys
 import time
 
 import numpy as np
+from _memory import reset_peak, status
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
@@ -147,20 +148,12 @@ def memory_of(name, args):
     ours(X[:600], y[:600] % 3)
     gc.collect()
     before = status("VmRSS")
-    with open("/proc/self/clear_refs", "w") as file:
-        file.write("5")
+    reset_peak()
     if name == "skknn":
         ours(X, y)
     else:
         theirs(X.astype(np.float64) if name.endswith("64") else X, y, np.ones(len(X)))
     return (status("VmHWM") - before) >> 10
-
-
-def status(field):
-    with open("/proc/self/status") as file:
-        for line in file:
-            if line.startswith(field):
-                return int(line.split()[1])
 
 
 if __name__ == "__main__":
