@@ -135,6 +135,8 @@ class FastEngine(CertifiedEngine):
 
     def _rank(self, Q, squares, norms, own, k, prepared, unit, reservoir, best):
         """Distances of those in the reservoir that matter, in canonical order."""
+        from ._fast_sums import measure
+
         values, ids, counts, _ = reservoir
         overflowed = counts < 0
         # Any k others of an overflowed query give a bound for the last resort.
@@ -147,24 +149,15 @@ class FastEngine(CertifiedEngine):
         sqdist = np.full(ids.shape, np.inf)
         # The k most promising ones tell which of the others can be nearer.
         first = valid & (overflowed[:, None] | (values >= best[:, None]))
-        self._measure_pairs(Q, ids, first, sqdist)
+        measure(Q, self.X_, ids, first, sqdist)
         farthest = sqdist.max(axis=1, where=first, initial=0.0)
         slack = float64_error(norms, self._peak, Q.shape[1])
         least = (squares - farthest) / 2 - slack
         ceiling = values + unit * np.abs(values) + prepared.margin[:, None]
         ceiling = prepared.factor[:, None] * ceiling + prepared.offset
         rest = known & ~first & (ceiling >= least[:, None])
-        self._measure_pairs(Q, ids, rest, sqdist)
+        measure(Q, self.X_, ids, rest, sqdist)
         return *canonical_order(sqdist, ids, k), first.sum() + rest.sum()
-
-    def _measure_pairs(self, Q, ids, wanted, sqdist):
-        from ._fast_kernels import measure
-
-        rows, columns = np.nonzero(wanted)
-        pairs = ids[rows, columns]
-        order = np.argsort(pairs)
-        rows, columns = rows[order], columns[order]
-        sqdist[rows, columns] = measure(Q, self.X_, rows, pairs[order])
 
 
 class _Precisions:

@@ -1,4 +1,4 @@
-"""Compiled loops of the fast engine; imported by it alone, when it is used.
+"""Compiled loops of the fast engine, imported when it is used.
 
 The kernels release the interpreter lock and run on the calling thread. They are
 compiled once and kept in numba's cache.
@@ -9,6 +9,8 @@ base rows that may still be among its k best, how many there are, and the score 
 further ones must reach. A count of -1 marks a query that overflowed.
 """
 
+from functools import partial
+
 import numba as nb  # noqa: TID253
 import numpy as np
 from numba.extending import overload  # noqa: TID253
@@ -17,12 +19,13 @@ from numba.extending import overload  # noqa: TID253
 # so that the checks become vector code.
 PARTS, LANES = 4, 16
 RUN = PARTS * LANES
-# numpy adds up to this many terms in eight interleaved sums, and halves longer ones.
-_PAIRWISE = 128
 
 
-def _jit(function):
-    options = {"nogil": True, "error_model": "numpy"}
+def jit(function=None, **options):
+    """numba's ``njit`` with this package's options."""
+    if function is None:
+        return partial(jit, **options)
+    options |= {"nogil": True, "error_model": "numpy"}
     try:
         return nb.njit(cache=True, **options)(function)
     except RuntimeError:  # no folder to keep compiled code in may be written to
@@ -47,7 +50,7 @@ def _value_of(product, scale, half, ratio):
     return lambda product, scale, half, ratio: product - half
 
 
-@_jit
+@jit
 def scan(products, first, scale, half, ratio, margin, unit, k, reservoir):
     """Add to the reservoir what reaches the floors in one tile of products.
 
@@ -121,7 +124,7 @@ def scan(products, first, scale, half, ratio, margin, unit, k, reservoir):
         counts[row], floors[row] = count, floor
 
 
-@_jit
+@jit
 def pad(reservoir):
     """Fill the unused ends of the values up to the longest row; returns its length."""
     values, _, counts, _ = reservoir
@@ -131,7 +134,7 @@ def pad(reservoir):
     return used
 
 
-@_jit
+@jit
 def keep(reservoir):
     """Drop what does not reach the floors."""
     values, ids, counts, floors = reservoir
@@ -140,33 +143,7 @@ def keep(reservoir):
             counts[row] = _keep(values, ids, row, counts[row], floors[row])
 
 
-@_jit
-def measure(queries, base, rows, ids):
-    """Squared distances of pairs, with the bits of :func:`direct_sqdist`.
-
-    Parameters
-    ----------
-    queries : ndarray of shape (n_queries, n_features)
-    base : ndarray of shape (n_samples, n_features)
-    rows, ids : ndarrays of shape (n_pairs,), int
-        Pairs in ascending order of ``ids`` read the base from front to back.
-
-    Returns
-    -------
-    ndarray of shape (n_pairs,), float64
-    """
-    sqdist = np.empty(len(rows))
-    squares = np.empty(base.shape[1])
-    for pair in range(len(rows)):
-        query, row = queries[rows[pair]], base[ids[pair]]
-        for j in range(len(squares)):
-            difference = np.float64(row[j]) - np.float64(query[j])
-            squares[j] = difference * difference
-        sqdist[pair] = _pairwise_sum(squares)
-    return sqdist
-
-
-@_jit
+@jit
 def _shrink(reservoir, row, count, margin, unit, k):
     """Make room in a full row. Returns its new count and floor."""
     values, ids, _, _ = reservoir
@@ -175,7 +152,7 @@ def _shrink(reservoir, row, count, margin, unit, k):
     return _keep(values, ids, row, count, floor), floor
 
 
-@_jit
+@jit
 def score_floor(best, margin, unit):
     """Filter scores below this cannot belong to the k best.
 
@@ -191,7 +168,7 @@ def score_floor(best, margin, unit):
     return np.float32(max(least - abs(least) * 2.0**-22 - 1e-37, -3e38))
 
 
-@_jit
+@jit
 def set_floors(best, margin, unit, floors):
     """Raise floors to what the k-th best scores imply."""
     for row in range(len(best)):
@@ -199,7 +176,7 @@ def set_floors(best, margin, unit, floors):
         floors[row] = max(floors[row], floor)
 
 
-@_jit
+@jit
 def _keep(values, ids, row, count, floor):
     kept = 0
     for j in range(count):
@@ -208,7 +185,7 @@ def _keep(values, ids, row, count, floor):
     return kept
 
 
-@_jit
+@jit
 def _select(a, k):
     """The k-th largest element; rearranges ``a``."""
     left, right = 0, len(a) - 1
@@ -231,33 +208,3 @@ def _select(a, k):
         else:
             break
     return a[k - 1]
-
-
-@_jit
-def _pairwise_sum(a):
-    """The sum in numpy's order."""
-    n = len(a)
-    if n < 8:
-        total = 0.0
-        for j in range(n):
-            total += a[j]
-        return total
-    if n <= _PAIRWISE:
-        s0, s1, s2, s3, s4, s5, s6, s7 = a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7]
-        for j in range(1, n // 8):
-            b = a[8 * j : 8 * j + 8]
-            s0 += b[0]
-            s1 += b[1]
-            s2 += b[2]
-            s3 += b[3]
-            s4 += b[4]
-            s5 += b[5]
-            s6 += b[6]
-            s7 += b[7]
-        total = ((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7))
-        for j in range(n - n % 8, n):
-            total += a[j]
-        return total
-    half = n // 2
-    half -= half % 8
-    return _pairwise_sum(a[:half]) + _pairwise_sum(a[half:])
