@@ -64,21 +64,39 @@ def test_the_choice_follows_size_device_and_what_is_installed(installed):
     assert auto.choose(1000, "cuda") == "torch"
 
 
-def test_small_batches_stay_with_numpy_until_much_was_asked(monkeypatch):
-    monkeypatch.setattr(auto, "_LARGE", 1000)
-    monkeypatch.setattr(auto, "_PATIENCE", 5000 * 100)
+@pytest.fixture
+def eager(monkeypatch):
+    """An engine "auto" that prefers torch's, of which nothing was asked yet."""
     monkeypatch.setattr(auto, "choose", lambda size, device: "torch")
     monkeypatch.setattr(auto, "_LIBRARY", {})
-    rows = np.random.default_rng(0).normal(size=(500, 10))
-    engine = auto.AutoEngine().fit(rows)
+    monkeypatch.setattr(auto.AutoEngine, "_work", 0.0)
+    monkeypatch.setattr(auto, "_PATIENCE", 100 * 5000)
+    return np.random.default_rng(0).normal(size=(500, 10))
+
+
+def test_small_batches_stay_with_numpy_until_much_was_asked(eager):
+    engine = auto.AutoEngine().fit(eager)
     assert engine.name == "torch"
-    want = [engine.kneighbors(rows[i : i + 30], 7) for i in (0, 30)]
+    want = [engine.kneighbors(eager[i : i + 30], 7) for i in (0, 30)]
     assert engine._large is None
-    engine.kneighbors(rows, 7)
+    engine.kneighbors(eager, 7)
     assert engine._large.name == "torch"
     for i, pair in zip((0, 30), want):
-        for a, b in zip(engine.kneighbors(rows[i : i + 30], 7), pair):
+        for a, b in zip(engine.kneighbors(eager[i : i + 30], 7), pair):
             np.testing.assert_array_equal(a, b)
+
+
+def test_many_small_searches_on_other_rows_count_too(eager):
+    # A grid search fits its estimator anew for every point.
+    taken = []
+    for _ in range(3):
+        engine = auto.AutoEngine().fit(eager)
+        engine.kneighbors(eager[:70], 7)
+        taken.append(engine._large is not None)
+    assert taken == [False, True, True]
+    engine = auto.AutoEngine().fit(eager)
+    engine.kneighbors(eager[:1], 7)
+    assert engine._large is None  # a copy of the rows for one query would not pay
 
 
 @pytest.mark.parametrize(
@@ -151,16 +169,18 @@ def test_float16_rows_become_float32():
     np.testing.assert_array_equal(knn.predict_proba(X), want.predict_proba(X))
 
 
-def test_a_library_that_is_loaded_need_not_pay_for_its_loading(monkeypatch):
-    monkeypatch.setattr(auto, "_LARGE", 1000)
-    monkeypatch.setattr(auto, "choose", lambda size, device: "torch")
-    rows = np.random.default_rng(0).normal(size=(500, 10))
-    for library, name in (("no_such_module", None), ("numpy", "torch")):
-        monkeypatch.setattr(auto, "_LIBRARY", {"torch": library})
-        engine = auto.AutoEngine().fit(rows)
-        engine.kneighbors(rows[:10], 7)
-        assert engine._large is None
-        found = engine.kneighbors(rows, 7)
-        assert getattr(engine._large, "name", None) == name
-        for a, b in zip(found, auto.BruteEngine().fit(rows).kneighbors(rows, 7)):
-            np.testing.assert_array_equal(a, b)
+@pytest.mark.parametrize(
+    "library, name", [("no_such_module", None), ("numpy", "torch")]
+)
+def test_a_library_that_is_loaded_need_not_pay_for_its_loading(
+    library, name, eager, monkeypatch
+):
+    monkeypatch.setattr(auto, "_PATIENCE", 2e10)
+    monkeypatch.setattr(auto, "_LIBRARY", {"torch": library})
+    engine = auto.AutoEngine().fit(eager)
+    engine.kneighbors(eager[:10], 7)
+    assert engine._large is None
+    found = engine.kneighbors(eager, 7)
+    assert getattr(engine._large, "name", None) == name
+    for a, b in zip(found, auto.BruteEngine().fit(eager).kneighbors(eager, 7)):
+        np.testing.assert_array_equal(a, b)

@@ -12,10 +12,9 @@ from ._brute import BruteEngine
 
 # Numbers in the base from which another engine than numpy's can pay.
 _LARGE = 2_000_000
-# Products of numbers after which loading torch, about a second, has paid.
+# Products of numbers after which loading a library, about a second, has paid.
 _PATIENCE = 2e10
-# Where an engine's library is loaded already, queries after which its copy of the
-# rows has paid.
+# Queries after which an engine's copy of the rows has paid.
 _FEW_QUERIES = 64
 _LIBRARY = {"fast": f"{__package__}._fast_kernels", "torch": "torch", "faiss": "faiss"}
 # faiss needs about 1.1 times the time of its product, numpy's engine this much.
@@ -24,6 +23,9 @@ _BRUTE_COST = 1.5
 
 class AutoEngine:
     """The fastest exact engine for the rows; small batches stay with numpy's.
+
+    Work that numpy's engine did for other rows counts too: a grid search asks each of
+    its many fits for little.
 
     Parameters
     ----------
@@ -36,6 +38,10 @@ class AutoEngine:
         Engine that serves large batches.
     """
 
+    # Products of numbers that numpy's engine made in another one's place, in this
+    # process.
+    _work = 0.0
+
     def __init__(self, device=None, n_jobs=None):
         self.device = device
         self.n_jobs = n_jobs
@@ -45,7 +51,7 @@ class AutoEngine:
         self.X_ = X
         self.name = choose(X.size, self.device)
         self._small = self._large = None
-        self._work = 0.0
+        self._asked = 0
         return self
 
     def kneighbors(self, Q, k, exclude=None):
@@ -54,8 +60,7 @@ class AutoEngine:
 
     def _engine(self, n_queries):
         if self._large is None:
-            self._work += float(n_queries) * self.X_.size
-            if self.name == "brute" or self._work < self._patience():
+            if self.name == "brute" or not self._has_paid(n_queries):
                 if self._small is None:
                     self._small = BruteEngine(self.n_jobs).fit(self.X_)
                 return self._small
@@ -65,11 +70,13 @@ class AutoEngine:
             self._small = None
         return self._large
 
-    def _patience(self):
-        """Work that numpy's engine does before another one is made."""
-        if _LIBRARY.get(self.name) in sys.modules:
-            return min(_PATIENCE, _FEW_QUERIES * float(self.X_.size))
-        return _PATIENCE
+    def _has_paid(self, n_queries):
+        """Whether another engine's library, and its copy of these rows, have paid."""
+        self._asked += n_queries
+        AutoEngine._work += float(n_queries) * self.X_.size
+        loaded = _LIBRARY.get(self.name) in sys.modules
+        enough = loaded or AutoEngine._work >= _PATIENCE
+        return enough and self._asked >= _FEW_QUERIES
 
 
 def choose(size, device):
