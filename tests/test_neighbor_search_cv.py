@@ -177,3 +177,25 @@ def test_sequential_finds_good_points_among_few(small):
     worst = GridSearchCV(joint, grid, cv=CV, refit=False).fit(X, y)
     scores = worst.cv_results_["mean_test_score"]
     assert search.best_score_ >= np.median(scores)
+
+
+@pytest.mark.parametrize("algorithm", ["brute", "fast"])
+def test_predictions_without_probabilities_score_the_same(small, algorithm):
+    # Accuracy needs no probabilities after the first score; others always do.
+    knn = SoftKNNClassifier(algorithm=algorithm)
+    grid = {"k": [1, 2, 3, 40, 200, 239], "tau": [0.001, 0.05, 1.0, np.inf]}
+    X, y = small
+    if algorithm == "fast":
+        pytest.importorskip("numba")
+    for settings in (
+        {"scoring": None, "return_train_score": True},
+        {"scoring": ["accuracy", "neg_log_loss"], "refit": "accuracy"},
+        {"scoring": ["accuracy", "balanced_accuracy"], "refit": "accuracy"},
+    ):
+        ours, theirs = both(knn, grid, X.round(), y, **settings)  # many ties
+        keys = [key for key in theirs.cv_results_ if key.startswith("split")]
+        assert len(keys) >= 6
+        for key in keys:
+            np.testing.assert_array_equal(
+                ours.cv_results_[key], theirs.cv_results_[key]
+            )

@@ -3,7 +3,12 @@
 import numpy as np
 
 from ..classifiers._validation import validate_rows
-from ..neighbors._votes import sorted_gaps, walk_soft_votes, walk_true_class_votes
+from ..neighbors._votes import (
+    sorted_gaps,
+    walk_predictions,
+    walk_soft_votes,
+    walk_true_class_votes,
+)
 
 
 class NeighborLists:
@@ -46,11 +51,22 @@ class NeighborLists:
         -------
         iterator of ndarray of shape (n_queries, n_classes), float64
         """
-        clipped = [min(k, self.k) for k in n_neighbors]
-        walk = walk_soft_votes(
-            self.gaps, self.labels, tau, self.n_classes, sorted(set(clipped))
-        )
-        return _repeat(walk, clipped)
+        return self._walk(walk_soft_votes, tau, n_neighbors)
+
+    def predictions(self, tau, n_neighbors):
+        """Class numbers of the most probable classes, for one k after the other.
+
+        Parameters
+        ----------
+        tau : float
+        n_neighbors : iterable of int
+            Strictly ascending.
+
+        Returns
+        -------
+        iterator of ndarray of shape (n_queries,), int
+        """
+        return self._walk(walk_predictions, tau, n_neighbors)
 
     def own_class(self, tau, n_neighbors, codes):
         """Probability of one class of each row, for every k.
@@ -72,6 +88,13 @@ class NeighborLists:
             self.gaps, self.labels == codes, tau, sorted(set(clipped))
         )
         return _repeat(walk, clipped)
+
+    def _walk(self, walk, tau, n_neighbors):
+        clipped = [min(k, self.k) for k in n_neighbors]
+        steps = sorted(set(clipped))
+        return _repeat(
+            walk(self.gaps, self.labels, tau, self.n_classes, steps), clipped
+        )
 
 
 def _repeat(walk, n_neighbors):

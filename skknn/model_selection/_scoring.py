@@ -35,6 +35,16 @@ class VoteAnswers:
             return np.log(self.proba)
 
 
+class ClassAnswers:
+    """Predictions that are known without probabilities, for scores of these alone."""
+
+    def __init__(self, codes):
+        self._codes = codes
+
+    def codes(self):
+        return self._codes
+
+
 class BaseAnswers:
     """Predictions of a fitted base alone, for one of its row sets."""
 
@@ -202,6 +212,13 @@ class RowScores:
         if self._trusted is None:
             self._trusted = self._direct(answers) == scores
         return scores
+
+    @property
+    def takes_classes(self):
+        """Whether scores are known to follow from predicted classes alone."""
+        kinds = self._kinds
+        kinds = kinds.values() if isinstance(kinds, dict) else [kinds]
+        return bool(self._trusted) and all(kind == "accuracy" for kind in kinds)
 
     def _direct_kinds(self):
         kinds = self._kinds

@@ -12,7 +12,7 @@ from ..classifiers import JointKNNClassifier
 from ..classifiers._soft_knn import resolve_n_neighbors
 from ._base_fits import BaseFits
 from ._lists import NeighborLists
-from ._scoring import BaseAnswers, VoteAnswers
+from ._scoring import BaseAnswers, ClassAnswers, VoteAnswers
 
 
 def sweep_votes(split, points, X, rows):
@@ -32,12 +32,27 @@ def sweep_votes(split, points, X, rows):
     split.scores_for(knn.classes_)
     lists, points = _search(split, points, knn, rows)
     for tau, by_k in _cells(points, knn).items():
-        walks = [part.votes(tau, by_k) for part in lists]
+        walks = [
+            _answers(row_set, part, tau, by_k, knn.classes_)
+            for row_set, part in zip(split.row_sets, lists)
+        ]
         for cell in by_k.values():
-            answers = [VoteAnswers(next(walk), knn.classes_) for walk in walks]
+            answers = [next(walk) for walk in walks]
             for point in cell:
                 split.record(point, answers)
         split.progress(f"tau={tau}")
+
+
+def _answers(row_set, part, tau, n_neighbors, classes):
+    """Answers for one k after the other, without probabilities as soon as may be."""
+    left = list(n_neighbors)
+    if not row_set.scores.takes_classes:
+        for proba in part.votes(tau, n_neighbors):
+            del left[0]
+            yield VoteAnswers(proba, classes)
+            if row_set.scores.takes_classes:  # as the score of this answer has shown
+                break
+    yield from map(ClassAnswers, part.predictions(tau, left))
 
 
 def sweep_guided(split, points, X, rows):

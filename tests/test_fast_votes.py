@@ -1,0 +1,102 @@
+"""Compiled predictions against those of the votes in float64."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skknn.neighbors import _votes
+from skknn.neighbors._votes import sorted_gaps, walk_predictions, walk_soft_votes
+
+pytest.importorskip("numba")
+
+from skknn.neighbors import _fast_votes  # noqa: E402
+
+
+def plain_predictions(gaps, labels, tau, n_classes, n_neighbors):
+    walk = walk_soft_votes(gaps, labels, tau, n_classes, n_neighbors)
+    return np.array([proba.argmax(axis=1) for proba in walk])
+
+
+def random_lists(seed, n_queries, k, n_classes, step=0.0):
+    """Gaps and labels; multiples of ``step`` make ties."""
+    rng = np.random.default_rng(seed)
+    distances = np.sort(rng.random((n_queries, k)), axis=1)
+    if step:
+        distances = np.sort(np.round(distances / step) * step, axis=1)
+    labels = rng.integers(0, n_classes, (k, n_queries)).astype(np.uint8)
+    return sorted_gaps(distances), labels
+
+
+def test_the_weights_are_as_close_as_the_proof_needs():
+    import numba
+
+    @numba.njit
+    def weights(x, out):
+        for i in range(len(x)):
+            out[i] = _fast_votes.weight(np.float32(x[i]))
+
+    x = np.concatenate([np.linspace(0, 100, 1_000_001), np.logspace(-12, 8, 100_001)])
+    got = np.empty(len(x), dtype=np.float32)
+    weights(x, got)
+    assert np.abs(got - np.exp(-x)).max() < 2.0**-22
+    assert got[0] == 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    n_queries=st.integers(1, 300),
+    k=st.integers(1, 60),
+    n_classes=st.integers(2, 7),
+    tau=st.sampled_from([1e-310, 1e-5, 0.01, 0.1, 1.0, 10.0, 1e9, math.inf]),
+    step=st.sampled_from([0.0, 0.05, 0.5]),
+)
+def test_predictions_are_those_of_the_votes(seed, n_queries, k, n_classes, tau, step):
+    gaps, labels = random_lists(seed, n_queries, k, n_classes, step)
+    ks = sorted({1, 2, (k + 1) // 2, k} & set(range(1, k + 1)))
+    got = np.array(list(walk_predictions(gaps, labels, tau, n_classes, ks)))
+    want = plain_predictions(gaps, labels, tau, n_classes, ks)
+    np.testing.assert_array_equal(got, want)
+
+
+def test_near_ties_are_counted_again():
+    # One class leads by less than float32 can tell, now and then in either order.
+    rng = np.random.default_rng(0)
+    gaps = np.zeros((4, 1000))
+    gaps[2:] = 1.0 + rng.normal(scale=1e-9, size=(2, 1000))
+    gaps[2:].sort(axis=0)
+    labels = np.array([[0], [1], [0], [1]], dtype=np.uint8).repeat(1000, axis=1)
+    swapped = rng.random(1000) < 0.5
+    labels[2:, swapped] = labels[2:, swapped][::-1]
+    codes = np.empty((1, 1000), dtype=np.uint8)
+    unsure = np.zeros(1000, dtype=bool)
+    _fast_votes.predict(gaps, labels, 1.0, 2, np.array([4]), codes, unsure)
+    assert unsure.all()
+    (got,) = walk_predictions(gaps, labels, 1.0, 2, [4])
+    np.testing.assert_array_equal(got, plain_predictions(gaps, labels, 1.0, 2, [4])[0])
+    assert 0 < got.mean() < 1
+
+
+def test_few_rows_are_unsure_and_settled_ones_end_early():
+    gaps, labels = random_lists(1, 2000, 200, 10)
+    labels[:60] = 3  # decided long before k = 200 at small temperatures
+    ks = [1, 8, 64, 128, 200]
+    for tau in (1e-3, 0.02, 0.1, 1.0):
+        codes = np.full((len(ks), 2000), 255, dtype=np.uint8)
+        unsure = np.zeros(2000, dtype=bool)
+        _fast_votes.predict(gaps, labels, 1 / tau, 10, np.array(ks), codes, unsure)
+        want = plain_predictions(gaps, labels, tau, 10, ks)
+        assert unsure.mean() < 0.01
+        np.testing.assert_array_equal(codes[:, ~unsure], want[:, ~unsure])
+
+
+def test_without_the_compiled_loops_predictions_are_the_same(monkeypatch):
+    gaps, labels = random_lists(2, 300, 50, 5)
+    compiled = list(walk_predictions(gaps, labels, 0.1, 5, [1, 20, 50]))
+    monkeypatch.delitem(_votes.sys.modules, "skknn.neighbors._fast_kernels")
+    monkeypatch.setattr(_fast_votes, "predict", None)  # must not be called
+    for got, want in zip(walk_predictions(gaps, labels, 0.1, 5, [1, 20, 50]), compiled):
+        np.testing.assert_array_equal(got, want)
