@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skknn.neighbors import _votes
-from skknn.neighbors._votes import sorted_gaps, walk_predictions, walk_soft_votes
+from skknn.neighbors import _predictions
+from skknn.neighbors._predictions import Predictions
+from skknn.neighbors._votes import sorted_gaps, walk_soft_votes
 
 pytest.importorskip("numba")
 
@@ -18,6 +19,22 @@ from skknn.neighbors import _fast_votes  # noqa: E402
 def plain_predictions(gaps, labels, tau, n_classes, n_neighbors):
     walk = walk_soft_votes(gaps, labels, tau, n_classes, n_neighbors)
     return np.array([proba.argmax(axis=1) for proba in walk])
+
+
+def compiled(gaps, labels, tau, n_classes, n_neighbors):
+    """Predictions as the compiled loops leave them, and which rows are unsure."""
+    codes = np.full((len(n_neighbors), gaps.shape[1]), 255, dtype=np.uint8)
+    unsure = np.zeros(gaps.shape[1], dtype=bool)
+    _fast_votes.predict(
+        _fast_votes.in_blocks(gaps, np.float32),
+        _fast_votes.in_blocks(labels, np.uint8),
+        np.float32(1 / tau),
+        n_classes,
+        np.array(n_neighbors),
+        codes,
+        unsure,
+    )
+    return codes, unsure
 
 
 def random_lists(seed, n_queries, k, n_classes, step=0.0):
@@ -53,11 +70,16 @@ def test_the_weights_are_as_close_as_the_proof_needs():
     n_classes=st.integers(2, 7),
     tau=st.sampled_from([1e-310, 1e-5, 0.01, 0.1, 1.0, 10.0, 1e9, math.inf]),
     step=st.sampled_from([0.0, 0.05, 0.5]),
+    size=st.sampled_from([1.0, 1.0, 1e-40, 1e25, 1e35, 1e200]),
 )
-def test_predictions_are_those_of_the_votes(seed, n_queries, k, n_classes, tau, step):
+def test_predictions_are_those_of_the_votes(
+    seed, n_queries, k, n_classes, tau, step, size
+):
     gaps, labels = random_lists(seed, n_queries, k, n_classes, step)
+    gaps *= size
+    tau *= size
     ks = sorted({1, 2, (k + 1) // 2, k} & set(range(1, k + 1)))
-    got = np.array(list(walk_predictions(gaps, labels, tau, n_classes, ks)))
+    got = np.array(list(Predictions(gaps, labels, n_classes).walk(tau, ks)))
     want = plain_predictions(gaps, labels, tau, n_classes, ks)
     np.testing.assert_array_equal(got, want)
 
@@ -71,11 +93,8 @@ def test_near_ties_are_counted_again():
     labels = np.array([[0], [1], [0], [1]], dtype=np.uint8).repeat(1000, axis=1)
     swapped = rng.random(1000) < 0.5
     labels[2:, swapped] = labels[2:, swapped][::-1]
-    codes = np.empty((1, 1000), dtype=np.uint8)
-    unsure = np.zeros(1000, dtype=bool)
-    _fast_votes.predict(gaps, labels, 1.0, 2, np.array([4]), codes, unsure)
-    assert unsure.all()
-    (got,) = walk_predictions(gaps, labels, 1.0, 2, [4])
+    assert compiled(gaps, labels, 1.0, 2, [4])[1].all()
+    (got,) = Predictions(gaps, labels, 2).walk(1.0, [4])
     np.testing.assert_array_equal(got, plain_predictions(gaps, labels, 1.0, 2, [4])[0])
     assert 0 < got.mean() < 1
 
@@ -85,9 +104,7 @@ def test_few_rows_are_unsure_and_settled_ones_end_early():
     labels[:60] = 3  # decided long before k = 200 at small temperatures
     ks = [1, 8, 64, 128, 200]
     for tau in (1e-3, 0.02, 0.1, 1.0):
-        codes = np.full((len(ks), 2000), 255, dtype=np.uint8)
-        unsure = np.zeros(2000, dtype=bool)
-        _fast_votes.predict(gaps, labels, 1 / tau, 10, np.array(ks), codes, unsure)
+        codes, unsure = compiled(gaps, labels, tau, 10, ks)
         want = plain_predictions(gaps, labels, tau, 10, ks)
         assert unsure.mean() < 0.01
         np.testing.assert_array_equal(codes[:, ~unsure], want[:, ~unsure])
@@ -95,8 +112,8 @@ def test_few_rows_are_unsure_and_settled_ones_end_early():
 
 def test_without_the_compiled_loops_predictions_are_the_same(monkeypatch):
     gaps, labels = random_lists(2, 300, 50, 5)
-    compiled = list(walk_predictions(gaps, labels, 0.1, 5, [1, 20, 50]))
-    monkeypatch.delitem(_votes.sys.modules, "skknn.neighbors._fast_kernels")
+    fast = list(Predictions(gaps, labels, 5).walk(0.1, [1, 20, 50]))
+    monkeypatch.delitem(_predictions.sys.modules, "skknn.neighbors._fast_kernels")
     monkeypatch.setattr(_fast_votes, "predict", None)  # must not be called
-    for got, want in zip(walk_predictions(gaps, labels, 0.1, 5, [1, 20, 50]), compiled):
-        np.testing.assert_array_equal(got, want)
+    plain = list(Predictions(gaps, labels, 5).walk(0.1, [1, 20, 50]))
+    np.testing.assert_array_equal(plain, fast)

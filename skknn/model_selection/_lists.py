@@ -3,18 +3,14 @@
 import numpy as np
 
 from ..classifiers._validation import validate_rows
-from ..neighbors._votes import (
-    sorted_gaps,
-    walk_predictions,
-    walk_soft_votes,
-    walk_true_class_votes,
-)
+from ..neighbors._predictions import Predictions
+from ..neighbors._votes import sorted_gaps, walk_soft_votes, walk_true_class_votes
 
 
 class NeighborLists:
     """The k nearest training rows of some rows: distances and class numbers.
 
-    Memory: 9 to 12 bytes a neighbour.
+    Memory: 9 to 12 bytes a neighbour, for predictions alone 6 more at most.
 
     Parameters
     ----------
@@ -33,6 +29,7 @@ class NeighborLists:
         self.gaps = np.empty((self.k, n_queries))
         codes = knn._codes.astype(np.min_scalar_type(self.n_classes))
         self.labels = np.empty((self.k, n_queries), dtype=codes.dtype)
+        self._predictions = None
         knn.n_neighbors_ = self.k
         for part, distances, ids in knn._neighbor_blocks(rows):
             self.gaps[:, part] = sorted_gaps(distances)
@@ -51,7 +48,11 @@ class NeighborLists:
         -------
         iterator of ndarray of shape (n_queries, n_classes), float64
         """
-        return self._walk(walk_soft_votes, tau, n_neighbors)
+        clipped = [min(k, self.k) for k in n_neighbors]
+        walk = walk_soft_votes(
+            self.gaps, self.labels, tau, self.n_classes, sorted(set(clipped))
+        )
+        return _repeat(walk, clipped)
 
     def predictions(self, tau, n_neighbors):
         """Class numbers of the most probable classes, for one k after the other.
@@ -66,7 +67,11 @@ class NeighborLists:
         -------
         iterator of ndarray of shape (n_queries,), int
         """
-        return self._walk(walk_predictions, tau, n_neighbors)
+        if self._predictions is None:
+            self._predictions = Predictions(self.gaps, self.labels, self.n_classes)
+        clipped = [min(k, self.k) for k in n_neighbors]
+        walk = self._predictions.walk(tau, sorted(set(clipped)))
+        return _repeat(walk, clipped)
 
     def own_class(self, tau, n_neighbors, codes):
         """Probability of one class of each row, for every k.
@@ -88,13 +93,6 @@ class NeighborLists:
             self.gaps, self.labels == codes, tau, sorted(set(clipped))
         )
         return _repeat(walk, clipped)
-
-    def _walk(self, walk, tau, n_neighbors):
-        clipped = [min(k, self.k) for k in n_neighbors]
-        steps = sorted(set(clipped))
-        return _repeat(
-            walk(self.gaps, self.labels, tau, self.n_classes, steps), clipped
-        )
 
 
 def _repeat(walk, n_neighbors):

@@ -1,16 +1,16 @@
-"""Compiled votes: predictions for many k, where the last bits of votes do not matter.
+"""Compiled predictions for many k: votes in float32, with a bound of their rounding.
 
-Weights and sums are float32, several times faster than in float64. Rows in which that
-might change a prediction are reported, for ``_votes`` to count again.
+Several times faster than float64. Rows in which rounding might change a prediction are
+reported, for ``_predictions`` to count again.
 """
 
 import numpy as np
 
 from ._fast_kernels import jit
 
-# Votes kept in the cache, and queries handled at a time: rows of memory are read faster
-# the longer they are.
-_VOTES, _QUERIES = 1 << 16, 256
+# Queries handled at a time: their neighbours, once in float32, and votes stay in the
+# cache, and blocks of few are sooner settled.
+_BLOCK = 64
 # Rounding of a weight and of its addition, relative to the votes of the best class,
 # which are at least the 1 of the nearest row: see `predict`.
 _ERROR = np.float32(2.0**-21)
@@ -39,23 +39,42 @@ def weight(x):
     return value if x <= _LARGEST else _ZERO
 
 
+def in_blocks(lists, dtype):
+    """Copy of lists, block by block as they are read.
+
+    Parameters
+    ----------
+    lists : ndarray of shape (k_max, n_queries)
+    dtype : dtype
+
+    Returns
+    -------
+    ndarray of shape (n_blocks, k_max, block size), of the dtype
+    """
+    k_max, n_queries = lists.shape
+    blocks = np.zeros((-(-n_queries // _BLOCK), k_max, _BLOCK), dtype=dtype)
+    for block, start in zip(blocks, range(0, n_queries, _BLOCK)):
+        part = lists[:, start : start + _BLOCK]
+        block[:, : part.shape[1]] = part
+    return blocks
+
+
 @jit
 def predict(gaps, labels, scale, n_classes, n_neighbors, codes, unsure):
     """Class with the most votes, for every k.
 
-    The votes of one class are sums of at most k weights, each off by less than 2**-22,
-    the rounding of ``x`` included, and rounded by 2**-24 of the sum when it is added.
-    Where the best class leads the second one by more than twice that, it is the best
-    one in exact arithmetic too. Where it leads by more than all further weights, none
-    of which is larger than the last one, it stays the best one.
+    The votes of one class are sums of at most k weights, each off by less than
+    5 / 2**24, three roundings of the exponent included, and rounded by 2**-24 of the
+    sum when it is added. Where the best class leads the second one by more than twice
+    that, it is the best one in exact arithmetic too. Where it leads by more than all
+    further weights, none of which is larger than the last one, it stays the best one.
 
     Parameters
     ----------
-    gaps : ndarray of shape (k_max, n_queries), float64
-        From :func:`sorted_gaps`.
-    labels : ndarray of shape (k_max, n_queries), int
-    scale : float
-        1 / tau, finite.
+    gaps, labels : ndarrays of shape (n_blocks, k_max, block size), float32 and int
+        From :func:`in_blocks`.
+    scale : float32
+        1 / tau.
     n_classes : int
     n_neighbors : ndarray of shape (n_k,), int
         Strictly ascending, at most ``k_max``.
@@ -64,13 +83,13 @@ def predict(gaps, labels, scale, n_classes, n_neighbors, codes, unsure):
     unsure : ndarray of shape (n_queries,), bool
         Set where any of the ``codes`` may be wrong.
     """
-    n_queries, k_max = gaps.shape[1], n_neighbors[-1]
-    size = max(1, min(_QUERIES, _VOTES // n_classes))
+    n_queries, k_max = len(unsure), n_neighbors[-1]
     # Unsigned, because negative places would be checked for.
     n_columns = np.uint64(n_classes)
-    weights = np.empty(size, dtype=np.float32)
-    for start in range(0, n_queries, size):
-        width = min(size, n_queries - start)
+    weights = np.empty(_BLOCK, dtype=np.float32)
+    for block in range(len(gaps)):
+        start = block * _BLOCK
+        width = min(_BLOCK, n_queries - start)
         votes = np.zeros(width * n_classes, dtype=np.float32)
         best = np.zeros(width, dtype=np.float32)
         second = np.zeros(width, dtype=np.float32)
@@ -78,13 +97,10 @@ def predict(gaps, labels, scale, n_classes, n_neighbors, codes, unsure):
         done = 0
         for number in range(len(n_neighbors)):
             for j in range(done, n_neighbors[number]):
-                # In two loops, the second one has vectors of float32 alone.
                 for row in range(width):
-                    weights[row] = np.float32(gaps[j, start + row] * scale)
+                    weights[row] = weight(gaps[block, j, row] * scale)
                 for row in range(width):
-                    weights[row] = weight(weights[row])
-                for row in range(width):
-                    label, first = np.uint32(labels[j, start + row]), leader[row]
+                    label, first = np.uint32(labels[block, j, row]), leader[row]
                     place = np.uint64(row) * n_columns + np.uint64(label)
                     total = votes[place] + weights[row]
                     votes[place] = total
@@ -102,7 +118,6 @@ def predict(gaps, labels, scale, n_classes, n_neighbors, codes, unsure):
                 n_open += not lead > k_max * doubt + (k_max - done) * weights[row]
             if n_open == 0:
                 for later in range(number + 1, len(n_neighbors)):
-                    codes[later, start : start + width] = codes[
-                        number, start : start + width
-                    ]
+                    for row in range(start, start + width):
+                        codes[later, row] = codes[number, row]
                 break

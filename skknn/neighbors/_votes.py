@@ -5,8 +5,6 @@ running sum of all weights. Every caller therefore gets the same bits, whether i
 asks for one ``k`` or walks through many.
 """
 
-import sys
-
 import numpy as np
 
 # Queries handled at a time: their table of votes stays in the L2 cache.
@@ -109,40 +107,6 @@ def walk_soft_votes(gaps, labels, tau, n_classes, n_neighbors):
             _add_up(weights, total[rows])
         done = k
         yield votes / total[:, None]
-
-
-def walk_predictions(gaps, labels, tau, n_classes, n_neighbors):
-    """Most probable class for one k after the other.
-
-    Where the fast engine has loaded its compiled loops, they count votes in float32;
-    rows whose lead is within the rounding of that are counted again.
-
-    Parameters
-    ----------
-    gaps, labels, tau, n_classes, n_neighbors
-        As :func:`walk_soft_votes` takes them.
-
-    Yields
-    ------
-    ndarray of shape (n_queries,), int
-        For each k, the column of the largest entry of each row of what
-        :func:`walk_soft_votes` gives, the first of equal ones.
-    """
-    scale = 1 / tau
-    if f"{__package__}._fast_kernels" not in sys.modules or not np.isfinite(scale):
-        for proba in walk_soft_votes(gaps, labels, tau, n_classes, n_neighbors):
-            yield proba.argmax(axis=1)
-        return
-    from ._fast_votes import predict
-
-    codes = np.empty((len(n_neighbors), gaps.shape[1]), dtype=labels.dtype)
-    unsure = np.zeros(gaps.shape[1], dtype=bool)
-    predict(gaps, labels, scale, n_classes, np.array(n_neighbors), codes, unsure)
-    rows = np.flatnonzero(unsure)
-    again = walk_soft_votes(gaps[:, rows], labels[:, rows], tau, n_classes, n_neighbors)
-    for predicted, proba in zip(codes, again):
-        predicted[rows] = proba.argmax(axis=1)
-        yield predicted
 
 
 def true_class_votes(distances, agree, tau):
