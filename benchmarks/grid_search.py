@@ -26,6 +26,7 @@ import subprocess
 import sys
 import time
 import warnings
+from importlib.util import find_spec
 
 import numpy as np
 from _memory import reset_peak, status
@@ -198,7 +199,8 @@ def memory_of(name):
     estimator, grid = MEMORY[name]
     X, y = rows_of("separated")
     # Libraries come first, on few rows.
-    NeighborSearchCV(estimator, {"k": [2]}).fit(X[:600], y[:600] % 3)
+    estimator.set_params(algorithm="fast" if find_spec("numba") else "auto")
+    NeighborSearchCV(estimator, {"k": [2, 4]}).fit(X[:600], y[:600] % 3)
     gc.collect()
     before = status("VmRSS")
     reset_peak()

@@ -77,7 +77,7 @@ def test_predictions_are_those_of_the_votes(
 ):
     gaps, labels = random_lists(seed, n_queries, k, n_classes, step)
     gaps *= size
-    tau *= size
+    tau = max(tau * size, 1e-323)
     ks = sorted({1, 2, (k + 1) // 2, k} & set(range(1, k + 1)))
     got = np.array(list(Predictions(gaps, labels, n_classes).walk(tau, ks)))
     want = plain_predictions(gaps, labels, tau, n_classes, ks)

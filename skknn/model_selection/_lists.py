@@ -48,11 +48,10 @@ class NeighborLists:
         -------
         iterator of ndarray of shape (n_queries, n_classes), float64
         """
-        clipped = [min(k, self.k) for k in n_neighbors]
-        walk = walk_soft_votes(
-            self.gaps, self.labels, tau, self.n_classes, sorted(set(clipped))
+        return self._walk(
+            lambda ks: walk_soft_votes(self.gaps, self.labels, tau, self.n_classes, ks),
+            n_neighbors,
         )
-        return _repeat(walk, clipped)
 
     def predictions(self, tau, n_neighbors):
         """Class numbers of the most probable classes, for one k after the other.
@@ -69,9 +68,7 @@ class NeighborLists:
         """
         if self._predictions is None:
             self._predictions = Predictions(self.gaps, self.labels, self.n_classes)
-        clipped = [min(k, self.k) for k in n_neighbors]
-        walk = self._predictions.walk(tau, sorted(set(clipped)))
-        return _repeat(walk, clipped)
+        return self._walk(lambda ks: self._predictions.walk(tau, ks), n_neighbors)
 
     def own_class(self, tau, n_neighbors, codes):
         """Probability of one class of each row, for every k.
@@ -88,17 +85,17 @@ class NeighborLists:
         -------
         iterator of ndarray of shape (n_queries,), float64
         """
-        clipped = [min(k, self.k) for k in n_neighbors]
-        walk = walk_true_class_votes(
-            self.gaps, self.labels == codes, tau, sorted(set(clipped))
+        agree = self.labels == codes
+        return self._walk(
+            lambda ks: walk_true_class_votes(self.gaps, agree, tau, ks), n_neighbors
         )
-        return _repeat(walk, clipped)
 
-
-def _repeat(walk, n_neighbors):
-    """Items of a walk over distinct numbers, repeated for equal ones."""
-    done = item = None
-    for k in n_neighbors:
-        if k != done:
-            done, item = k, next(walk)
-        yield item
+    def _walk(self, walk, n_neighbors):
+        """Items of a walk over ascending numbers, repeated for those out of reach."""
+        clipped = [min(k, self.k) for k in n_neighbors]
+        steps = walk(sorted(set(clipped)))
+        done = item = None
+        for k in clipped:
+            if k != done:
+                done, item = k, next(steps)
+            yield item
