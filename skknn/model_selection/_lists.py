@@ -10,7 +10,7 @@ from ..neighbors._votes import sorted_gaps, walk_soft_votes, walk_true_class_vot
 class NeighborLists:
     """The k nearest training rows of some rows: distances and class numbers.
 
-    Memory: 9 to 12 bytes a neighbour, for predictions alone 6 more at most.
+    Memory: 9 to 12 bytes a neighbour, 5 to 8 more for predictions.
 
     Parameters
     ----------

@@ -119,7 +119,7 @@ class NeighborSearchCV(BaseSearchCV):
     ``refit``, and ``refit=False`` with several scorers, give no score to select by and
     make every fit a cold one.
 
-    Memory on top of that for a fit does not depend on the number of points: 9 to 18
+    Memory on top of that for a fit does not depend on the number of points: 9 to 20
     bytes a row of a split and neighbour (the largest k), and about ten tables of held
     out rows times classes. Only ``"path"`` keeps up to 18 bytes a held-out row for
     each setting of the other parameters, 24 with the log loss.

@@ -16,7 +16,7 @@ class Predictions:
     Where the fast engine has loaded its compiled loops, they count votes in float32;
     rows whose lead is within the rounding of that are counted again in float64.
 
-    Memory: up to 6 bytes a neighbour.
+    Memory: 5 to 8 bytes a neighbour.
 
     Parameters
     ----------
