@@ -25,7 +25,7 @@ def test_bits_are_those_of_numpy(n_features, dtype, monkeypatch):
     want = ((base[ids].astype(np.float64) - rows) ** 2).sum(axis=-1)
     np.testing.assert_array_equal(direct_sqdist(queries, base, ids), want)
     for tile_bytes in (1, 1 << 14, 1 << 30):
-        monkeypatch.setattr(_fast_sums, "_TILE_BYTES", tile_bytes)
+        monkeypatch.setattr(_fast_sums, "TILE_BYTES", tile_bytes)
         got = np.full(ids.shape, -1.0)
         _fast_sums.measure(queries, base, ids, wanted, got)
         np.testing.assert_array_equal(got, np.where(wanted, want, -1.0))

@@ -152,7 +152,7 @@ def test_nothing_below_the_floor_can_be_among_the_best(unit):
 
     rng = np.random.default_rng(2)
     for best, margin in zip(rng.normal(size=500), rng.random(500) * 0.1):
-        floor = float(score_floor(best, margin, unit))
+        floor = float(score_floor(best, 2 * margin, unit))
         below = np.nextafter(np.float32(floor), np.float32(-np.inf), dtype=np.float32)
         below = float(below)
         # The truest score that a computed one below the floor may stand for is

@@ -18,6 +18,7 @@ from skknn.neighbors._complete import complete
 from skknn.neighbors._exact import direct_sqdist
 from skknn.neighbors._faiss import FaissEngine
 from skknn.neighbors._fast import FastEngine
+from skknn.neighbors._fast_projected import ProjectedRows
 from skknn.neighbors._fast_rows import Bfloat16Rows, Float32Rows, Int8Rows
 from skknn.neighbors._filter_rows import FilterRows
 from skknn.neighbors._torch import TorchEngine, _with_less_memory
@@ -42,12 +43,24 @@ def _fast_engine(*kinds):
 
     class Forced(FastEngine):
         def _make_filter(self):
-            precisions = super()._make_filter()
-            precisions._kinds = list(kinds)
-            precisions._seconds = [1e-9 * (i + 1) for i in range(len(kinds))]
-            return precisions
+            levels = super()._make_filter()
+            levels._kinds = list(kinds)
+            levels._seconds = [1e-9 * (i + 1) for i in range(len(kinds))]
+            return levels
 
     return Forced
+
+
+def _projected(share, reach):
+    """Rows on axes of no meaning, with an estimate that may be far too small."""
+
+    def make(engine):
+        n_features = engine.X_.shape[1]
+        square = np.random.default_rng(0).standard_normal((n_features, n_features))
+        n_axes = max(1, int(share * n_features))
+        return ProjectedRows(engine, np.linalg.qr(square)[0][:, :n_axes], reach)
+
+    return make
 
 
 ENGINES = {
@@ -63,6 +76,8 @@ if importlib.util.find_spec("numba"):
     ENGINES["fast-int8"] = _fast_engine(Int8Rows)
     ENGINES["fast-bfloat16"] = _fast_engine(Bfloat16Rows)
     ENGINES["fast-float32"] = _fast_engine(Float32Rows)
+    ENGINES["fast-projected"] = _fast_engine(_projected(0.7, 1.0))
+    ENGINES["fast-projected-badly"] = _fast_engine(_projected(0.3, 0.05))
     ENGINES["fast-all-precisions"] = _fast_engine(Int8Rows, Bfloat16Rows, Float32Rows)
 
 
@@ -342,7 +357,7 @@ def test_a_precision_too_coarse_for_the_rows_is_given_up():
     engine.kneighbors(train[:5], 10)
     engine._filter._seconds = [1e-12, 1.01e-12, 1.02e-12]
     for kind in (Int8Rows, Bfloat16Rows, Float32Rows, Float32Rows):
-        assert isinstance(engine._filter.current()[1], kind)
+        assert isinstance(engine._filter.current(train, 40), kind)
         check(engine, train, train[:300], 40, np.arange(300))
 
 

@@ -1,4 +1,4 @@
-"""The base in the three precisions that the fast engine scans, fastest first.
+"""The base in three precisions that the fast engine scans, fastest first.
 
 Each class turns a block of queries into products with tiles of the base, and says
 how far the scores made of them may be from the true ones:
@@ -14,7 +14,7 @@ from ._bounds import LOST, largest_norm, power_of_two, product_error, query_scal
 from ._filter_rows import FilterRows
 
 #: Columns of a tile of products.
-TILE = 2048
+TILE = 1024
 
 
 class Queries(NamedTuple):
@@ -28,7 +28,27 @@ class Queries(NamedTuple):
     bad: np.ndarray  # out of the range where the margin holds
 
 
-class Int8Rows:
+class ScannedRows:
+    """How many rows a scan keeps: all that may be among the k best."""
+
+    #: Whether rows that are not kept are proven to be no neighbours.
+    certain = True
+
+    @staticmethod
+    def capacity(k):
+        """Rows kept for a query at most."""
+        return 4 * k + 1152
+
+    def reach(self, prepared):
+        """How far below the k-th best score others are kept, (n_queries,)."""
+        return 2 * prepared.margin
+
+    def floors(self, prepared, k):
+        """Scores below these are not kept, whatever the k-th best, (n_queries,)."""
+        return np.full(len(prepared.margin), -3e38, dtype=np.float32)
+
+
+class Int8Rows(ScannedRows):
     """Rows as int8, each with its own scale; sums of products are exact."""
 
     product_dtype = np.int32
@@ -91,7 +111,7 @@ class Int8Rows:
         torch._int_mm(low, self._rows[part].T, out=torch.from_numpy(out))
 
 
-class Bfloat16Rows(FilterRows):
+class Bfloat16Rows(FilterRows, ScannedRows):
     """Rows in bfloat16; ``-|x|^2 / 2`` are columns of theirs, so no half is left."""
 
     product_dtype = np.int16
@@ -119,7 +139,7 @@ class Bfloat16Rows(FilterRows):
         torch.mm(low, self.rows[part].T, out=out)
 
 
-class Float32Rows:
+class Float32Rows(ScannedRows):
     """Rows in float32, multiplied by numpy's BLAS; no copy of prepared rows."""
 
     product_dtype = np.float32

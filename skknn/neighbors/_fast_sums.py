@@ -15,8 +15,8 @@ from numba.extending import intrinsic  # noqa: TID253
 from ._fast_kernels import jit
 
 _SUMS, _LONGEST = 8, 128
-# Base rows handled at a time, in bytes: they stay in the L2 cache for all queries.
-_TILE_BYTES = 1 << 18
+#: Base rows handled at a time, in bytes: they stay in the L2 cache for all queries.
+TILE_BYTES = 1 << 18
 
 
 def measure(queries, base, ids, wanted, sqdist):
@@ -33,7 +33,7 @@ def measure(queries, base, ids, wanted, sqdist):
     sqdist : ndarray of shape (n_queries, n_candidates), float64
         Filled where ``wanted``.
     """
-    tile = max(1, _TILE_BYTES // max(1, base[:1].nbytes))
+    tile = max(1, TILE_BYTES // max(1, base[:1].nbytes))
     _measure(queries, base, ids, wanted, sqdist, tile, *_plan(base.shape[1]))
 
 

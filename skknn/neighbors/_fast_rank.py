@@ -1,0 +1,174 @@
+"""Compiled choice of the nearest among those that a scan kept."""
+
+import numpy as np
+
+from ._fast_kernels import jit, select
+from ._fast_sums import TILE_BYTES, measure
+
+# Time of a distance in float32, in that of one in float64.
+_ROUGHLY = 0.25
+
+
+def rank(Q, X, own, k, squares, slack, prepared, rows, reservoir, best):
+    """Distances of those in the reservoir that matter, in canonical order.
+
+    Parameters
+    ----------
+    Q : ndarray of shape (n_queries, n_features)
+    X : ndarray of shape (n_samples, n_features)
+    own : ndarray of shape (n_queries,), int64
+        One row of ``X`` for each query that is no neighbour of it, or -1.
+    k : int
+    squares, slack : ndarrays of shape (n_queries,), float64
+        Squared norms of shifted queries, and the bound of float64 rounding.
+    prepared : Queries
+    rows : ScannedRows
+    reservoir : tuple
+        As the scan left it, base rows of a query ascending. Where it overflowed the
+        first k, or k + 1 with ``own``, rows are ranked, which gives a bound.
+    best : ndarray of shape (n_queries,), float32
+        At most the k-th best value of each query.
+
+    Returns
+    -------
+    sqdist : ndarray of shape (n_queries, k), float64
+    ids : ndarray of shape (n_queries, k), intp
+    measured : float
+        How many distances were measured, in the time of those in float64.
+    """
+    counts = reservoir[2]
+    lengths = np.where(counts < 0, k + (own >= 0), counts)
+    used = lengths.max()
+    values, candidates = (array[:, :used] for array in reservoir[:2])
+    wanted = np.zeros(candidates.shape, dtype=bool)
+    sqdist = np.empty(candidates.shape)
+    kept = candidates, lengths, own, wanted, sqdist
+    if not rows.certain and Q.dtype == X.dtype == np.float32:
+        # Scores are rough and many are kept.
+        measured = _wanted_in_float32(Q, X, k, *kept)
+        measure(Q, X, candidates, wanted, sqdist)
+    else:
+        # The k most promising ones tell which of the others can be nearer.
+        measured = _promising(values, counts, best, *kept)
+        measure(Q, X, candidates, wanted, sqdist)
+        least = _least(sqdist, wanted, squares) - slack
+        scores = prepared.factor, prepared.margin, prepared.offset, rows.unit
+        measured += _possible(values, candidates, counts, own, scores, least, wanted)
+        measure(Q, X, candidates, wanted, sqdist)
+    return *_nearest(sqdist, candidates, lengths, k), measured
+
+
+def _wanted_in_float32(Q, X, k, ids, lengths, own, wanted, sqdist):
+    """Want all that may be among the k nearest by their distances in float32."""
+    rough = np.empty(ids.shape, dtype=np.float32)
+    _measure_roughly(Q, X, ids, lengths, rough, max(1, TILE_BYTES // X[:1].nbytes))
+    unit, tiny = 2.0**-24, float(np.finfo(np.float32).tiny)
+    # Differences, squares and sums in any order, of terms that are not negative.
+    relative, lost = 1.01 * (Q.shape[1] + 4) * unit, 4 * Q.shape[1] * tiny
+    total = _within_rounding(
+        rough, k, relative, lost, ids, lengths, own, wanted, sqdist
+    )
+    return total + _ROUGHLY * lengths.sum()
+
+
+@jit(fastmath={"reassoc", "contract"})
+def _measure_roughly(queries, base, ids, lengths, sqdist, tile):
+    place = np.zeros(len(ids), dtype=np.int64)
+    for stop in range(tile, len(base) + tile, tile):
+        for query in range(len(ids)):
+            j = place[query]
+            while j < lengths[query] and ids[query, j] < stop:
+                row, total = ids[query, j], np.float32(0)
+                for column in range(base.shape[1]):
+                    difference = base[row, column] - queries[query, column]
+                    total += difference * difference
+                sqdist[query, j] = total
+                j += 1
+            place[query] = j
+
+
+@jit
+def _within_rounding(rough, k, relative, lost, ids, lengths, own, wanted, sqdist):
+    total = 0
+    for row in range(len(rough)):
+        length = lengths[row]
+        for j in range(length):
+            if ids[row, j] == own[row]:
+                rough[row, j] = np.inf
+        last = -np.float64(select(-rough[row, :length], k))
+        # Beyond float32 lies infinity.
+        last = min(last * (1 + relative) + lost, 3e38)
+        for j in range(length):
+            near = np.float64(rough[row, j]) * (1 - relative) - lost <= last
+            wanted[row, j] = (near or last == 3e38) and ids[row, j] != own[row]
+            sqdist[row, j] = np.inf
+            total += wanted[row, j]
+    return total
+
+
+@jit
+def _promising(values, counts, best, ids, lengths, own, wanted, sqdist):
+    total = 0
+    for row in range(len(counts)):
+        for j in range(lengths[row]):
+            near = counts[row] < 0 or values[row, j] >= best[row]
+            wanted[row, j] = near and ids[row, j] != own[row]
+            sqdist[row, j] = np.inf
+            total += wanted[row, j]
+    return total
+
+
+@jit
+def _least(sqdist, wanted, squares):
+    """Scores of the farthest ones measured."""
+    least = np.empty(len(sqdist))
+    for row in range(len(sqdist)):
+        farthest = 0.0
+        for j in range(sqdist.shape[1]):
+            if wanted[row, j]:
+                farthest = max(farthest, sqdist[row, j])
+        least[row] = (squares[row] - farthest) / 2
+    return least
+
+
+@jit
+def _possible(values, ids, counts, own, scores, least, wanted):
+    """Want what is not measured yet and may be nearer."""
+    factor, margin, offset, unit = scores
+    total = 0
+    for row in range(len(counts)):
+        if counts[row] < 0:
+            wanted[row] = False
+        for j in range(counts[row]):
+            value = np.float64(values[row, j])
+            ceiling = value + unit * abs(value) + margin[row]
+            possible = factor[row] * ceiling + offset >= least[row]
+            wanted[row, j] = possible and not wanted[row, j] and ids[row, j] != own[row]
+            total += wanted[row, j]
+    return total
+
+
+@jit
+def _nearest(sqdist, ids, lengths, k):
+    """The k first of each row by (distance, index); ids ascend in a row."""
+    n_rows = len(sqdist)
+    nearest, order = np.empty((n_rows, k)), np.empty((n_rows, k), dtype=np.intp)
+    for row in range(n_rows):
+        length = lengths[row]
+        last = -select(-sqdist[row, :length], k)
+        equal = k
+        for j in range(length):
+            equal -= sqdist[row, j] < last
+        columns, kept = np.empty(k, dtype=np.intp), 0
+        for j in range(length):
+            near = sqdist[row, j] < last
+            if not near and sqdist[row, j] == last and equal > 0:
+                near, equal = True, equal - 1
+            if near:
+                columns[kept] = j
+                kept += 1
+        # A stable sort keeps ties in the order of their ids.
+        for place, j in enumerate(np.argsort(sqdist[row][columns], kind="mergesort")):
+            nearest[row, place] = sqdist[row, columns[j]]
+            order[row, place] = ids[row, columns[j]]
+    return nearest, order
