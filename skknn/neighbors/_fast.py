@@ -102,7 +102,8 @@ class FastEngine(CertifiedEngine):
         values = np.empty((n_queries, capacity), dtype=np.float32)
         ids = np.empty((n_queries, capacity), dtype=np.int32)
         counts = np.where(prepared.bad, -1, 0)
-        reach, floors = rows.reach(prepared), rows.floors(prepared, k)
+        reach = rows.reach(prepared)
+        floors = np.full(n_queries, -3e38, dtype=np.float32)
         reservoir = values, ids, counts, floors
         nothing = np.zeros(max(first, tile), dtype=np.float32)
         out = None
@@ -121,13 +122,14 @@ class FastEngine(CertifiedEngine):
                 out[:, stop - start :] = rows.nothing
             scale = (nothing if rows.scale is None else rows.scale[start:])[:width]
             half = (nothing if rows.half is None else rows.half[start:])[:width]
-            terms = scale, half, prepared.ratio, reach, rows.unit, k
+            rank = rows.rank(k, stop)
+            terms = scale, half, prepared.ratio, reach, rows.unit, rank
             if start == 0:
                 first_floors(out, *terms, floors)
             scan(out, start, *terms, reservoir)
             start = stop
             if start == n_samples or counts.mean() > 1.5 * pruned + k // 2 + 32:
-                best = prune(reservoir, reach, rows.unit, k)
+                best = prune(reservoir, reach, rows.unit, rank)
                 pruned = counts.mean()
         # Any k others of a query will do for the last resort.
         few = prepared.bad | ((counts >= 0) & (counts < min(k, n_samples)))

@@ -89,24 +89,28 @@ def keep(reservoir, row, count, floor):
 
 @jit
 def select(a, k):
-    """The k-th largest element; rearranges ``a``."""
-    left, right = 0, len(a) - 1
-    while left < right:
-        pivot = a[(left + right) // 2]
-        i, j = left, right
-        while i <= j:
-            while a[i] > pivot:
-                i += 1
-            while a[j] < pivot:
-                j -= 1
-            if i <= j:
-                a[i], a[j] = a[j], a[i]
-                i += 1
-                j -= 1
-        if k - 1 <= j:
-            right = j
-        elif k - 1 >= i:
-            left = i
-        else:
-            break
-    return a[k - 1]
+    """The k-th largest element; rearranges ``a``, which holds no NaN."""
+    left, right = 0, len(a)
+    while right - left > 1:
+        x, y, z = a[left], a[(left + right) // 2], a[right - 1]
+        pivot = max(min(x, y), min(max(x, y), z))
+        above, equal = left, 0
+        # Always swapped, counted when above: no branch to mispredict.
+        for j in range(left, right):
+            value = a[j]
+            a[j], a[above] = a[above], value
+            above += value > pivot
+            equal += value == pivot
+        if k <= above - left:
+            right = above
+            continue
+        k -= above - left + equal
+        if k <= 0:
+            return pivot
+        left, below = above, above
+        for j in range(left, right):
+            value = a[j]
+            a[j], a[below] = a[below], value
+            below += value < pivot
+        right = below
+    return a[left]

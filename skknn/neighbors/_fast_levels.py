@@ -2,8 +2,6 @@
 
 import threading
 
-import numpy as np
-
 from ._fast_projected import ProjectedRows, fewer_columns, work_to_project
 from ._fast_rows import Bfloat16Rows, Float32Rows, Int8Rows
 from ._products import product_seconds

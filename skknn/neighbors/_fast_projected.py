@@ -32,9 +32,10 @@ class ProjectedRows(ScannedRows):
     With a and b the coordinates of q and x, ``q.x <= a.b + |q - q_a| |x - x_b|`` by
     Cauchy-Schwarz, and the norms are one more column: one product gives ceilings of
     scores. True scores lie far below. By how much, ``reach`` times the norm of what is
-    left of the query, is an estimate, and so is the ceiling that the k-th best row
-    will have: whoever uses them must see afterwards that no row left out can be
-    nearer than the k-th one measured.
+    left of the query, is an estimate, and so is the rank that the k-th best of all
+    will have among some: whoever uses them must see afterwards that no row left out
+    can be nearer than the k-th one measured. Rows are in random order, so that the
+    first of them stand for all.
 
     Parameters
     ----------
@@ -56,15 +57,15 @@ class ProjectedRows(ScannedRows):
         self._axes, self._reach, self._peak = axes, reach, engine._peak
         self._usable = _LEAST < engine._peak < _LARGEST
         self.columns = axes.shape[1] + 1
+        self._order = np.random.default_rng(0).permutation(n_samples).astype(np.int32)
         self._rows = np.zeros((n_samples, self.columns), dtype=np.float32)
         self.half = np.zeros(n_samples + TILE, dtype=np.float32)
         if self._usable:
+            place = np.argsort(self._order)
             for part, rows in engine._float64_blocks():
                 squares = 2 * engine._half[part]
-                self._rows[part] = self._project(rows, squares, self._peak**2)
-            self.half[:n_samples] = engine._half
-        self._sample = _sample(n_samples)
-        self._sample_rows = self._rows[self._sample]
+                self._rows[place[part]] = self._project(rows, squares, self._peak**2)
+            self.half[:n_samples] = engine._half[self._order]
 
     @staticmethod
     def capacity(k):
@@ -90,17 +91,17 @@ class ProjectedRows(ScannedRows):
         """An estimate; parameters and return value as in :class:`ScannedRows`."""
         return self._reach * prepared.low[:, -1].astype(np.float64)
 
-    def floors(self, prepared, k):
-        """Estimates of the last floors from a sample of the base."""
-        from ._fast_scan import first_floors
+    def rank(self, k, seen):
+        """An estimate; parameters and return value as in :class:`ScannedRows`."""
+        return _likely_rank(k, seen / len(self._rows))
 
-        floors = super().floors(prepared, k)
-        rank = _rank_in_sample(k, len(self._sample), len(self._rows))
-        products = prepared.low @ self._sample_rows.T
-        half, reach = self.half[self._sample], self.reach(prepared)
-        terms = half, half, prepared.ratio, reach, self.unit, rank
-        first_floors(products, *terms, floors)
-        return floors
+    def base_ids(self, ids, lengths):
+        """Parameters and return value as in :class:`ScannedRows`."""
+        ids = np.take(self._order, ids, mode="clip")
+        last = np.iinfo(ids.dtype).max
+        ids = np.where(np.arange(ids.shape[1]) < lengths[:, None], ids, last)
+        ids.sort(axis=1)
+        return ids
 
     def _project(self, rows, squares, size):
         """Coordinates and the norms of what is left, which are rounded up."""
@@ -138,25 +139,23 @@ def fewer_columns(engine, queries, k, candidate):
         None where no number of columns is clearly faster than all of them.
     """
     n_samples, n_features = engine.X_.shape
-    picked = _sample(n_samples)
-    rank = _rank_in_sample(k, len(picked), n_samples)
-    if rank > len(picked) // 4 or not _LEAST < engine._peak < _LARGEST:
+    if k > n_samples // 20 or not _LEAST < engine._peak < _LARGEST:
         return None
     axes = _principal_axes(engine)
+    picked = _sample(n_samples, min(_SAMPLE, n_samples // 2))
     others = np.setdiff1d(_sample(n_samples, _QUERIES, seed=1), picked)
     queries, _ = engine._shifted(queries[:_QUERIES])
     queries = np.concatenate([queries, engine._shifted_rows(others)])
-    sample = engine._shifted_rows(picked)
-    trial = _Trial(queries, sample, axes, len(sample) / n_samples)
+    trial = _Trial(queries, engine._shifted_rows(picked), axes, k, n_samples)
     capacity = ProjectedRows.capacity(k)
     all_columns = n_samples * n_features
     best, chosen = _WORTH * (all_columns + k * candidate), None
     for columns in range(32, n_features, 16):
         if columns * n_samples > best:
             break
-        reach, kept, measured = trial.add_axes(columns - 1, k, rank)
-        again = (kept > capacity).mean() * _AGAIN * all_columns
-        work = columns * n_samples + measured.mean() * candidate + again
+        reach, kept = trial.add_axes(columns - 1)
+        again = (kept.max(axis=0) > capacity).mean() * _AGAIN * all_columns
+        work = columns * n_samples + kept[-1].mean() * candidate + again
         if work < best:
             best, chosen = work, (axes[:, : columns - 1], reach)
     return chosen and ProjectedRows(engine, *chosen)
@@ -165,17 +164,25 @@ def fewer_columns(engine, queries, k, candidate):
 class _Trial:
     """What some queries would keep of the base, judged by a sample of it."""
 
-    def __init__(self, queries, sample, axes, share):
-        self._share = share
+    def __init__(self, queries, sample, axes, k, n_samples):
+        self._k, self._n_samples = k, n_samples
         self._a, self._b = queries @ axes, sample @ axes
         self._left_a = np.einsum("ij,ij->i", queries, queries)
         self._left_b = np.einsum("ij,ij->i", sample, sample)
-        self._scores = queries @ sample.T - self._left_b / 2
+        scores = queries @ sample.T - self._left_b / 2
+        self._kth = self._in_sample(-np.sort(-scores, axis=1), k, 1.0)
         self._known = np.tile(-self._left_b / 2, (len(queries), 1))
         self._axes = 0
 
-    def add_axes(self, n_axes, k, rank):
-        """Reach, and for each query how many rows are kept first and in the end."""
+    def add_axes(self, n_axes):
+        """The reach, and how many rows are kept.
+
+        Returns
+        -------
+        reach : float
+        kept : ndarray of shape (n_parts, n_queries)
+            After a 16th, an 8th, ... and all of the base.
+        """
         part = slice(self._axes, n_axes)
         self._axes = n_axes
         a, b = self._a[:, part], self._b[:, part]
@@ -184,17 +191,20 @@ class _Trial:
         self._left_b -= np.einsum("ij,ij->i", b, b)
         left_a = np.sqrt(np.maximum(self._left_a, 1e-30))
         ceilings = self._known + np.outer(left_a, np.sqrt(np.maximum(self._left_b, 0)))
-        usual = max(1, math.ceil(k * self._share))
-        best = _kth_largest(ceilings, usual)
-        gap = best - _kth_largest(self._scores, usual)
+        ceilings = -np.sort(-ceilings, axis=1)
+        gap = self._in_sample(ceilings, self._k, 1.0) - self._kth
         reach = _CAUTION * (gap / left_a).max()
-        first = _kth_largest(ceilings, rank) - reach * left_a
-        last = best - reach * left_a
-        kept, measured = (
-            (ceilings >= floors[:, None]).sum(axis=1) / self._share
-            for floors in (first, last)
-        )
-        return reach, kept, measured
+        kept = []
+        for share in (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0):
+            best = self._in_sample(ceilings, _likely_rank(self._k, share), share)
+            near = ceilings >= (best - reach * left_a)[:, None]
+            kept.append(near.mean(axis=1) * share * self._n_samples)
+        return reach, np.array(kept)
+
+    def _in_sample(self, values, rank, share):
+        """About what a rank has in a share of the base, from sorted values."""
+        place = math.ceil(rank / (share * self._n_samples) * values.shape[1])
+        return values[:, min(max(place, 1), values.shape[1]) - 1]
 
 
 def _principal_axes(engine):
@@ -203,20 +213,14 @@ def _principal_axes(engine):
     return np.linalg.eigh(rows.T @ rows)[1][:, ::-1]
 
 
-def _sample(n_samples, size=None, seed=0):
+def _sample(n_samples, size, seed=0):
     """Rows that stand for the base, the same each time."""
-    size = min(n_samples, size or max(1, min(_SAMPLE, n_samples // 5)))
     rng = np.random.default_rng(seed)
+    size = min(size, n_samples)
     return np.sort(rng.choice(n_samples, size, replace=False, shuffle=False))
 
 
-def _rank_in_sample(k, n_sample, n_samples):
-    """Rank in a sample that the k-th best row of the base will hardly be behind."""
-    expected = k * n_sample / n_samples
-    return math.ceil(expected + 3 * math.sqrt(expected) + 2)
-
-
-def _kth_largest(values, k):
-    """The k-th largest value of each row."""
-    last = values.shape[1] - k
-    return np.partition(values, last, axis=1)[:, last]
+def _likely_rank(k, share):
+    """Rank in a share of the base that its k-th best will hardly be behind."""
+    expected = k * share
+    return min(k, math.ceil(expected + 2 * math.sqrt(expected * (1 - share)) + 1))

@@ -39,11 +39,12 @@ def rank(Q, X, own, k, squares, slack, prepared, rows, reservoir, best):
     counts = reservoir[2]
     lengths = np.where(counts < 0, k + (own >= 0), counts)
     used = lengths.max()
-    values, candidates = (array[:, :used] for array in reservoir[:2])
+    values = reservoir[0][:, :used]
+    candidates = rows.base_ids(reservoir[1][:, :used], lengths)
     wanted = np.zeros(candidates.shape, dtype=bool)
     sqdist = np.empty(candidates.shape)
     kept = candidates, lengths, own, wanted, sqdist
-    if not rows.certain and Q.dtype == X.dtype == np.float32:
+    if not rows.certain:
         # Scores are rough and many are kept.
         measured = _wanted_in_float32(Q, X, k, *kept)
         measure(Q, X, candidates, wanted, sqdist)

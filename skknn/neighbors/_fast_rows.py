@@ -43,9 +43,27 @@ class ScannedRows:
         """How far below the k-th best score others are kept, (n_queries,)."""
         return 2 * prepared.margin
 
-    def floors(self, prepared, k):
-        """Scores below these are not kept, whatever the k-th best, (n_queries,)."""
-        return np.full(len(prepared.margin), -3e38, dtype=np.float32)
+    def rank(self, k, seen):
+        """Rank, among the best so far, that the k-th best of all is sure to reach.
+
+        Parameters
+        ----------
+        k : int
+        seen : int
+            Rows of the base scanned so far.
+        """
+        return k
+
+    def base_ids(self, ids, lengths):
+        """Rows of the base that scanned ones are, ascending.
+
+        Parameters
+        ----------
+        ids : ndarray of shape (n_queries, n_kept), int
+        lengths : ndarray of shape (n_queries,), int
+            How many of a query's ids count.
+        """
+        return ids
 
 
 class Int8Rows(ScannedRows):

@@ -72,7 +72,8 @@ def first_floors(products, scale, half, ratio, reach, unit, k, floors):
     """Raise floors to what products with some of the base imply.
 
     The k-th best of the largest values of groups is no better than the k-th best
-    of all, hardly worse with eight times as many groups, and found faster. Other parameters as in :func:`scan`.
+    of all, hardly worse with eight times as many groups, and found faster. Other
+    parameters as in :func:`scan`.
 
     Parameters
     ----------
