@@ -58,7 +58,8 @@ class FastEngine(CertifiedEngine):
             rows = self._filter.current(Q, k)
             sqdist, ids, sure, measured = self._search(rows, Q, own, k, n_bytes)
             unsure = (~sure).mean()
-            if unsure <= _UNSURE or not self._filter.leave(rows):
+            few = unsure <= _UNSURE or not rows.certain
+            if few or not self._filter.leave(rows):
                 break
         if not self._filter.pays(rows, measured / len(Q) - k, unsure):
             self._filter.leave(rows)

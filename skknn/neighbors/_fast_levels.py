@@ -8,9 +8,9 @@ from ._products import product_seconds
 
 # A lower precision must be this much faster to be worth its larger error.
 _WORTH = 0.7
-# Seconds to fetch and subtract one number of a candidate, and for its place in the
-# order.
-_MEASURE, _ORDER = 5e-10, 5e-8
+# Seconds to fetch and subtract one number of a candidate: in float64, and in float32
+# with what else a candidate costs.
+_MEASURE, _ROUGH, _KEEP = 5e-10, 2e-10, 6e-8
 # Times that queries must have cost what it takes to project the base.
 _PATIENCE = 2
 
@@ -101,7 +101,7 @@ class Levels:
     def _project(self, queries, k):
         self._projected = True
         n_features = self._engine.X_.shape[1]
-        candidate = (n_features * _MEASURE + _ORDER) / self._seconds[0]
+        candidate = (n_features * _ROUGH + _KEEP) / self._seconds[0]
         rows = fewer_columns(self._engine, queries, k, candidate)
         if rows is not None:
             self._rows = rows

@@ -9,21 +9,21 @@ from ._fast_rows import TILE, Queries, ScannedRows
 
 # Norms for which no product of float32 coordinates overflows or is lost.
 _LEAST, _LARGEST = 1e-15, 1e15
-# Rows that stand for the base: for its axes, and for the scores of queries.
-_AXES_ROWS = 8192
-_SAMPLE = 4096
+# Rows that stand for the base.
+_SAMPLE = 8192
 # Queries that tell how many columns are best, and as many rows in their place: the
 # first queries may all be of one class.
 _QUERIES = 32
 # The scan must save this much, for queries yet to come are not quite those seen.
 _WORTH = 0.7
-# How far scores lie below their ceilings differs from query to query.
-_CAUTION = 1.1
+# How far scores lie below their ceilings differs from query to query: a bit more than
+# nearly all need.
+_MOST, _CAUTION = 0.95, 1.1
+# Scans of all columns in the time of one for a few queries.
+_AGAIN = 1.5
 # Products in float32 in the time of one in float64, and of an eigendecomposition of
 # that many cubes of columns.
 _FLOAT64, _EIGEN = 2, 25
-# Scans in the time of a search in float64, for a query of which nothing is proven.
-_AGAIN = 3
 
 
 class ProjectedRows(ScannedRows):
@@ -117,7 +117,7 @@ class ProjectedRows(ScannedRows):
 
 def work_to_project(n_samples, n_features):
     """Products in float32 in the time that :func:`fewer_columns` takes, about."""
-    sample = min(n_samples, _AXES_ROWS)
+    sample = min(n_samples, _SAMPLE)
     products = (n_samples / 2 + sample) * n_features**2
     return _FLOAT64 * products + _EIGEN * n_features**3
 
@@ -141,12 +141,14 @@ def fewer_columns(engine, queries, k, candidate):
     n_samples, n_features = engine.X_.shape
     if k > n_samples // 20 or not _LEAST < engine._peak < _LARGEST:
         return None
-    axes = _principal_axes(engine)
     picked = _sample(n_samples, min(_SAMPLE, n_samples // 2))
     others = np.setdiff1d(_sample(n_samples, _QUERIES, seed=1), picked)
     queries, _ = engine._shifted(queries[:_QUERIES])
     queries = np.concatenate([queries, engine._shifted_rows(others)])
-    trial = _Trial(queries, engine._shifted_rows(picked), axes, k, n_samples)
+    sample = engine._shifted_rows(picked)
+    # Those that hold most of the base first.
+    axes = np.linalg.eigh(sample.T @ sample)[1][:, ::-1]
+    trial = _Trial(queries, sample, axes, k, n_samples)
     capacity = ProjectedRows.capacity(k)
     all_columns = n_samples * n_features
     best, chosen = _WORTH * (all_columns + k * candidate), None
@@ -155,7 +157,8 @@ def fewer_columns(engine, queries, k, candidate):
             break
         reach, kept = trial.add_axes(columns - 1)
         again = (kept.max(axis=0) > capacity).mean() * _AGAIN * all_columns
-        work = columns * n_samples + kept[-1].mean() * candidate + again
+        measured = np.minimum(kept[-1], capacity).mean()
+        work = columns * n_samples + measured * candidate + again
         if work < best:
             best, chosen = work, (axes[:, : columns - 1], reach)
     return chosen and ProjectedRows(engine, *chosen)
@@ -193,7 +196,7 @@ class _Trial:
         ceilings = self._known + np.outer(left_a, np.sqrt(np.maximum(self._left_b, 0)))
         ceilings = -np.sort(-ceilings, axis=1)
         gap = self._in_sample(ceilings, self._k, 1.0) - self._kth
-        reach = _CAUTION * (gap / left_a).max()
+        reach = _CAUTION * np.quantile(gap / left_a, _MOST)
         kept = []
         for share in (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0):
             best = self._in_sample(ceilings, _likely_rank(self._k, share), share)
@@ -207,12 +210,6 @@ class _Trial:
         return values[:, min(max(place, 1), values.shape[1]) - 1]
 
 
-def _principal_axes(engine):
-    """All axes, those that hold most of the base first, from a sample of rows."""
-    rows = engine._shifted_rows(_sample(len(engine.X_), _AXES_ROWS))
-    return np.linalg.eigh(rows.T @ rows)[1][:, ::-1]
-
-
 def _sample(n_samples, size, seed=0):
     """Rows that stand for the base, the same each time."""
     rng = np.random.default_rng(seed)
@@ -221,6 +218,11 @@ def _sample(n_samples, size, seed=0):
 
 
 def _likely_rank(k, share):
-    """Rank in a share of the base that its k-th best will hardly be behind."""
+    """Rank in a share of the base, in random order, that its k-th best has about.
+
+    A bit more, for a floor too low keeps too many rows and one too high all the same
+    fails only those queries that need the whole reach.
+    """
     expected = k * share
-    return min(k, math.ceil(expected + 2 * math.sqrt(expected * (1 - share)) + 1))
+    deviation = math.sqrt(expected * (1 - share))
+    return min(k, math.ceil(expected + deviation / 2 + 1))

@@ -44,7 +44,7 @@ class ScannedRows:
         return 2 * prepared.margin
 
     def rank(self, k, seen):
-        """Rank, among the best so far, that the k-th best of all is sure to reach.
+        """Rank among the best so far that the k-th best of all does not fall behind.
 
         Parameters
         ----------
