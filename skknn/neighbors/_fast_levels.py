@@ -12,7 +12,7 @@ _WORTH = 0.7
 # with what else a candidate costs.
 _MEASURE, _ROUGH, _KEEP = 5e-10, 2e-10, 6e-8
 # Times that queries must have cost what it takes to project the base.
-_PATIENCE = 2
+_PATIENCE = 3
 
 
 class Levels:

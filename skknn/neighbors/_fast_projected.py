@@ -13,12 +13,14 @@ _LEAST, _LARGEST = 1e-15, 1e15
 _SAMPLE = 8192
 # Queries that tell how many columns are best, and as many rows in their place: the
 # first queries may all be of one class.
-_QUERIES = 32
+_QUERIES = 64
+# How many numbers of columns are tried, all multiples of 16.
+_CHOICES = 24
 # The scan must save this much, for queries yet to come are not quite those seen.
 _WORTH = 0.7
 # How far scores lie below their ceilings differs from query to query: a bit more than
 # nearly all need.
-_MOST, _CAUTION = 0.95, 1.1
+_MOST, _CAUTION = 0.98, 1.1
 # Scans of all columns in the time of one for a few queries.
 _AGAIN = 1.5
 # Products in float32 in the time of one in float64, and of an eigendecomposition of
@@ -152,7 +154,8 @@ def fewer_columns(engine, queries, k, candidate):
     capacity = ProjectedRows.capacity(k)
     all_columns = n_samples * n_features
     best, chosen = _WORTH * (all_columns + k * candidate), None
-    for columns in range(32, n_features, 16):
+    step = 16 * math.ceil(n_features / 16 / _CHOICES)
+    for columns in range(2 * step, n_features, step):
         if columns * n_samples > best:
             break
         reach, kept = trial.add_axes(columns - 1)
@@ -218,11 +221,11 @@ def _sample(n_samples, size, seed=0):
 
 
 def _likely_rank(k, share):
-    """Rank in a share of the base, in random order, that its k-th best has about.
+    """Rank in a share of the base, in random order, that its k-th best hardly exceeds.
 
-    A bit more, for a floor too low keeps too many rows and one too high all the same
-    fails only those queries that need the whole reach.
+    One deviation more than expected: floors too low keep too many rows, and those too
+    high fail only queries that need their whole reach.
     """
     expected = k * share
     deviation = math.sqrt(expected * (1 - share))
-    return min(k, math.ceil(expected + deviation / 2 + 1))
+    return min(k, math.ceil(expected + deviation + 1))
