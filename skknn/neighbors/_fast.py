@@ -108,7 +108,7 @@ class FastEngine(CertifiedEngine):
         reservoir = values, ids, counts, floors
         nothing = np.zeros(max(first, tile), dtype=np.float32)
         out = None
-        start = pruned = 0
+        start, pruned = 0, k
         while start < n_samples:
             width = min(first if start == 0 else tile, _up(n_samples - start, RUN))
             if out is None or out.shape[1] != width:

@@ -15,6 +15,10 @@ import numba as nb  # noqa: TID253
 import numpy as np
 
 
+# Elements of which a pivot is chosen.
+_SAMPLE = 15
+
+
 def jit(function=None, **options):
     """numba's ``njit`` with this package's options."""
     if function is None:
@@ -90,27 +94,39 @@ def keep(reservoir, row, count, floor):
 @jit
 def select(a, k):
     """The k-th largest element; rearranges ``a``, which holds no NaN."""
-    left, right = 0, len(a)
-    while right - left > 1:
-        x, y, z = a[left], a[(left + right) // 2], a[right - 1]
-        pivot = max(min(x, y), min(max(x, y), z))
-        above, equal = left, 0
-        # Always swapped, counted when above: no branch to mispredict.
-        for j in range(left, right):
-            value = a[j]
-            a[j], a[above] = a[above], value
+    spare = np.empty_like(a)
+    sample = np.empty(_SAMPLE, dtype=a.dtype)
+    while len(a) > 1:
+        pivot = _pivot(a, k, sample)
+        above, below = 0, len(a)
+        # Written on either side, kept where it belongs: no branch to mispredict.
+        for value in a:
+            spare[above] = value
+            spare[below - 1] = value
             above += value > pivot
-            equal += value == pivot
-        if k <= above - left:
-            right = above
-            continue
-        k -= above - left + equal
-        if k <= 0:
+            below -= value < pivot
+        if k <= above:
+            a, spare = spare[:above], a[:above]
+        elif k <= below:
             return pivot
-        left, below = above, above
-        for j in range(left, right):
-            value = a[j]
-            a[j], a[below] = a[below], value
-            below += value < pivot
-        right = below
-    return a[left]
+        else:
+            k -= below
+            a, spare = spare[below:], a[below:]
+    return a[0]
+
+
+@jit
+def _pivot(a, k, sample):
+    """An element likely to be close to the k-th largest, on the side of more."""
+    if len(a) < 4 * _SAMPLE:
+        x, y, z = a[0], a[len(a) // 2], a[-1]
+        return max(min(x, y), min(max(x, y), z))
+    step = len(a) // _SAMPLE
+    for i in range(_SAMPLE):
+        value, j = a[i * step], i
+        while j > 0 and sample[j - 1] < value:
+            sample[j] = sample[j - 1]
+            j -= 1
+        sample[j] = value
+    place = k * _SAMPLE // len(a) + (2 if 2 * k < len(a) else -1)
+    return sample[max(0, min(place, _SAMPLE - 1))]

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ._exact import canonical_order
 from ._fast_kernels import jit, select
 from ._fast_sums import TILE_BYTES, measure
 
@@ -56,7 +57,7 @@ def rank(Q, X, own, k, squares, slack, prepared, rows, reservoir, best):
         scores = prepared.factor, prepared.margin, prepared.offset, rows.unit
         measured += _possible(values, candidates, counts, own, scores, least, wanted)
         measure(Q, X, candidates, wanted, sqdist)
-    return *_nearest(sqdist, candidates, lengths, k), measured
+    return *canonical_order(*_nearest(sqdist, candidates, lengths, k)), measured
 
 
 def _wanted_in_float32(Q, X, k, ids, lengths, own, wanted, sqdist):
@@ -151,25 +152,20 @@ def _possible(values, ids, counts, own, scores, least, wanted):
 
 @jit
 def _nearest(sqdist, ids, lengths, k):
-    """The k first of each row by (distance, index); ids ascend in a row."""
+    """The k first of each row by (distance, index), in no order; ids ascend."""
     n_rows = len(sqdist)
-    nearest, order = np.empty((n_rows, k)), np.empty((n_rows, k), dtype=np.intp)
+    nearest, rows = np.empty((n_rows, k)), np.empty((n_rows, k), dtype=np.intp)
     for row in range(n_rows):
-        length = lengths[row]
-        last = -select(-sqdist[row, :length], k)
+        last = -select(-sqdist[row, : lengths[row]], k)
         equal = k
-        for j in range(length):
+        for j in range(lengths[row]):
             equal -= sqdist[row, j] < last
-        columns, kept = np.empty(k, dtype=np.intp), 0
-        for j in range(length):
+        kept = 0
+        for j in range(lengths[row]):
             near = sqdist[row, j] < last
-            if not near and sqdist[row, j] == last and equal > 0:
+            if sqdist[row, j] == last and equal > 0:
                 near, equal = True, equal - 1
             if near:
-                columns[kept] = j
+                nearest[row, kept], rows[row, kept] = sqdist[row, j], ids[row, j]
                 kept += 1
-        # A stable sort keeps ties in the order of their ids.
-        for place, j in enumerate(np.argsort(sqdist[row][columns], kind="mergesort")):
-            nearest[row, place] = sqdist[row, columns[j]]
-            order[row, place] = ids[row, columns[j]]
-    return nearest, order
+    return nearest, rows
