@@ -14,7 +14,6 @@ from functools import partial
 import numba as nb  # noqa: TID253
 import numpy as np
 
-
 # Elements of which a pivot is chosen.
 _SAMPLE = 15
 
