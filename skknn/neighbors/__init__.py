@@ -6,9 +6,9 @@ engine, leave-one-out), an engine (``_brute``, ``_torch``, ``_fast``, ``_faiss``
 (canonical distances and order) and ``_certified`` (the proof that nothing was missed),
 ``_votes`` (distances and labels to probabilities).
 
-The fast engine in its order: ``_fast_levels`` (which form of the base), ``_fast_rows`` and
-``_fast_projected`` (the forms), ``_fast_scan`` and ``_fast_kernels`` (what is kept),
-``_fast_rank`` and ``_fast_sums`` (distances of these).
+The fast engine in its order: ``_fast_levels`` (which form of the base), ``_fast_rows``
+and ``_fast_projected`` (the forms), ``_fast_scan`` and ``_fast_kernels`` (what is
+kept), ``_fast_rank`` and ``_fast_sums`` (distances of these).
 """
 
 from ._index import NeighborIndex
