@@ -5,6 +5,7 @@ import numpy as np
 from ._bounds import float64_error
 from ._certified import CertifiedEngine
 from ._fast_levels import Levels
+from ._fast_projected import ProjectedRows
 from ._fast_rows import TILE
 from ._threads import run_blocks
 
@@ -40,7 +41,7 @@ class FastEngine(CertifiedEngine):
         return Levels(self)
 
     def _row_bytes(self, k):
-        return 4 * TILE + 8 * (8 * k + 3072) + 100 * k
+        return 4 * TILE + 8 * ProjectedRows.capacity(k) + 100 * k
 
     def _run(self, function, blocks):
         import torch
