@@ -111,9 +111,13 @@ def test_many_queries_move_the_engine_to_fewer_columns(dtype, n_jobs, monkeypatc
     train = embeddings(6000, 128, dtype=dtype)
     engine = FastEngine(n_jobs=n_jobs).fit(train)
     few = engine.kneighbors(train[:40], 15, np.arange(40))
-    assert isinstance(engine._filter.current(train, 15), Float32Rows)
+    before = engine._filter.current(train, 15)
+    assert isinstance(before, Float32Rows)
     many = engine.kneighbors(train, 15, np.arange(6000))
     assert isinstance(engine._filter.current(train, 15), ProjectedRows)
+    # Rows are prepared in float32 once, for before, for what is unproven, for after.
+    plain = engine._filter.float32()
+    assert plain is before
     for a, b in zip(few, many):
         np.testing.assert_array_equal(a, b[:40])
     picked = np.arange(0, 6000, 61)
@@ -126,6 +130,8 @@ def test_many_queries_move_the_engine_to_fewer_columns(dtype, n_jobs, monkeypatc
     for k in (1, 15, 400, 5999):
         got = engine.kneighbors(others, k)[1]
         np.testing.assert_array_equal(got, by_differences(train, others, k))
+    engine._filter.leave(engine._filter.current(train, 15))
+    assert engine._filter.current(train, 15) is plain
 
 
 def test_columns_too_few_are_given_up(monkeypatch):

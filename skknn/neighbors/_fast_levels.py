@@ -53,7 +53,8 @@ class Levels:
             if self._may_project():
                 self._project(queries, k)
             if self._rows is None:
-                self._rows = self._kinds[0](self._engine)
+                rows = self._plain if len(self._kinds) == 1 else None
+                self._rows = rows or self._kinds[0](self._engine)
             return self._rows
 
     def float32(self):
@@ -104,7 +105,8 @@ class Levels:
         candidate = (n_features * _ROUGH + _KEEP) / self._seconds[0]
         rows = fewer_columns(self._engine, queries, k, candidate)
         if rows is not None:
-            self._rows = rows
+            # Rows in float32 that are there already serve what is unproven.
+            self._rows, self._plain = rows, self._rows
             self._kinds.insert(0, ProjectedRows)
             share = rows.columns / n_features
             self._seconds.insert(0, share * self._seconds[0])

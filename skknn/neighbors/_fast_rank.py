@@ -25,8 +25,8 @@ def rank(Q, X, own, k, squares, slack, prepared, rows, reservoir, best):
     prepared : Queries
     rows : ScannedRows
     reservoir : tuple
-        As the scan left it, base rows of a query ascending. Where it overflowed the
-        first k, or k + 1 with ``own``, rows are ranked, which gives a bound.
+        As the scan left it. Where it overflowed the first k, or k + 1 with ``own``,
+        rows are ranked, which gives a bound.
     best : ndarray of shape (n_queries,), float32
         At most the k-th best value of each query.
 
