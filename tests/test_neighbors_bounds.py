@@ -9,6 +9,7 @@ import torch
 
 from skknn.neighbors._bounds import float64_error, product_error
 from skknn.neighbors._brute import BruteEngine
+from skknn.neighbors._certified import Share
 from skknn.neighbors._fast_rows import Bfloat16Rows, Float32Rows, Int8Rows
 from skknn.neighbors._filter_rows import FilterRows
 
@@ -90,7 +91,7 @@ def test_scores_stay_within_their_bounds(name, kind):
 def engine_propose(engine, rows, norms):
     engine._filter = engine._make_filter()
     ids, scores = engine._candidates(
-        rows.astype(np.float32), len(engine.X_) - 1, None, 1 << 20
+        rows.astype(np.float32), len(engine.X_) - 1, None, Share(1 << 20, 1)
     )
     error = product_error(np.float32, norms, engine._peak, rows.shape[1])
     # The one row left out has the lowest score.

@@ -5,6 +5,8 @@ import numpy as np
 from ._bounds import product_error
 from ._certified import CertifiedEngine
 from ._exact import top_columns
+from ._products import tile_products
+from ._threads import in_threads
 
 
 class BruteEngine(CertifiedEngine):
@@ -22,7 +24,7 @@ class BruteEngine(CertifiedEngine):
         with np.errstate(over="ignore"):
             return base, self._half.astype(base.dtype, copy=False)
 
-    def _propose(self, queries, norms, k, exclude, n_bytes):
+    def _propose(self, queries, norms, k, exclude, share):
         n_samples, n_features = self.X_.shape
         dtype = self.X_.dtype
         n_candidates = min(k + 8 + k // 16, n_samples)
@@ -30,31 +32,32 @@ class BruteEngine(CertifiedEngine):
             return np.tile(np.arange(n_samples), (len(queries), 1)), None
         with np.errstate(over="ignore"):
             queries = queries.astype(dtype)
-        ids, scores = self._candidates(queries, n_candidates, exclude, n_bytes)
+        ids, scores = self._candidates(queries, n_candidates, exclude, share)
         error = product_error(dtype, norms, self._peak, n_features)
         return ids, scores.astype(np.float64) + error[:, None]
 
-    def _candidates(self, queries, n_candidates, exclude, n_bytes):
+    def _candidates(self, queries, n_candidates, exclude, share):
         """Ids of the best scores, and these scores."""
         base, half = self._filter
-        n_samples = len(base)
-        width = max(n_bytes // (base.itemsize * len(queries)), 4 * n_candidates)
-        best_scores, best_ids = [], []
-        for start in range(0, n_samples, width):
-            stop = min(start + width, n_samples)
+        parts = self._base_parts(base.itemsize * len(queries), n_candidates, share)
+        best = {}
+
+        def search(part):
             # Values too large for the dtype end as inf or nan: such rows fail the
             # certificate.
             with np.errstate(over="ignore", invalid="ignore"):
-                scores = queries @ base[start:stop].T
-                scores -= half[start:stop]
+                scores = tile_products(queries, base[part])
+                scores -= half[part]
             if exclude is not None:
-                hit = np.flatnonzero((exclude >= start) & (exclude < stop))
-                scores[hit, exclude[hit] - start] = -np.inf
+                hit = np.flatnonzero((exclude >= part.start) & (exclude < part.stop))
+                scores[hit, exclude[hit] - part.start] = -np.inf
             columns = top_columns(scores, n_candidates)
-            best_scores.append(np.take_along_axis(scores, columns, axis=1))
-            best_ids.append(columns + start)
-        scores = np.concatenate(best_scores, axis=1)
-        ids = np.concatenate(best_ids, axis=1)
+            values = np.take_along_axis(scores, columns, axis=1)
+            best[part.start] = values, columns + part.start
+
+        in_threads(search, parts, share.n_threads)
+        found = [best[part.start] for part in parts]
+        scores, ids = (np.concatenate(arrays, axis=1) for arrays in zip(*found))
         if scores.shape[1] > n_candidates:
             columns = top_columns(scores, n_candidates)
             scores = np.take_along_axis(scores, columns, axis=1)

@@ -1,25 +1,33 @@
 """The frame of every exact engine: propose, measure, certify, complete."""
 
 import threading
+from typing import NamedTuple
 
 import numpy as np
 
 from ._bounds import float64_error
 from ._complete import COMPLETE_ROWS, complete
 from ._exact import canonical_order, direct_sqdist, pair_sqdist
-from ._threads import n_threads, run_blocks
+from ._threads import in_threads, n_threads, run_blocks
 
 # Bytes of float64 rows handled at a time.
 _BLOCK_BYTES = 1 << 23
 
-# Bytes of scores at a time: of one worker, and of all.
-_WORKER_BYTES = 1 << 25
+# Bytes of scores at a time: of one thread, and of all.
+_THREAD_BYTES = 1 << 25
 _SCORE_BYTES = 1 << 27
 
-# Fewer queries than this are not worth a thread of their own.
+# Products with fewer queries than this are much slower: threads then share the base.
 _FEW_ROWS = 64
 
 _making = threading.RLock()
+
+
+class Share(NamedTuple):
+    """What the search for a block of queries may take."""
+
+    n_bytes: int  # scores of one thread
+    n_threads: int
 
 
 class CertifiedEngine:
@@ -33,15 +41,16 @@ class CertifiedEngine:
     float64 (``_complete``). The result is therefore the same in every engine.
 
     Subclasses define ``_make_filter()``, which returns whatever makes products with
-    the base fast, and ``_propose`` or ``_block`` for a block of queries, within
-    ``n_bytes`` of scores. ``_propose`` returns ids and, for each, the largest true
-    score it may have; None instead of these if all rows are proposed. The filter is
-    made when the first queries come and is left out of pickles.
+    the base fast, and ``_propose`` or ``_block`` for a block of queries, within a
+    :class:`Share` of the machine. ``_propose`` returns ids and, for each, the largest
+    true score it may have; None instead of these if all rows are proposed. The filter
+    is made when the first queries come and is left out of pickles.
 
     Parameters
     ----------
     n_jobs : int or None
-        Threads over blocks of queries. None takes as many as BLAS may use.
+        Threads over blocks of queries, or over parts of the base where queries are
+        few. None takes as many as BLAS may use.
     """
 
     name = "certified"
@@ -86,13 +95,12 @@ class CertifiedEngine:
         ids = np.empty((len(Q), k), dtype=np.intp)
         sure = np.empty(len(Q), dtype=bool)
 
-        workers = n_threads(self.n_jobs) if len(Q) > _FEW_ROWS else 1
-        blocks = self._blocks(len(Q), k, workers)
-        n_bytes = min(_WORKER_BYTES, _SCORE_BYTES // workers)
+        threads = self._n_threads()
+        n_bytes = min(_THREAD_BYTES, _SCORE_BYTES // threads)
 
-        def settle(rows):
+        def settle(rows, n_threads):
             out = None if exclude is None else exclude[rows]
-            found = self._block(Q[rows], k, out, n_bytes)
+            found = self._block(Q[rows], k, out, Share(n_bytes, n_threads))
             sqdist[rows], ids[rows], sure[rows] = found
 
         def finish(rows):
@@ -101,7 +109,7 @@ class CertifiedEngine:
                 Q[rows], self.X_, self._shift, self._peak, k, sqdist[rows, -1], out
             )
 
-        self._run(settle, blocks)
+        self._run(settle, self._blocks(len(Q), k, threads), threads)
         unsure = np.flatnonzero(~sure)
         if len(unsure):
             # Ties with k near n would make one block as large as n x n.
@@ -113,38 +121,62 @@ class CertifiedEngine:
     def __getstate__(self):
         return {**self.__dict__, "_filter": None}
 
-    def _run(self, function, blocks):
-        run_blocks(function, blocks, self.n_jobs)
+    def _n_threads(self):
+        return n_threads(self.n_jobs)
 
-    def _blocks(self, n_queries, k, workers):
-        """Slices of queries, of equal size, as many as keep all workers busy."""
-        size = _SCORE_BYTES // (workers * self._row_bytes(k))
+    def _run(self, settle, blocks, n_threads, torch=None):
+        """Settle one block in each thread, or one by one with all threads for each."""
+        each = 1 if len(blocks) >= n_threads else n_threads
+        run_blocks(
+            lambda rows: settle(rows, each), blocks, n_threads // each, torch=torch
+        )
+
+    def _blocks(self, n_queries, k, n_threads):
+        """Slices of queries, of equal size, as many as keep all threads busy."""
+        size = _SCORE_BYTES // (n_threads * self._row_bytes(k))
         size = max(1, min(self.query_rows, size))
         count = max(1, -(-n_queries // size))
-        if n_queries >= workers * _FEW_ROWS:
-            count = -(-count // workers) * workers
+        if n_queries >= n_threads * _FEW_ROWS:
+            count = -(-count // n_threads) * n_threads
         size = -(-n_queries // count)
         return [slice(a, a + size) for a in range(0, n_queries, size)]
+
+    def _base_parts(self, column_bytes, k, share):
+        """Slices of the base whose scores fit, at least as many as there are threads.
+
+        Each has several times k rows.
+        """
+        n_samples = len(self.X_)
+        count = max(-(-n_samples * column_bytes // share.n_bytes), share.n_threads)
+        return equal_parts(n_samples, count, least=4 * k)
 
     def _row_bytes(self, k):
         """Memory for the candidates of one query."""
         return 200 * k + 1000
 
-    def _block(self, Q, k, exclude, n_bytes):
+    def _block(self, Q, k, exclude, share):
         """Neighbours of a block, and which rows are proven."""
         queries, squares = self._shifted(Q)
         norms = np.sqrt(squares)
-        ids, ceiling = self._propose(queries, norms, k, exclude, n_bytes)
+        candidates, ceiling = self._propose(queries, norms, k, exclude, share)
         slack = float64_error(norms, self._peak, Q.shape[1])
-        sqdist, ids = self._measure(Q, ids, ceiling, squares, slack, k, exclude)
-        if ceiling is None:
-            return sqdist[:, :k], ids[:, :k], True
-        # No row outside the candidates has a score above the lowest ceiling.
-        sure = ceiling.min(axis=1) + slack < (squares - sqdist[:, k - 1]) / 2
-        return sqdist[:, :k], ids[:, :k], sure
+        sqdist = np.empty((len(Q), k))
+        ids = np.empty((len(Q), k), dtype=np.intp)
 
-    def _measure(self, Q, ids, ceiling, squares, slack, k, exclude):
-        """Distances of the candidates that matter, in canonical order."""
+        def measure(rows):
+            given = Q, candidates, ceiling, squares, slack, exclude
+            given = (None if a is None else a[rows] for a in given)
+            sqdist[rows], ids[rows] = self._measure(*given, k)
+
+        in_threads(measure, equal_parts(len(Q), share.n_threads), share.n_threads)
+        if ceiling is None:
+            return sqdist, ids, True
+        # No row outside the candidates has a score above the lowest ceiling.
+        sure = ceiling.min(axis=1) + slack < (squares - sqdist[:, -1]) / 2
+        return sqdist, ids, sure
+
+    def _measure(self, Q, ids, ceiling, squares, slack, exclude, k):
+        """Distances and ids of the k nearest candidates, in canonical order."""
         lead = k if exclude is None else k + 1
         if ceiling is not None:
             order = np.argsort(-ceiling, axis=1)
@@ -165,7 +197,8 @@ class CertifiedEngine:
             sqdist[rows, columns] = pair_sqdist(Q, self.X_, rows, ids[rows, columns])
         if own is not None:
             sqdist[own] = np.inf
-        return canonical_order(sqdist, ids, k)
+        sqdist, ids = canonical_order(sqdist, ids, k)
+        return sqdist[:, :k], ids[:, :k]
 
     def _shifted(self, Q):
         """Float64 queries minus the shift, and their squared norms."""
@@ -186,6 +219,17 @@ class CertifiedEngine:
         if self._shift is not None:
             rows -= self._shift
         return rows
+
+
+def equal_parts(n, count, least=1, step=1):
+    """At most ``count`` slices of ``range(n)``, of at least ``least`` where possible.
+
+    All but the last one hold a multiple of ``step``.
+    """
+    count = max(1, min(count, n // least))
+    size = max(1, -(-n // count))
+    size = -(-size // step) * step
+    return [slice(a, min(a + size, n)) for a in range(0, n, size)]
 
 
 def _helpful_shift(X):

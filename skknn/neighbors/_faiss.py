@@ -7,7 +7,6 @@ import numpy as np
 
 from ._bounds import product_error
 from ._certified import CertifiedEngine
-from ._threads import n_threads
 
 # Below this many queries faiss's own loop is faster than its matrix product.
 _FEW_QUERIES = 8
@@ -47,13 +46,13 @@ class FaissEngine(CertifiedEngine):
                 rows[part] = block
         return rows
 
-    def _run(self, function, blocks):
+    def _run(self, settle, blocks, n_threads):
         few = blocks[0].stop - blocks[0].start <= _FEW_QUERIES
-        with faiss_settings(n_threads(self.n_jobs), products=not few):
+        with faiss_settings(n_threads, products=not few):
             for block in blocks:
-                function(block)
+                settle(block, n_threads)
 
-    def _propose(self, queries, norms, k, exclude, n_bytes):
+    def _propose(self, queries, norms, k, exclude, share):
         import faiss
 
         n_samples, n_features = self.X_.shape

@@ -3,11 +3,11 @@
 import numpy as np
 
 from ._bounds import float64_error
-from ._certified import CertifiedEngine
+from ._certified import CertifiedEngine, equal_parts
 from ._fast_levels import Levels
 from ._fast_projected import ProjectedRows
 from ._fast_rows import TILE
-from ._threads import run_blocks
+from ._threads import in_threads
 
 # Queries that try a level that was not tried yet.
 _PILOT = 128
@@ -25,7 +25,8 @@ class FastEngine(CertifiedEngine):
     Parameters
     ----------
     n_jobs : int or None
-        Threads over blocks of queries. None takes as many as BLAS may use.
+        Threads over blocks of queries, or over parts of the base where queries are
+        few. None takes as many as BLAS may use.
     """
 
     name = "fast"
@@ -43,21 +44,21 @@ class FastEngine(CertifiedEngine):
     def _row_bytes(self, k):
         return 4 * TILE + 8 * ProjectedRows.capacity(k) + 100 * k
 
-    def _run(self, function, blocks):
+    def _run(self, settle, blocks, n_threads):
         import torch
 
         first = blocks[0]
         if self._filter.new_level_for(blocks[-1].stop) and first.stop > 2 * _PILOT:
             # A few queries tell whether it is the right one.
-            function(slice(0, _PILOT))
+            super()._run(settle, [slice(0, _PILOT)], n_threads, torch)
             blocks = [slice(_PILOT, first.stop), *blocks[1:]]
-        run_blocks(function, blocks, self.n_jobs, torch=torch)
+        super()._run(settle, blocks, n_threads, torch)
 
-    def _block(self, Q, k, exclude, n_bytes):
+    def _block(self, Q, k, exclude, share):
         own = np.full(len(Q), -1) if exclude is None else exclude.astype(np.int64)
         while True:
             rows = self._filter.current(Q, k)
-            sqdist, ids, sure, measured = self._search(rows, Q, own, k, n_bytes)
+            sqdist, ids, sure, measured = self._search(rows, Q, own, k, share)
             unsure = (~sure).mean()
             few = unsure <= _UNSURE or not rows.certain
             if few or not self._filter.leave(rows):
@@ -67,36 +68,59 @@ class FastEngine(CertifiedEngine):
         if unsure and not rows.certain:
             again = np.flatnonzero(~sure)
             rows = self._filter.float32()
-            found = self._search(rows, Q[again], own[again], k, n_bytes)
+            found = self._search(rows, Q[again], own[again], k, share)
             sqdist[again], ids[again], sure[again], _ = found
         return sqdist, ids, sure
 
-    def _search(self, rows, Q, own, k, n_bytes):
+    def _search(self, rows, Q, own, k, share):
         """Neighbours, which are proven, and the distances measured."""
-        from . import _fast_rank
-
         queries, squares = self._shifted(Q)
         norms = np.sqrt(squares)
         prepared = rows.queries(queries, norms)
         # A row of the base that is left out is scanned like the others.
         wanted = k + bool((own >= 0).any())
-        reservoir, best = self._scan(rows, prepared, wanted, n_bytes)
+        reservoir, best = self._kept(rows, prepared, wanted, share)
         slack = float64_error(norms, self._peak, Q.shape[1])
-        sqdist, ids, measured = _fast_rank.rank(
-            Q, self.X_, own, k, squares, slack, prepared, rows, reservoir, best
-        )
+        given = (Q, own, squares, slack, best), prepared, reservoir
+        sqdist, ids, measured = self._ranked(rows, k, share.n_threads, *given)
         _, _, counts, floors = reservoir
         sure = counts >= 0
         if not rows.certain:
             sure &= floors + prepared.margin + slack < (squares - sqdist[:, -1]) / 2
         return sqdist, ids, sure, measured
 
-    def _scan(self, rows, prepared, k, n_bytes):
+    def _kept(self, rows, prepared, k, share):
         """Reservoir of all that may be among the k best, and the k-th best scores."""
+        import torch
+
+        from ._fast_kernels import join, prune
+
+        n_samples = len(self.X_)
+        parts = equal_parts(n_samples, share.n_threads, max(2 * TILE, 8 * k), TILE)
+        found = {}
+
+        def scan(part):
+            found[part.start] = self._scan(rows, prepared, k, share.n_bytes, part)
+
+        in_threads(scan, parts, share.n_threads, torch=torch)
+        reservoir = join([found[part.start] for part in parts])
+        best = prune(
+            reservoir, rows.reach(prepared), rows.unit, rows.rank(k, n_samples)
+        )
+        _, ids, counts, _ = reservoir
+        # Any k others of a query will do for the last resort.
+        enough = min(k, n_samples)
+        few = counts < enough
+        ids[few, :enough] = np.arange(enough)
+        counts[few] = -1
+        return reservoir, best
+
+    def _scan(self, rows, prepared, k, n_bytes, part):
+        """Reservoir of those in one part of the base that may be among the k best."""
         from ._fast_kernels import prune
         from ._fast_scan import RUN, first_floors, scan
 
-        n_queries, n_samples = len(prepared.ratio), len(self.X_)
+        n_queries, n_samples = len(prepared.ratio), part.stop - part.start
         tile = max(RUN, min(TILE, n_bytes // (4 * n_queries)))
         tile -= tile % RUN
         first = max(tile, _up(2 * k, RUN))
@@ -109,35 +133,50 @@ class FastEngine(CertifiedEngine):
         reservoir = values, ids, counts, floors
         nothing = np.zeros(max(first, tile), dtype=np.float32)
         out = None
-        start, pruned = 0, k
-        while start < n_samples:
-            width = min(first if start == 0 else tile, _up(n_samples - start, RUN))
+        start, pruned = part.start, k
+        while start < part.stop:
+            width = first if start == part.start else tile
+            width = min(width, _up(part.stop - start, RUN))
             if out is None or out.shape[1] != width:
                 out = np.empty((n_queries, width), dtype=rows.product_dtype)
-            stop = min(start + width, n_samples)
+            stop = min(start + width, part.stop)
             if stop - start == width:
                 rows.products(prepared.low, slice(start, stop), out)
             else:
-                part = np.empty((n_queries, stop - start), dtype=rows.product_dtype)
-                rows.products(prepared.low, slice(start, stop), part)
-                out[:, : stop - start] = part
+                last = np.empty((n_queries, stop - start), dtype=rows.product_dtype)
+                rows.products(prepared.low, slice(start, stop), last)
+                out[:, : stop - start] = last
                 out[:, stop - start :] = rows.nothing
             scale = (nothing if rows.scale is None else rows.scale[start:])[:width]
             half = (nothing if rows.half is None else rows.half[start:])[:width]
-            rank = rows.rank(k, stop)
+            rank = rows.rank(k, stop - part.start)
             terms = scale, half, prepared.ratio, reach, rows.unit, rank
-            if start == 0:
+            if start == part.start:
                 first_floors(out, *terms, floors)
             scan(out, start, *terms, reservoir)
             start = stop
-            if start == n_samples or counts.mean() > 1.5 * pruned + k // 2 + 32:
-                best = prune(reservoir, reach, rows.unit, rank)
+            if start < part.stop and counts.mean() > 1.5 * pruned + k // 2 + 32:
+                prune(reservoir, reach, rows.unit, rank)
                 pruned = counts.mean()
-        # Any k others of a query will do for the last resort.
-        few = prepared.bad | ((counts >= 0) & (counts < min(k, n_samples)))
-        ids[few, :k] = np.arange(min(k, n_samples))
-        counts[few] = -1
-        return reservoir, best
+        return reservoir
+
+    def _ranked(self, rows, k, n_threads, queries, prepared, reservoir):
+        """Nearest of those kept, and how many distances were measured."""
+        from ._fast_rank import rank
+
+        n_queries = len(prepared.ratio)
+        sqdist = np.empty((n_queries, k))
+        ids = np.empty((n_queries, k), dtype=np.intp)
+        measured = {}
+
+        def choose(part):
+            some = (array[part] for array in queries)
+            kept = tuple(array[part] for array in reservoir)
+            found = rank(self.X_, rows, k, *some, prepared.part(part), kept)
+            sqdist[part], ids[part], measured[part.start] = found
+
+        in_threads(choose, equal_parts(n_queries, n_threads), n_threads)
+        return sqdist, ids, sum(measured.values())
 
 
 def import_numba():

@@ -59,6 +59,36 @@ def prune(reservoir, reach, unit, k):
     return best
 
 
+def join(reservoirs):
+    """One reservoir of what others hold of several parts of the base, in order."""
+    if len(reservoirs) == 1:
+        return reservoirs[0]
+    all_values, _, all_counts, all_floors = zip(*reservoirs)
+    shape = len(all_values[0]), sum(values.shape[1] for values in all_values)
+    values, ids = np.empty(shape, dtype=np.float32), np.empty(shape, dtype=np.int32)
+    counts = np.where(np.min(all_counts, axis=0) < 0, -1, 0)
+    joined = values, ids, counts, np.max(all_floors, axis=0)
+    for reservoir in reservoirs:
+        _append(joined, reservoir)
+    return joined
+
+
+@jit
+def _append(reservoir, more):
+    """Add what reaches the floors to rows that did not overflow."""
+    values, ids, counts, floors = reservoir
+    more_values, more_ids, more_counts, _ = more
+    for row in range(len(counts)):
+        count = counts[row]
+        if count < 0:
+            continue
+        for j in range(more_counts[row]):
+            values[row, count] = more_values[row, j]
+            ids[row, count] = more_ids[row, j]
+            count += more_values[row, j] >= floors[row]
+        counts[row] = count
+
+
 @jit
 def score_floor(best, reach, unit):
     """Filter scores below this are not kept.

@@ -10,25 +10,25 @@ from ._fast_sums import TILE_BYTES, measure
 _ROUGHLY = 0.25
 
 
-def rank(Q, X, own, k, squares, slack, prepared, rows, reservoir, best):
+def rank(X, rows, k, Q, own, squares, slack, best, prepared, reservoir):
     """Distances of those in the reservoir that matter, in canonical order.
 
     Parameters
     ----------
-    Q : ndarray of shape (n_queries, n_features)
     X : ndarray of shape (n_samples, n_features)
+    rows : ScannedRows
+    k : int
+    Q : ndarray of shape (n_queries, n_features)
     own : ndarray of shape (n_queries,), int64
         One row of ``X`` for each query that is no neighbour of it, or -1.
-    k : int
     squares, slack : ndarrays of shape (n_queries,), float64
         Squared norms of shifted queries, and the bound of float64 rounding.
+    best : ndarray of shape (n_queries,), float32
+        At most the k-th best value of each query.
     prepared : Queries
-    rows : ScannedRows
     reservoir : tuple
         As the scan left it. Where it overflowed the first k, or k + 1 with ``own``,
         rows are ranked, which gives a bound.
-    best : ndarray of shape (n_queries,), float32
-        At most the k-th best value of each query.
 
     Returns
     -------

@@ -27,6 +27,12 @@ class Queries(NamedTuple):
     offset: float
     bad: np.ndarray  # out of the range where the margin holds
 
+    def part(self, rows):
+        """Those in a slice."""
+        values = self._asdict()
+        del values["offset"]
+        return self._replace(**{name: value[rows] for name, value in values.items()})
+
 
 class ScannedRows:
     """How many rows a scan keeps: all that may be among the k best."""

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ._bounds import LOST, largest_norm, power_of_two, query_scales
+from ._products import tile_products
 
 # The terms -|x|^2 / 2 take as many columns as they need: bfloat16 holds 8 bits.
 _EXTRA = 3
@@ -97,10 +98,12 @@ class FilterRows:
         """Products of queries with a slice of the base, (n_queries, n_rows)."""
         import torch
 
-        columns = self.rows[part].T
+        rows = self.rows[part]
+        if self._on_numpy():
+            return torch.from_numpy(tile_products(low.numpy(), rows.numpy()))
         if self.device.type == "cuda" and self.dtype == torch.bfloat16:
-            return torch.mm(low, columns, out_dtype=torch.float32)
-        return torch.mm(low, columns)
+            return torch.mm(low, rows.T, out_dtype=torch.float32)
+        return torch.mm(low, rows.T)
 
     def ceiling(self, product, error):
         """The largest true product behind a computed one."""
@@ -116,11 +119,17 @@ class FilterRows:
         low = torch.from_numpy(values).to(self.dtype)
         return low, low.double().numpy()
 
+    def _on_numpy(self):
+        """Whether products are numpy's: in float32 its library is often faster."""
+        import torch
+
+        return self.device.type == "cpu" and self.dtype == torch.float32
+
     def _input_rounding(self):
         """Float32 products may be set to round their inputs (TF32, bfloat16)."""
         import torch
 
-        if self.dtype != torch.float32:
+        if self.dtype != torch.float32 or self._on_numpy():
             return 0.0
         probe = torch.full((128, 128), 1 + 2.0**-12, device=self.device)
         exact = torch.mm(probe, torch.eye(128, device=self.device)) == probe

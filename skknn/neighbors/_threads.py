@@ -1,4 +1,4 @@
-"""Blocks of queries over threads, each with single-threaded matrix products."""
+"""Work over threads, each with single-threaded matrix products."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -38,16 +38,31 @@ def run_blocks(function, blocks, n_jobs, *, torch=None):
     if len(blocks) == 1 and n_jobs is None:
         function(blocks[0])
         return
-    workers = min(n_threads(n_jobs), len(blocks))
     with _BLAS.single(), _torch_single(torch):
-        if workers == 1:
-            for block in blocks:
-                function(block)
-            return
-        limit = None if torch is None else lambda: torch.set_num_threads(1)
-        with ThreadPoolExecutor(workers, initializer=limit) as pool:
-            for _ in pool.map(function, blocks):
-                pass
+        in_threads(function, blocks, n_threads(n_jobs), torch=torch)
+
+
+def in_threads(function, parts, n_threads, *, torch=None):
+    """Call ``function`` with each part, inside a call of :func:`run_blocks`.
+
+    Parameters
+    ----------
+    function : callable
+        Writes its result itself; parts must not overlap.
+    parts : list
+    n_threads : int
+    torch : module, optional
+        As given to :func:`run_blocks`.
+    """
+    n_threads = min(n_threads, len(parts))
+    if n_threads == 1:
+        for part in parts:
+            function(part)
+        return
+    limit = None if torch is None else lambda: torch.set_num_threads(1)
+    with ThreadPoolExecutor(n_threads, initializer=limit) as pool:
+        for _ in pool.map(function, parts):
+            pass
 
 
 @cache

@@ -8,7 +8,7 @@ from .._device import resolve_device
 from ._certified import CertifiedEngine
 from ._filter_rows import FilterRows
 from ._products import product_seconds
-from ._threads import run_blocks
+from ._threads import in_threads
 
 # bfloat16 must be this much faster than float32 to be worth its larger error.
 _WORTH = 0.7
@@ -60,33 +60,36 @@ class TorchEngine(CertifiedEngine):
         except ValueError:
             return resolve_device(None)
 
-    def _run(self, function, blocks):
+    def _run(self, settle, blocks, n_threads):
         import torch
 
         if self._filter[0].device.type == "cpu":
-            run_blocks(function, blocks, self.n_jobs, torch=torch)
+            super()._run(settle, blocks, n_threads, torch)
             return
         for block in blocks:
-            _with_less_memory(function, block, torch)
+            _with_less_memory(lambda rows: settle(rows, 1), block, torch)
 
-    def _propose(self, queries, norms, k, exclude, n_bytes):
+    def _propose(self, queries, norms, k, exclude, share):
         import torch
 
         rows, _ = self._filter
         n_samples = len(rows.rows)
         n_candidates = min(n_samples, k + max(_SLACK, k))
         low, factor, error = rows.queries(queries, norms)
-        width = max(n_bytes // (low.element_size() * len(low)), 4 * n_candidates)
-        values, ids = [], []
-        for start in range(0, n_samples, width):
-            products = rows.products(low, slice(start, start + width))
+        parts = self._base_parts(low.element_size() * len(low), n_candidates, share)
+        found = {}
+
+        def search(part):
+            products = rows.products(low, part)
             if exclude is not None:
-                hit = np.flatnonzero((exclude >= start) & (exclude < start + width))
-                products[hit, exclude[hit] - start] = -math.inf
+                hit = np.flatnonzero((exclude >= part.start) & (exclude < part.stop))
+                products[hit, exclude[hit] - part.start] = -math.inf
             best, columns = _top(products, n_candidates)
-            values.append(best)
-            ids.append(columns + start)
-        values, ids = torch.cat(values, dim=1), torch.cat(ids, dim=1)
+            found[part.start] = best, columns + part.start
+
+        in_threads(search, parts, share.n_threads, torch=torch)
+        found = [found[part.start] for part in parts]
+        values, ids = (torch.cat(tensors, dim=1) for tensors in zip(*found))
         if values.shape[1] > n_candidates:
             columns = _largest(values, n_candidates)
             values, ids = values.gather(1, columns), ids.gather(1, columns)
@@ -98,12 +101,12 @@ class TorchEngine(CertifiedEngine):
         ceiling = rows.ceiling(values, error[:, None])
         return ids, factor[:, None] * ceiling + rows.offset
 
-    def _measure(self, Q, ids, ceiling, squares, slack, k, exclude):
+    def _measure(self, Q, ids, ceiling, squares, slack, exclude, k):
         import torch
 
         exact = self._filter[1]
         if exact is None:
-            return super()._measure(Q, ids, ceiling, squares, slack, k, exclude)
+            return super()._measure(Q, ids, ceiling, squares, slack, exclude, k)
         queries = torch.from_numpy(Q).to(exact.device)
         sqdist = _device_sqdist(queries, exact, ids)
         if exclude is not None:
@@ -111,7 +114,8 @@ class TorchEngine(CertifiedEngine):
             sqdist[ids == own[:, None]] = math.inf
         ids, order = ids.sort(dim=1)
         sqdist, order = sqdist.gather(1, order).sort(dim=1, stable=True)
-        return sqdist.cpu().numpy(), ids.gather(1, order).cpu().numpy()
+        sqdist, ids = sqdist[:, :k], ids.gather(1, order[:, :k])
+        return sqdist.cpu().numpy(), ids.cpu().numpy()
 
 
 def bfloat16_pays():
