@@ -93,7 +93,8 @@ def first_floors(products, scale, half, ratio, reach, unit, k, floors):
                 value = _value(
                     products[row, column], scale[column], half[column], ratio[row]
                 )
-                largest[j] = max(largest[j], value)
+                if value > largest[j]:
+                    largest[j] = value
         best = select(largest, k)
         floors[row] = max(floors[row], score_floor(best, reach[row], unit))
 

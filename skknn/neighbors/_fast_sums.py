@@ -78,47 +78,46 @@ def _measure(queries, base, ids, wanted, sqdist, tile, parts, joins):
                         waiting = j
                     else:
                         rows = np.int64(ids[query, waiting]), np.int64(ids[query, j])
-                        _two(queries, query, base, rows, parts, joins, sums)
+                        _sums_of(queries, query, base, rows, parts, joins, sums)
                         sqdist[query, waiting] = sums[0, 0]
                         sqdist[query, j] = sums[0, 1]
                         waiting = -1
                 j += 1
             if waiting >= 0:
-                row = np.int64(ids[query, waiting])
-                _two(queries, query, base, (row, row), parts, joins, sums)
+                rows = (np.int64(ids[query, waiting]),)
+                _sums_of(queries, query, base, rows, parts, joins, sums)
                 sqdist[query, waiting] = sums[0, 0]
             place[query] = j
 
 
 @jit(inline="always")
-def _two(queries, query, base, rows, parts, joins, sums):
-    """Squared distances to two rows at once, left in ``sums[0]``.
+def _sums_of(queries, query, base, rows, parts, joins, sums):
+    """Squared distances to one or two rows, left in ``sums[0]``.
 
-    Neither waits for the other's additions, which saves a sixth of the time.
+    Of two neither waits for the other's additions, which saves a sixth of the time.
     """
     for part in range(len(parts)):
         first, steps, end = parts[part, 0], parts[part, 1], parts[part, 2]
         total = _eight_sums(queries, query, base, rows, first, steps)
-        sums[part, 0], sums[part, 1] = total[0], total[1]
+        for i in range(len(rows)):
+            sums[part, i] = total[i]
         for j in range(first + steps * _SUMS, end):
             value = np.float64(queries[query, j])
-            difference = np.float64(base[rows[0], j]) - value
-            sums[part, 0] += difference * difference
-            difference = np.float64(base[rows[1], j]) - value
-            sums[part, 1] += difference * difference
+            for i in range(len(rows)):
+                difference = np.float64(base[rows[i], j]) - value
+                sums[part, i] += difference * difference
     for join in range(len(joins)):
-        to, what = joins[join, 0], joins[join, 1]
-        sums[to, 0] += sums[what, 0]
-        sums[to, 1] += sums[what, 1]
+        for i in range(len(rows)):
+            sums[joins[join, 0], i] += sums[joins[join, 1], i]
 
 
 @intrinsic
 def _eight_sums(typing, queries, query, base, rows, first, n_steps):
-    """Squared differences of ``8 * n_steps`` columns to two rows of the base."""
+    """Squared differences of ``8 * n_steps`` columns to one or two rows of the base."""
     if not all(array.layout == "C" and array.ndim == 2 for array in (queries, base)):
         return None
-    places = types.UniTuple(types.intp, 2)
-    results = types.UniTuple(types.float64, 2)
+    places = types.UniTuple(types.intp, len(rows))
+    results = types.UniTuple(types.float64, len(rows))
     signature = results(queries, types.intp, base, places, types.intp, types.intp)
     return signature, _generate_eight_sums
 
