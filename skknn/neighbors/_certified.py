@@ -95,7 +95,7 @@ class CertifiedEngine:
         ids = np.empty((len(Q), k), dtype=np.intp)
         sure = np.empty(len(Q), dtype=bool)
 
-        threads = self._n_threads()
+        threads = n_threads(self.n_jobs)
         n_bytes = min(_THREAD_BYTES, _SCORE_BYTES // threads)
 
         def settle(rows, n_threads):
@@ -120,9 +120,6 @@ class CertifiedEngine:
 
     def __getstate__(self):
         return {**self.__dict__, "_filter": None}
-
-    def _n_threads(self):
-        return n_threads(self.n_jobs)
 
     def _run(self, settle, blocks, n_threads, torch=None):
         """Settle one block in each thread, or one by one with all threads for each."""
