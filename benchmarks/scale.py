@@ -72,6 +72,7 @@ def make_rows(args):
     spread = np.arange(1, args.features + 1, dtype=np.float32) ** -0.25
     y = rng.integers(args.classes, size=total)
     if not path.exists():
+        args.folder.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part")
         rows = np.lib.format.open_memmap(
             part, "w+", dtype=args.dtype, shape=(total, args.features)
