@@ -40,7 +40,6 @@ class BruteEngine(CertifiedEngine):
         """Ids of the best scores, and these scores."""
         base, half = self._filter
         parts = self._base_parts(base.itemsize * len(queries), n_candidates, share)
-        best = {}
 
         def search(part):
             # Values too large for the dtype end as inf or nan: such rows fail the
@@ -53,10 +52,9 @@ class BruteEngine(CertifiedEngine):
                 scores[hit, exclude[hit] - part.start] = -np.inf
             columns = top_columns(scores, n_candidates)
             values = np.take_along_axis(scores, columns, axis=1)
-            best[part.start] = values, columns + part.start
+            return values, columns + part.start
 
-        in_threads(search, parts, share.n_threads)
-        found = [best[part.start] for part in parts]
+        found = in_threads(search, parts, share.n_threads)
         scores, ids = (np.concatenate(arrays, axis=1) for arrays in zip(*found))
         if scores.shape[1] > n_candidates:
             columns = top_columns(scores, n_candidates)

@@ -157,15 +157,15 @@ class CertifiedEngine:
         norms = np.sqrt(squares)
         candidates, ceiling = self._propose(queries, norms, k, exclude, share)
         slack = float64_error(norms, self._peak, Q.shape[1])
-        sqdist = np.empty((len(Q), k))
-        ids = np.empty((len(Q), k), dtype=np.intp)
 
         def measure(rows):
             given = Q, candidates, ceiling, squares, slack, exclude
             given = (None if a is None else a[rows] for a in given)
-            sqdist[rows], ids[rows] = self._measure(*given, k)
+            return self._measure(*given, k)
 
-        in_threads(measure, equal_parts(len(Q), share.n_threads), share.n_threads)
+        parts = equal_parts(len(Q), share.n_threads)
+        found = in_threads(measure, parts, share.n_threads)
+        sqdist, ids = (np.concatenate(arrays) for arrays in zip(*found))
         if ceiling is None:
             return sqdist, ids, True
         # No row outside the candidates has a score above the lowest ceiling.

@@ -97,13 +97,11 @@ class FastEngine(CertifiedEngine):
 
         n_samples = len(self.X_)
         parts = equal_parts(n_samples, share.n_threads, max(2 * TILE, 8 * k), TILE)
-        found = {}
 
         def scan(part):
-            found[part.start] = self._scan(rows, prepared, k, share.n_bytes, part)
+            return self._scan(rows, prepared, k, share.n_bytes, part)
 
-        in_threads(scan, parts, share.n_threads, torch=torch)
-        reservoir = join([found[part.start] for part in parts])
+        reservoir = join(in_threads(scan, parts, share.n_threads, torch=torch))
         best = prune(
             reservoir, rows.reach(prepared), rows.unit, rows.rank(k, n_samples)
         )
@@ -164,19 +162,14 @@ class FastEngine(CertifiedEngine):
         """Nearest of those kept, and how many distances were measured."""
         from ._fast_rank import rank
 
-        n_queries = len(prepared.ratio)
-        sqdist = np.empty((n_queries, k))
-        ids = np.empty((n_queries, k), dtype=np.intp)
-        measured = {}
-
         def choose(part):
             some = (array[part] for array in queries)
             kept = tuple(array[part] for array in reservoir)
-            found = rank(self.X_, rows, k, *some, prepared.part(part), kept)
-            sqdist[part], ids[part], measured[part.start] = found
+            return rank(self.X_, rows, k, *some, prepared.part(part), kept)
 
-        in_threads(choose, equal_parts(n_queries, n_threads), n_threads)
-        return sqdist, ids, sum(measured.values())
+        parts = equal_parts(len(prepared.ratio), n_threads)
+        sqdist, ids, measured = zip(*in_threads(choose, parts, n_threads))
+        return np.concatenate(sqdist), np.concatenate(ids), sum(measured)
 
 
 def import_numba():

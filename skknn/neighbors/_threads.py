@@ -43,26 +43,28 @@ def run_blocks(function, blocks, n_jobs, *, torch=None):
 
 
 def in_threads(function, parts, n_threads, *, torch=None):
-    """Call ``function`` with each part, inside a call of :func:`run_blocks`.
+    """What ``function`` returns for each part, in order.
+
+    Unlike :func:`run_blocks` this does not limit the threads of matrix products.
 
     Parameters
     ----------
     function : callable
-        Writes its result itself; parts must not overlap.
     parts : list
     n_threads : int
     torch : module, optional
-        As given to :func:`run_blocks`.
+        As in :func:`run_blocks`, which must have been given it too.
+
+    Returns
+    -------
+    list
     """
     n_threads = min(n_threads, len(parts))
     if n_threads == 1:
-        for part in parts:
-            function(part)
-        return
+        return [function(part) for part in parts]
     limit = None if torch is None else lambda: torch.set_num_threads(1)
     with ThreadPoolExecutor(n_threads, initializer=limit) as pool:
-        for _ in pool.map(function, parts):
-            pass
+        return list(pool.map(function, parts))
 
 
 @cache

@@ -77,7 +77,6 @@ class TorchEngine(CertifiedEngine):
         n_candidates = min(n_samples, k + max(_SLACK, k))
         low, factor, error = rows.queries(queries, norms)
         parts = self._base_parts(low.element_size() * len(low), n_candidates, share)
-        found = {}
 
         def search(part):
             products = rows.products(low, part)
@@ -85,10 +84,9 @@ class TorchEngine(CertifiedEngine):
                 hit = np.flatnonzero((exclude >= part.start) & (exclude < part.stop))
                 products[hit, exclude[hit] - part.start] = -math.inf
             best, columns = _top(products, n_candidates)
-            found[part.start] = best, columns + part.start
+            return best, columns + part.start
 
-        in_threads(search, parts, share.n_threads, torch=torch)
-        found = [found[part.start] for part in parts]
+        found = in_threads(search, parts, share.n_threads, torch=torch)
         values, ids = (torch.cat(tensors, dim=1) for tensors in zip(*found))
         if values.shape[1] > n_candidates:
             columns = _largest(values, n_candidates)
