@@ -114,8 +114,8 @@ def speed(args):
 
 def cache(args, n=100_000):
     """Read 100,000 stored rows back through ``transform``."""
-    from skknn.features._row_cache import RowCache
-    from skknn.inputs import as_images
+    from skknn.extraction._row_cache import RowCache
+    from skknn.modalities import as_images
 
     rng = np.random.default_rng(0)
     X = rng.integers(0, 256, (n, 8, 8), dtype=np.uint8)

@@ -8,16 +8,16 @@ import PIL
 import timm
 import torch
 
-from .._device import resolve_device
+from ..utils._device import resolve_device
+from ..utils._out_of_memory import is_out_of_memory
+from ..utils._threads import single_threaded_torch
 from ._digest import module_digest
 from ._layers import LayerTap, resolve_layer
 from ._load import load_backbone
-from ._memory import is_out_of_memory
 from ._pooling import has_class_token, pool, to_feature_map
 from ._precision import resolve_precision
 from ._preprocess import Preprocess, data_config
 from ._quick import quick_copy
-from ._threads import one_thread, one_thread_each
 
 # Raised whenever the same image and settings would give other numbers.
 _FEATURES_VERSION = 1
@@ -120,7 +120,7 @@ class Extractor:
             return self.module, torch.float32
         dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
         x = self.normalize(self._noise()[None])
-        with one_thread():
+        with single_threaded_torch():
             copy = quick_copy(self.module, self._run_once, x, dtype, keep=(layer,))
         return copy, torch.float32 if copy is self.module else dtype
 
@@ -187,7 +187,7 @@ class Extractor:
             To be called once in every thread that will call :meth:`work`.
         """
         with self._run_lock, ExitStack() as stack:
-            start_thread = stack.enter_context(one_thread_each(self.heavy_work))
+            start_thread = stack.enter_context(single_threaded_torch(self.heavy_work))
             self._run = stack
             try:
                 yield start_thread
@@ -281,7 +281,7 @@ class Extractor:
         bf16 = self.precision == "bf16"
         self._fast_dtype = torch.bfloat16 if bf16 else torch.float32
         x = self.normalize(self._noise()[None])
-        with one_thread():
+        with single_threaded_torch():
             try:
                 with torch.inference_mode():
                     self._run_once(self.module, x)
@@ -322,7 +322,7 @@ def build_extractor(
 ):
     """Load a backbone and wrap it; see :func:`load_backbone`."""
     # Hundreds of small copies wait for each other when they are spread over threads.
-    with one_thread():
+    with single_threaded_torch():
         module = load_backbone(
             backbone,
             weights=weights,

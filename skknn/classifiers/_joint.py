@@ -8,7 +8,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._params import HasMethods, Interval, ParamsMixin, fit_context
+from ..utils._parameters import ParamsMixin
+from ..utils._sklearn import HasMethods, Interval, fit_context
 from ._guide import GuideMixin
 from ._mixture import mix_proba
 from ._validation import (

@@ -7,9 +7,10 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from .._params import ParamsMixin, fit_context
 from ..neighbors import NeighborIndex, soft_votes, true_class_votes
 from ..neighbors._index import APPROXIMATE
+from ..utils._parameters import ParamsMixin
+from ..utils._sklearn import fit_context
 from ._validation import (
     KNN_ALIASES,
     KNN_CONSTRAINTS,

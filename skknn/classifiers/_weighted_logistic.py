@@ -7,7 +7,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import check_is_fitted
 
-from .._params import Interval, ParamsMixin, fit_context
+from ..utils._parameters import ParamsMixin
+from ..utils._sklearn import Interval, fit_context
 from ._guide import GuideMixin
 from ._validation import (
     GUIDE_CONSTRAINTS,

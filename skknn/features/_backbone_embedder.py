@@ -7,10 +7,10 @@ from contextlib import ExitStack
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.validation import check_is_fitted
 
-from .._params import Interval, StrOptions, fit_context
+from ..extraction._loop import extract_rows
+from ..extraction._row_cache import RowCache
+from ..utils._sklearn import Interval, StrOptions, fit_context
 from ._image_transformer import ImageTransformer
-from ._row_cache import RowCache
-from ._run import extract_rows
 
 
 class BackboneEmbedder(

@@ -3,8 +3,8 @@
 import time
 from contextlib import ExitStack
 
+from ..extraction._loop import extract_rows
 from . import _fungi_state as state
-from ._run import extract_rows
 
 
 def extract(fungi, images, n_threads, progress):

@@ -9,10 +9,10 @@ from functools import partial
 
 import numpy as np
 
+from ..extraction._block_cache import BlockCache
+from ..extraction._loop import extract_rows
+from ..extraction._row_cache import RowCache
 from ..gradients._heads import draw_head, generator
-from ._block_cache import BlockCache
-from ._row_cache import RowCache
-from ._run import extract_rows
 
 EMBEDDING = "embedding"
 
@@ -150,7 +150,7 @@ class _Chosen:
 
 def _build(fungi, banks):
     from ..gradients._blocks import BlockExtractor
-    from ..gradients._views import Frame
+    from ..gradients.views._images import Frame
 
     extractor = fungi.backbone_
     size = fungi.view_size

@@ -9,8 +9,8 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from .._params import Interval, StrOptions, fit_context
-from ..gradients._objective import Objective, resolve_objectives
+from ..gradients.objectives import Objective, resolve_objectives
+from ..utils._sklearn import Interval, StrOptions, fit_context
 from . import _fungi_state as state
 from ._fungi_extract import extract
 from ._fungi_pca import fit_pca

@@ -9,8 +9,8 @@ from sklearn.base import TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
-from .._device import resolve_device
-from .._params import ParamsMixin
+from ..utils._device import resolve_device
+from ..utils._parameters import ParamsMixin
 
 
 class ImageTransformer(ParamsMixin, TransformerMixin):
@@ -120,7 +120,7 @@ class ImageTransformer(ParamsMixin, TransformerMixin):
         self._live = self._load_backbone()
 
     def _fit_input(self, X):
-        from ..inputs import (
+        from ..modalities import (
             as_images,
             is_rows,
             resolve_image_shape,
@@ -135,7 +135,7 @@ class ImageTransformer(ParamsMixin, TransformerMixin):
             as_images(X)
 
     def _images(self, X):
-        from ..inputs import RowImages, as_images, is_rows
+        from ..modalities import RowImages, as_images, is_rows
 
         if not is_rows(X):
             return as_images(X)
@@ -154,7 +154,7 @@ class ImageTransformer(ParamsMixin, TransformerMixin):
         rows and failures of a part, also in another process. Sets ``failed_`` when
         ``on_error="nan"``.
         """
-        from ._shards import extract_in_processes, n_processes
+        from ..extraction._processes import extract_in_processes, n_processes
 
         n_jobs = n_processes()
         with self._progress(len(images), what) as progress:

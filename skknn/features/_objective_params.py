@@ -1,6 +1,6 @@
 """Parameters of objectives as parameters of the transformer that holds them."""
 
-from ..gradients._objective import resolve_objectives
+from ..gradients.objectives import resolve_objectives
 
 
 class ObjectiveParams:

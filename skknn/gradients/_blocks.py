@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from ..backbones._threads import one_thread_each
+from ..utils._threads import single_threaded_torch
 from ._engine import GradientEngine, Task
 from ._heads import generator
 from ._projection import SignProjection
@@ -104,7 +104,7 @@ class BlockExtractor:
         callable
             To be called once in every thread that will call :meth:`work`.
         """
-        with self.engine.open(), one_thread_each(self.heavy_work) as start_thread:
+        with self.engine.open(), single_threaded_torch(self.heavy_work) as start_thread:
             yield start_thread
 
     def work(self, image, names=None):

@@ -4,9 +4,9 @@ import numpy as np
 import torch
 
 from ._forward import make_forward
+from ._hooks import graph_bytes
 from ._layer import gradient_size, input_rows, output_rows
 from ._network import Network
-from ._tap import graph_bytes
 
 # Autograd graphs of one image's views that may wait for its loss; above this the
 # forward is repeated for the backward pass.

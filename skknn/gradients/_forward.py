@@ -5,7 +5,7 @@ from timm.models import vision_transformer as vit
 from torch import nn
 from torch.nn import functional as F
 
-from ._tap import InputTap, LayerTap
+from ._hooks import InputTap, LayerTap
 
 _TOLERANCE = {"float32": 1e-4, "bf16": 5e-2}
 

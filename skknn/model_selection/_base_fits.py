@@ -15,7 +15,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from ..classifiers._base_fit import convergence_failures, fit_weighted
 from ..classifiers._mixture import mix_proba, mixable
-from ..neighbors._threads import run_blocks
+from ..utils._threads import run_blocks
 from ._newton import LogisticPath
 
 # Probabilities of the bases kept for weights that come back.

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from joblib import Parallel, delayed
 
-from .._params import insert_error_scores, report_fit_failures
+from ..utils._sklearn import insert_error_scores, report_fit_failures
 from ._lambda_path import settle_paths
 from ._split import evaluate_split
 

@@ -9,7 +9,7 @@ the scorer, once they have been found equal to it.
 import numpy as np
 from sklearn.metrics import accuracy_score, get_scorer
 
-from .._params import score as run_scorer
+from ..utils._sklearn import score as run_scorer
 
 KINDS = ("accuracy", "neg_log_loss")
 

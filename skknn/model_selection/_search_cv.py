@@ -12,15 +12,15 @@ from sklearn.model_selection import ParameterGrid, check_cv
 from sklearn.utils import column_or_1d, get_tags, indexable
 from sklearn.utils.multiclass import check_classification_targets
 
-from .._params import (
+from ..classifiers import SoftKNNClassifier
+from ..classifiers._validation import validate_rows
+from ..utils._sklearn import (
     BaseSearchCV,
     HasMethods,
     StrOptions,
     check_method_params,
     fit_context,
 )
-from ..classifiers import SoftKNNClassifier
-from ..classifiers._validation import validate_rows
 from ._candidates import make_candidates, role, split_pipeline
 from ._run import GridRun
 from ._scoring import KINDS, scorer_kinds

@@ -8,8 +8,8 @@ from traceback import format_exc
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from .._params import check_method_params, safe_split
 from ..classifiers import SoftKNNClassifier
+from ..utils._sklearn import check_method_params, safe_split
 from ._lambda_path import LambdaPath
 from ._scoring import RowScores
 from ._sweeps import groups, sweep_guided, sweep_votes

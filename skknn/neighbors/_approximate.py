@@ -4,10 +4,10 @@ import warnings
 
 import numpy as np
 
+from ..utils._threads import n_threads
 from ._brute import BruteEngine
 from ._exact import canonical_order, direct_sqdist
 from ._faiss import faiss_settings, import_faiss
-from ._threads import n_threads
 
 #: Share of the true neighbours that a search is tuned to find.
 TARGET_RECALL = 0.99

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from .._device import resolve_device
+from ..utils._device import resolve_device
 from ._brute import BruteEngine
 
 # Numbers in the base from which another engine than numpy's can pay.
@@ -100,9 +100,9 @@ def choose(size, device):
 @cache
 def _faiss_pays():
     """Whether faiss's own matrix product is fast enough here; takes about 50 ms."""
+    from ..utils._threads import run_blocks
     from ._faiss import faiss_settings
     from ._products import product_seconds
-    from ._threads import run_blocks
 
     rng = np.random.default_rng(0)
     queries = rng.standard_normal((256, 384), dtype=np.float32)

@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from ..utils._threads import in_threads
 from ._bounds import product_error
 from ._certified import CertifiedEngine
 from ._exact import top_columns
 from ._products import tile_products
-from ._threads import in_threads
 
 
 class BruteEngine(CertifiedEngine):

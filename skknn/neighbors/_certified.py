@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..utils._threads import in_threads, n_threads, run_blocks
 from ._bounds import float64_error
 from ._complete import COMPLETE_ROWS, complete
 from ._exact import canonical_order, direct_sqdist, pair_sqdist
-from ._threads import in_threads, n_threads, run_blocks
 
 # Bytes of float64 rows handled at a time.
 _BLOCK_BYTES = 1 << 23

@@ -2,12 +2,12 @@
 
 import numpy as np
 
+from ..utils._threads import in_threads
 from ._bounds import float64_error
 from ._certified import CertifiedEngine, equal_parts
 from ._fast_levels import Levels
 from ._fast_projected import ProjectedRows
 from ._fast_rows import TILE
-from ._threads import in_threads
 
 # Queries that try a level that was not tried yet.
 _PILOT = 128

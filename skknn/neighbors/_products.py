@@ -49,7 +49,7 @@ def product_seconds():
     """
     import torch
 
-    from ._threads import run_blocks
+    from ..utils._threads import run_blocks
 
     rng = np.random.default_rng(0)
     # Small whole numbers: every precision holds them, and float32 their products.

@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 
-from .._device import resolve_device
+from ..utils._device import resolve_device
+from ..utils._threads import in_threads
 from ._certified import CertifiedEngine
 from ._filter_rows import FilterRows
 from ._products import product_seconds
-from ._threads import in_threads
 
 # bfloat16 must be this much faster than float32 to be worth its larger error.
 _WORTH = 0.7

@@ -3,7 +3,7 @@
 import math
 import numbers
 
-from .._params import Interval
+from ...utils._sklearn import Interval
 from ._objective import Objective
 
 

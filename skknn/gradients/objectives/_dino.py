@@ -2,9 +2,9 @@
 
 import numbers
 
-from .._params import Interval
+from ...utils._sklearn import Interval
+from ..views._images import draw_boxes
 from ._objective import Objective, check_scale
-from ._views import draw_boxes
 
 
 class DINOObjective(Objective):

@@ -1,8 +1,7 @@
 """Recognise that a device is out of memory."""
 
 import gc
-
-import torch
+import sys
 
 _MESSAGES = (
     "out of memory",
@@ -14,7 +13,9 @@ _MESSAGES = (
 
 def is_out_of_memory(error):
     """Tell whether an exception means that memory ran out, on any device."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+    torch = sys.modules.get("torch")
+    kinds = (MemoryError,) if torch is None else (MemoryError, torch.OutOfMemoryError)
+    if isinstance(error, kinds):
         return True
     if not isinstance(error, RuntimeError):
         return False
@@ -25,5 +26,6 @@ def is_out_of_memory(error):
 def release_memory():
     """Give back what can be given back before trying again."""
     gc.collect()
-    if torch.cuda.is_available():
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 from scipy import sparse
 
-from skknn.inputs import (
+from skknn.modalities import (
     RowImages,
     as_images,
     is_rows,

@@ -14,7 +14,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from skknn import BackboneEmbedder, DINOObjective, FungiTransformer, SimCLRObjective
 
-BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 CLASSES = ("ash", "birch", "cedar")
 TINY = ["test_vit", "--weights", "random", "--image-size", "32", "--n-jobs", "1"]
 

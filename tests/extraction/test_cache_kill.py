@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from skknn import BackboneEmbedder
-from skknn.features._row_cache import RowCache
+from skknn.extraction._row_cache import RowCache
 
 N_IMAGES, BATCH, N_KILLS = 2000, 32, 20
 IMAGES = np.random.default_rng(0).integers(0, 256, (N_IMAGES, 6, 6, 3), dtype=np.uint8)
@@ -50,7 +50,14 @@ def start():
     """Start a run in a new process that has the libraries loaded already."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
-        ["torch", "timm", "skknn.backbones", "skknn.features", "skknn.inputs"]
+        [
+            "torch",
+            "timm",
+            "skknn.backbones",
+            "skknn.features",
+            "skknn.modalities",
+            "skknn.extraction",
+        ]
     )
 
     def start(*args):

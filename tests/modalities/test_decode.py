@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from skknn.inputs import BadImageError, as_images
+from skknn.modalities import BadImageError, as_images
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (13, 17, 3), dtype=np.uint8)

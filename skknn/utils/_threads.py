@@ -38,7 +38,7 @@ def run_blocks(function, blocks, n_jobs, *, torch=None):
     if len(blocks) == 1 and n_jobs is None:
         function(blocks[0])
         return
-    with _BLAS.single(), _torch_single(torch):
+    with _BLAS.single(), single_threaded_torch(torch is not None):
         in_threads(function, blocks, n_threads(n_jobs), torch=torch)
 
 
@@ -116,14 +116,32 @@ _TORCH = _SharedLimit(_torch_threads, lambda before: None)
 
 
 @contextmanager
-def _torch_single(torch):
-    """torch's limit belongs to a thread, but new threads start from the last one."""
-    if torch is None:
-        yield
+def single_threaded_torch(active=True):
+    """Let torch compute on one thread, here and in other threads of ours.
+
+    Several images side by side, each on one core, need no waiting for each other inside
+    a layer; hundreds of small operations wait for each other when they are spread over
+    threads. torch keeps its number of threads by thread, but hands the last value set
+    to threads that are new, so the value found is set back at the end.
+
+    Parameters
+    ----------
+    active : bool
+        False changes nothing.
+
+    Yields
+    ------
+    callable
+        To be called once in every thread that is to compute alone.
+    """
+    if not active:
+        yield lambda: None
         return
+    import torch
+
     with _TORCH.single() as before:
         torch.set_num_threads(1)
         try:
-            yield
+            yield lambda: torch.set_num_threads(1)
         finally:
             torch.set_num_threads(before)

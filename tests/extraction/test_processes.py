@@ -6,9 +6,9 @@ import pytest
 from PIL import Image
 
 from skknn import BackboneEmbedder
-from skknn.features._row_cache import RowCache
-from skknn.features._shards import n_processes
-from skknn.inputs import BadImageError
+from skknn.extraction._processes import n_processes
+from skknn.extraction._row_cache import RowCache
+from skknn.modalities import BadImageError
 
 ARRAYS = np.random.default_rng(0).integers(0, 256, (30, 16, 16, 3), dtype=np.uint8)
 

@@ -1,50 +1,6 @@
-"""Parameter constraints and aliases: the only private scikit-learn imports.
+"""Aliases of parameters, and errors that end with a remedy."""
 
-Everything that touches scikit-learn's underscored modules is here, so that a
-change there is mended in one file.
-"""
-
-from sklearn.base import _fit_context
-from sklearn.model_selection._search import BaseSearchCV
-from sklearn.model_selection._validation import (
-    _insert_error_scores,
-    _score,
-    _warn_or_raise_about_fit_failures,
-)
-from sklearn.utils._param_validation import (
-    HasMethods,
-    Hidden,
-    Interval,
-    InvalidParameterError,
-    Options,
-    StrOptions,
-)
-from sklearn.utils.metaestimators import _safe_split
-from sklearn.utils.validation import _check_method_params
-
-__all__ = [
-    "BaseSearchCV",
-    "HasMethods",
-    "Hidden",
-    "Interval",
-    "InvalidParameterError",
-    "Options",
-    "ParamsMixin",
-    "StrOptions",
-    "check_method_params",
-    "fit_context",
-    "insert_error_scores",
-    "report_fit_failures",
-    "safe_split",
-    "score",
-]
-
-check_method_params = _check_method_params
-fit_context = _fit_context
-insert_error_scores = _insert_error_scores
-report_fit_failures = _warn_or_raise_about_fit_failures
-safe_split = _safe_split
-score = _score
+from ._sklearn import InvalidParameterError
 
 
 class ParamsMixin:

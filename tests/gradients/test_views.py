@@ -7,7 +7,7 @@ from PIL import Image
 
 from skknn import DINOObjective, SimCLRObjective
 from skknn.gradients._heads import generator
-from skknn.gradients._views import Frame, cut_windows, draw_boxes, window_side
+from skknn.gradients.views._images import Frame, cut_windows, draw_boxes, window_side
 
 
 def test_boxes_have_the_area_and_aspect_asked_for():

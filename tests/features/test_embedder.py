@@ -16,7 +16,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 
 from skknn import BackboneEmbedder
-from skknn.inputs import BadImageError
+from skknn.modalities import BadImageError
 
 RNG = np.random.default_rng(0)
 ARRAYS = RNG.integers(0, 256, (7, 24, 30, 3), dtype=np.uint8)

@@ -3,9 +3,9 @@
 import math
 import numbers
 
-from .._params import Interval
+from ...utils._sklearn import Interval
+from ..views._images import cut_windows, window_side
 from ._objective import Objective
-from ._views import cut_windows, window_side
 
 
 class SimCLRObjective(Objective):

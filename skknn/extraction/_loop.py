@@ -170,7 +170,7 @@ class _Loop:
 
     def _collect(self):
         """Finish the oldest images under way: compute, store and deliver them."""
-        from ..inputs import BadImageError
+        from ..modalities import BadImageError
 
         group = [
             self.pending.popleft() for _ in range(min(self.group, len(self.pending)))
@@ -192,7 +192,7 @@ class _Loop:
             self._deliver(self._rows_of(row, key), value)
 
     def _result(self, row, key, source, future):
-        from ..backbones import is_out_of_memory, release_memory
+        from ..utils._out_of_memory import is_out_of_memory, release_memory
 
         for attempt in range(_ATTEMPTS + 1):
             try:
@@ -208,7 +208,7 @@ class _Loop:
             future = self.workers.submit(self._work, row, key, source)
 
     def _compute(self, prepared):
-        from ..backbones import is_out_of_memory, release_memory
+        from ..utils._out_of_memory import is_out_of_memory, release_memory
 
         parts, start = [], 0
         while start < len(prepared):

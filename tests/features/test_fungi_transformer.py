@@ -1,6 +1,7 @@
 """FungiTransformer: invariances, reproducibility, blocks, PCA, state, errors."""
 
 import copy
+import os
 import pickle
 import re
 import subprocess
@@ -93,8 +94,8 @@ def test_processes_of_joblib_change_nothing(fitted, rows, X):
 
 
 SCRIPT = """
-import sys
-sys.path.insert(0, sys.argv[1])
+import os, sys
+sys.path[:0] = sys.argv[1].split(os.pathsep)
 import numpy as np
 from fungi_references import noise_images
 from test_fungi_transformer import tiny
@@ -105,7 +106,7 @@ np.save(sys.argv[2], tiny().fit_transform(noise_images(9)))
 def test_same_seed_gives_the_same_features_in_another_process(tmp_path, rows):
     from pathlib import Path
 
-    here = str(Path(__file__).parent)
+    here = os.pathsep.join([str(Path(__file__).parents[1]), str(Path(__file__).parent)])
     out = tmp_path / "rows.npy"
     subprocess.run([sys.executable, "-c", SCRIPT, here, out], check=True)
     np.testing.assert_allclose(np.load(out), rows, atol=1e-6)
@@ -485,7 +486,7 @@ def test_a_cache_without_seed_is_useless_and_says_so(tmp_path, X):
 
 KILLED = """
 import os, signal, sys
-sys.path.insert(0, sys.argv[1])
+sys.path[:0] = sys.argv[1].split(os.pathsep)
 from skknn.gradients import _engine
 from fungi_references import noise_images
 from test_fungi_transformer import tiny
@@ -503,7 +504,7 @@ tiny(memory=sys.argv[2]).fit_transform(noise_images(60))
 def test_a_killed_run_resumes(tmp_path, monkeypatch):
     from pathlib import Path
 
-    here = str(Path(__file__).parent)
+    here = os.pathsep.join([str(Path(__file__).parents[1]), str(Path(__file__).parent)])
     done = subprocess.run([sys.executable, "-c", KILLED, here, tmp_path, "135"])
     assert done.returncode == -9
     calls = count_forwards(monkeypatch)

@@ -133,7 +133,7 @@ def test_unknown_parameter_names_are_listed():
 
 
 def test_device_is_checked_where_it_is_used():
-    from skknn._device import resolve_device
+    from skknn.utils._device import resolve_device
 
     with pytest.raises(ValueError, match="device='gpu7' is not a torch device"):
         resolve_device("gpu7")

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from skknn import BackboneEmbedder
-from skknn.features._run import extract_rows
-from skknn.inputs import as_images
+from skknn.extraction._loop import extract_rows
+from skknn.modalities import as_images
 
 ARRAYS = np.random.default_rng(0).integers(0, 256, (21, 20, 20, 3), dtype=np.uint8)
 

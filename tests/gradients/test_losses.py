@@ -11,7 +11,7 @@ from skknn import DINOObjective, KLObjective, SimCLRObjective
 from skknn.gradients import Objective
 from skknn.gradients._engine import Task
 from skknn.gradients._heads import draw_head, generator
-from skknn.gradients._objective import resolve_objectives
+from skknn.gradients.objectives import resolve_objectives
 
 
 def latents(*shape, seed=0):

@@ -1,0 +1,1 @@
+"""Items to rows of features: the loop, threads, processes, the row cache."""

@@ -1,0 +1,52 @@
+"""The names that objectives go by."""
+
+from sklearn.base import clone
+
+from ._dino import DINOObjective
+from ._kl import KLObjective
+from ._objective import Objective
+from ._simclr import SimCLRObjective
+
+_KNOWN = {cls.name: cls for cls in (KLObjective, DINOObjective, SimCLRObjective)}
+
+
+def resolve_objectives(objectives):
+    """Return a dict unique name -> validated copy of each objective.
+
+    Parameters
+    ----------
+    objectives : str, Objective, or sequence of them
+
+    Raises
+    ------
+    ValueError, TypeError
+        For names that are not known and for anything that is no objective.
+    """
+    if isinstance(objectives, (str, Objective)):
+        objectives = (objectives,)
+    resolved = {}
+    for item in objectives:
+        if isinstance(item, str):
+            if item not in _KNOWN:
+                raise ValueError(
+                    f"objectives={objectives!r}: {item!r} is not known. Allowed are "
+                    f"{', '.join(map(repr, _KNOWN))} and Objective instances such as "
+                    "KLObjective(temperature=10)."
+                )
+            objective = _KNOWN[item]()
+        elif isinstance(item, Objective):
+            objective = clone(item)
+        else:
+            raise TypeError(
+                f"objectives={objectives!r}: {item!r} is neither a name nor an "
+                "Objective instance. Pass e.g. ('kl', DINOObjective(n_local=4)); "
+                "classes must be instantiated."
+            )
+        if objective._parameter_constraints is not None:
+            objective._validate_params()
+        count, name = 1, objective.name
+        while name in resolved:
+            count += 1
+            name = f"{objective.name}_{count}"
+        resolved[name] = objective
+    return resolved

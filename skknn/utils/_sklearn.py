@@ -1,0 +1,40 @@
+"""The only imports of scikit-learn's private names.
+
+A change there is mended in this file.
+"""
+
+from sklearn.base import _fit_context as fit_context
+from sklearn.model_selection._search import BaseSearchCV
+from sklearn.model_selection._validation import (
+    _insert_error_scores as insert_error_scores,
+)
+from sklearn.model_selection._validation import _score as score
+from sklearn.model_selection._validation import (
+    _warn_or_raise_about_fit_failures as report_fit_failures,
+)
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Hidden,
+    Interval,
+    InvalidParameterError,
+    Options,
+    StrOptions,
+)
+from sklearn.utils.metaestimators import _safe_split as safe_split
+from sklearn.utils.validation import _check_method_params as check_method_params
+
+__all__ = [
+    "BaseSearchCV",
+    "HasMethods",
+    "Hidden",
+    "Interval",
+    "InvalidParameterError",
+    "Options",
+    "StrOptions",
+    "check_method_params",
+    "fit_context",
+    "insert_error_scores",
+    "report_fit_failures",
+    "safe_split",
+    "score",
+]
