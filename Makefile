@@ -7,14 +7,15 @@ BIN := $(VENV)/bin
 test doctest: export OMP_NUM_THREADS ?= 1
 test doctest: export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help venv demo test lint doctest docs clean
+.PHONY: help venv demo test lint doctest docs gpu clean
 
 help:
 	@echo "make demo   install into $(VENV) and run the quick start on real images"
 	@echo "make test   install into $(VENV) and run all tests"
-	@echo "make lint   check code style"
+	@echo "make lint   check code style and types"
 	@echo "make doctest run the examples in docstrings, README and docs"
 	@echo "make docs   build the site into docs/_build/html"
+	@echo "make gpu    CUDA tests and benchmarks with PYTHON and its packages as they are"
 
 venv: $(BIN)/python
 
@@ -30,9 +31,10 @@ test: venv
 	$(BIN)/python -m pytest -n auto $(ARGS)
 
 lint: venv
-	$(BIN)/pip install --quiet "ruff>=0.8"
+	$(BIN)/pip install --quiet --editable ".[lint]"
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 doctest: venv
 	$(BIN)/pip install --quiet --editable ".[tests]"
@@ -43,5 +45,9 @@ docs: venv
 	$(BIN)/pip install --quiet --editable ".[docs]"
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
+# No environment of its own: a machine with a GPU has its torch already.
+gpu:
+	$(PYTHON) benchmarks/gpu.py $(ARGS)
+
 clean:
-	rm -rf build dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis

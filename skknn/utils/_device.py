@@ -1,7 +1,15 @@
 """The one place that chooses the torch device."""
 
+from __future__ import annotations
 
-def resolve_device(device=None):
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+
+def resolve_device(device: str | torch.device | None = None) -> torch.device:
     """Return the ``torch.device`` to compute on.
 
     Parameters
@@ -33,13 +41,13 @@ def resolve_device(device=None):
             f"device={device!r} is not a torch device ({error}). Use None, 'cpu', "
             "'cuda', 'cuda:0' or 'mps'."
         ) from error
-    available = {
+    checks: dict[str, Callable[[], bool]] = {
         "cpu": lambda: True,
         "cuda": lambda: (resolved.index or 0) < torch.cuda.device_count(),
         "mps": torch.backends.mps.is_available,
         "meta": lambda: False,
-    }.get(resolved.type, lambda: True)
-    if not available():
+    }
+    if not checks.get(resolved.type, lambda: True)():
         raise ValueError(
             f"device={device!r} is not available here: torch sees "
             f"{torch.cuda.device_count()} CUDA devices. Use device=None to take the "

@@ -11,11 +11,12 @@ _MESSAGES = (
 )
 
 
-def is_out_of_memory(error):
+def is_out_of_memory(error: BaseException) -> bool:
     """Tell whether an exception means that memory ran out, on any device."""
     torch = sys.modules.get("torch")
-    kinds = (MemoryError,) if torch is None else (MemoryError, torch.OutOfMemoryError)
-    if isinstance(error, kinds):
+    if isinstance(error, MemoryError):
+        return True
+    if torch is not None and isinstance(error, torch.OutOfMemoryError):
         return True
     if not isinstance(error, RuntimeError):
         return False
@@ -23,7 +24,7 @@ def is_out_of_memory(error):
     return any(text in message for text in _MESSAGES)
 
 
-def release_memory():
+def release_memory() -> None:
     """Give back what can be given back before trying again."""
     gc.collect()
     torch = sys.modules.get("torch")

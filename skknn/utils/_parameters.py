@@ -1,5 +1,8 @@
 """Aliases of parameters, and errors that end with a remedy."""
 
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
 from ._sklearn import InvalidParameterError
 
 
@@ -17,10 +20,10 @@ class ParamsMixin:
         parameter is outside its constraints.
     """
 
-    _param_aliases = {}
-    _param_remedies = {}
+    _param_aliases: ClassVar[Mapping[str, str]] = {}
+    _param_remedies: ClassVar[Mapping[str, str]] = {}
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set parameters, under their own names or an alias.
 
         Parameters
@@ -39,7 +42,8 @@ class ParamsMixin:
         ValueError
             If a parameter is unknown, or is given under two of its names.
         """
-        canonical, given_as = {}, {}
+        canonical: dict[str, Any] = {}
+        given_as: dict[str, str] = {}
         for name, value in params.items():
             head, sep, tail = name.partition("__")
             key = self._param_aliases.get(head, head) + sep + tail
@@ -49,11 +53,12 @@ class ParamsMixin:
                     f"{given_as[key]!r} and as {name!r}. Keep one of them."
                 )
             canonical[key], given_as[key] = value, name
-        return super().set_params(**canonical)
+        # A mixin of BaseEstimator's subclasses, which has this method.
+        return super().set_params(**canonical)  # type: ignore[misc]
 
-    def _validate_params(self):
+    def _validate_params(self) -> None:
         try:
-            super()._validate_params()
+            super()._validate_params()  # type: ignore[misc]
         except InvalidParameterError as error:
             message = str(error)
             for name, remedy in self._param_remedies.items():
