@@ -64,6 +64,7 @@ html_sidebars = {
         "evidence",
         "faq",
         "reproducing",
+        "how_it_is_built",
         "whats_new",
     )  # fmt: skip
 }
