@@ -33,12 +33,21 @@ class Frame:
         return torch.from_numpy(np.array(image)).permute(2, 0, 1)
 
     def resize(self, pixels, size):
-        """Resize a uint8 tensor (..., 3, h, w), with antialiasing, to uint8."""
+        """Resize a uint8 tensor (..., 3, h, w), with antialiasing, to uint8.
+
+        The same bytes on every device.
+        """
         import torch
         from torch.nn.functional import interpolate
 
         if tuple(pixels.shape[-2:]) == tuple(size):
             return pixels
+        if pixels.device.type == "cuda":
+            from ._integer_resize import resize
+
+            return resize(pixels, tuple(size), self.mode)
+        if pixels.device.type != "cpu":
+            return self.resize(pixels.cpu(), size).to(pixels.device)
         flat = pixels.flatten(0, -4).contiguous(memory_format=torch.channels_last)
         flat = interpolate(flat, size=tuple(size), mode=self.mode, antialias=True)
         return flat.unflatten(0, pixels.shape[:-3])
