@@ -26,8 +26,8 @@ class SignProjection:
         m and d.
     seed : int
     tile : int, optional
-        Columns unpacked at once on a CPU, rounded up to whole bytes; changes nothing but
-        speed.
+        Columns unpacked at once on a CPU, rounded up to whole bytes; changes nothing
+        but speed.
     """
 
     def __init__(
