@@ -25,13 +25,13 @@ def say(**line):
     print(json.dumps(values), flush=True)
 
 
-def milliseconds(function, repeats=3):
+def milliseconds(function, *args, repeats=3):
     """Median time of a call after one to warm up."""
     times = []
     for _ in range(repeats + 1):
         torch.cuda.synchronize()
         start = time.perf_counter()
-        function()
+        function(*args)
         torch.cuda.synchronize()
         times.append(1e3 * (time.perf_counter() - start))
     return float(np.median(times[1:]))
@@ -46,7 +46,7 @@ def forward_ms(model, device, batch=256):
     for order in (torch.contiguous_format, torch.channels_last):
         module, x = module.to(memory_format=order), x.contiguous(memory_format=order)
         with torch.inference_mode():
-            found.append(milliseconds(lambda x=x: module(x), 7) / batch)
+            found.append(milliseconds(module, x, repeats=7) / batch)
     return min(found)
 
 
@@ -61,7 +61,7 @@ def gradients(models, objectives, device):
             bound = floor * sum(VIEWS[objective] for objective in wanted)
             ready = milliseconds(side.prepared(images)) / len(images)
             torch.cuda.reset_peak_memory_stats()
-            ours = milliseconds(lambda side=side, images=images: side(images))
+            ours = milliseconds(side, images)
             ours /= len(images)
             line = {
                 "model": model,
@@ -97,7 +97,7 @@ def fungivision(model, objective, device, images, ours):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            each = milliseconds(run, 2) / n
+            each = milliseconds(run, repeats=2) / n
     except Exception as error:
         return {"fungivision_ms": None, "fungivision_error": repr(error)[:200]}
     return {"fungivision_ms": each, "fungivision_of_ours": each / ours}
@@ -117,21 +117,17 @@ def projection(device, n=64):
             for held in (True, False):
                 signs = DeviceSigns(bits, m, device, held)
                 key = "held_ms" if held else "bits_ms"
-                times[key] = milliseconds(lambda signs=signs: signs.product(rows), 7)
+                times[key] = milliseconds(signs.product, rows, repeats=7)
                 found[key] = signs.product(rows[:8])
                 del signs
-        ready = 1 - 2 * torch.from_numpy(np.unpackbits(bits, axis=1, count=m)).to(
-            device
-        ).to(torch.bfloat16)
-        half = rows.bfloat16()
-        times["ready_bf16_ms"] = milliseconds(lambda: half @ ready.T, 7)
-        exact = torch.cat(
-            [
-                rows[:8].double() @ part.double().T
-                for part in ready.split(max(1, 2**27 // m))
-            ],
-            dim=1,
+        packed = torch.from_numpy(np.unpackbits(bits, axis=1, count=m)).to(device)
+        ready = (1 - 2 * packed.to(torch.int8)).to(torch.bfloat16)
+        del packed
+        times["ready_bf16_ms"] = milliseconds(
+            torch.mm, rows.bfloat16(), ready.T, repeats=7
         )
+        parts = ready.split(max(1, 2**27 // m))
+        exact = torch.cat([rows[:8].double() @ p.double().T for p in parts], dim=1)
         wrong = {
             key.replace("_ms", "_error"): ((value - exact).abs().max() / exact.std())
             for key, value in found.items()
@@ -139,7 +135,7 @@ def projection(device, n=64):
         errors = {key: float(f"{value.item():.2e}") for key, value in wrong.items()}
         say(projection=name, rows=n, **times)
         print(json.dumps({"projection": name, **errors}), flush=True)
-        del ready, exact, found
+        del ready, parts, exact, found
         torch.cuda.empty_cache()
 
 
@@ -150,10 +146,12 @@ def windows(device, n=16):
 
     frame = Frame((224, 224))
     squares = torch.randint(0, 256, (n, 3, 224, 224), dtype=torch.uint8, device=device)
+
+    def cut():
+        frame.resize(cut_windows(squares, 7), (224, 224))
+
     with exact_float32():
-        each = milliseconds(
-            lambda: frame.resize(cut_windows(squares, 7), (224, 224)), 7
-        )
+        each = milliseconds(cut, repeats=7)
     say(windows_ms_an_image=each / n)
 
 
