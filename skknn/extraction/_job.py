@@ -21,8 +21,8 @@ class Job(Protocol):
     width : int
         Length of a row.
     batch_size : int
-        Items handed to :meth:`launch` at a time; the loop halves it when the device runs
-        out of memory.
+        Items handed to :meth:`launch` at a time; the loop halves it when the device
+        runs out of memory.
     computes_in_workers : bool
         Whether :meth:`prepare` is where the computing is done (on a CPU), so that
         :meth:`launch` costs next to nothing.
