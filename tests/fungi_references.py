@@ -55,6 +55,81 @@ def noise_images(n, seed=0, shape=(60, 50)):
     ]
 
 
+def run_serially(job, images):
+    """Rows of PIL images by a job, one call after the other."""
+    rows = []
+    with job.running() as start_thread:
+        start_thread()
+        for start in range(0, len(images), job.batch_size):
+            part = images[start : start + job.batch_size]
+            prepared = [job.prepare(image, None) for image in part]
+            rows.append(job.collect(job.launch(prepared)))
+    return np.concatenate(rows)
+
+
+class SerialFungi:
+    """Gradient features without the transformer around them: state, blocks, jobs."""
+
+    def __init__(self, backbone, params=None, image_size=None, **kwargs):
+        from skknn.backbones import build_extractor
+
+        self.settings = {
+            "objectives": ("kl", "dino", "simclr"),
+            "layer": "auto",
+            "projection_dim": None,
+            "include_embedding": True,
+            "view_size": None,
+            "seed": 0,
+        } | {k: v for k, v in kwargs.items() if k not in ("device", "precision")}
+        self.batch_size = self.settings.pop("batch_size", "auto")
+        self.backbone_ = build_extractor(
+            backbone,
+            weights=None,
+            image_size=image_size,
+            backbone_params=params,
+            device=kwargs.get("device", "cpu"),
+            precision=kwargs.get("precision", "auto"),
+        )
+
+    def fit(self, images):
+        from skknn.gradients._blocks import BlockExtractor
+        from skknn.gradients._state import draw_state
+        from skknn.gradients.objectives import resolve_objectives
+
+        objectives = resolve_objectives(self.settings["objectives"])
+        state = draw_state(self.backbone_, **self.settings | {"objectives": objectives})
+        blocks = BlockExtractor(self.backbone_, state, batch_size=self.batch_size)
+        for name, objective in objectives.items():
+            if objective.n_bank_images > 0:
+                chosen = [images[row] for row in state.bank_rows(name, len(images))]
+                latents = run_serially(blocks.latents_job(name), chosen)
+                state = state.with_bank(name, latents)
+        self.use(state, blocks)
+        return self
+
+    def use(self, state, blocks=None):
+        """Go on with another state."""
+        self.state = state
+        self.blocks = (blocks or self.blocks).with_state(state)
+        self.layer_, self.feature_slices_ = state.layer, state.slices
+        self.objectives_, self.heads_ = state.objectives, state.heads
+        self.negatives_ = state.banks
+        return self
+
+    def transform(self, images):
+        return run_serially(self.blocks.blocks_job(), images)
+
+    def gradients(self, images, name):
+        return run_serially(self.blocks.gradients_job(name), images)
+
+    def views(self, images, name):
+        parts = [np.concatenate(self.blocks.views(image, name)) for image in images]
+        return np.stack(parts)
+
+    def project(self, G):
+        return self.blocks.project(np.asarray(G, dtype=np.float32))
+
+
 def kl_loss(z, temperature):
     """KL(U || softmax(z / T)), summed over the entries one by one."""
     p = torch.softmax(z / temperature, -1)
@@ -94,7 +169,10 @@ def simclr_loss(z, negatives, temperature):
 
 
 def reference_gradients(fungi, X, name):
-    """dL/dW (and dL/db) of each image alone, by autograd in float64."""
+    """dL/dW (and dL/db) of each image alone, by autograd in float64.
+
+    ``fungi`` is a fitted FungiTransformer or :class:`SerialFungi`.
+    """
     module = copy.deepcopy(fungi.backbone_.module).double().cpu()
     layer = module.get_submodule(fungi.layer_)
     layer.requires_grad_(True)
@@ -107,7 +185,7 @@ def reference_gradients(fungi, X, name):
         e = module(x)
         if name == "kl":
             loss = kl_loss(
-                _head(fungi.heads_["kl"], e / e.norm(dim=1, keepdim=True))[0],
+                _head(_only(fungi.heads_["kl"]), e / e.norm(dim=1, keepdim=True))[0],
                 objective.temperature,
             )
         elif name == "dino":
@@ -121,10 +199,9 @@ def reference_gradients(fungi, X, name):
                 objective.student_temperature,
             )
         else:
-            negatives = torch.from_numpy(fungi.negatives_).double()
-            loss = simclr_loss(
-                _head(fungi.heads_["simclr"], e), negatives, objective.temperature
-            )
+            negatives = torch.from_numpy(fungi.negatives_["simclr"]).double()
+            head = _only(fungi.heads_["simclr"])
+            loss = simclr_loss(_head(head, e), negatives, objective.temperature)
         gradients = torch.autograd.grad(loss, parameters)
         parts = [gradients[0].flatten(1)] + [g[:, None] for g in gradients[1:]]
         rows.append(torch.cat(parts, dim=1).flatten().numpy())
@@ -141,6 +218,11 @@ def relative_error(ours, reference):
 def unit(rows):
     rows = np.asarray(rows, dtype=np.float64)
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def _only(heads):
+    """The one head of an objective, alone or in a dict."""
+    return next(iter(heads.values())) if isinstance(heads, dict) else heads
 
 
 def _head(head, e):

@@ -1,4 +1,13 @@
-"""Name, file or module -> a frozen extractor that knows its preprocessing."""
+"""Name, file or module -> a frozen extractor that knows its preprocessing.
+
+``_load`` builds the module, with weights that ``_weights`` finds. ``_extractor`` holds
+it with its preprocessing (``_preprocess``), precision and pooling (``_pooling``,
+``_features``; ``_layers`` and ``_hooks`` for earlier layers) and gives it as a
+``_network`` in the form in which it is soonest done: a copy (``_fused_copy``) with
+batch normalisations fused into convolutions (``_fuse``) and, on a CPU, weights laid
+out for oneDNN (``_prepack``). A job (``_job``) takes decoded images through it;
+``_transfer`` moves them to the device and the rows back.
+"""
 
 from ._digest import module_digest
 from ._extractor import Extractor, build_extractor

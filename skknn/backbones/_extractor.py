@@ -1,35 +1,41 @@
 """A frozen module with all it needs to turn images into rows of features."""
 
-import threading
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection
+from typing import Any
 
-import numpy as np
 import PIL
 import timm
 import torch
+from PIL import Image
+from torch import nn
 
 from ..utils._device import resolve_device
 from ..utils._out_of_memory import is_out_of_memory
+from ..utils._precision import exact_float32
 from ..utils._threads import single_threaded_torch
+from ._device_memory import views_at_once
 from ._digest import module_digest
-from ._layers import LayerTap, resolve_layer
+from ._features import PooledFeatures
+from ._fused_copy import fused_copy
+from ._job import EmbeddingJob
+from ._layers import resolve_layer
 from ._load import load_backbone
-from ._pooling import has_class_token, pool, to_feature_map
+from ._network import Network
+from ._pooling import has_class_token
 from ._precision import resolve_precision
 from ._preprocess import Preprocess, data_config
-from ._quick import quick_copy
 
 # Raised whenever the same image and settings would give other numbers.
 _FEATURES_VERSION = 1
+# Rows that a killed run on a CPU can lose, and images a launch on Apple's devices.
+_BATCH = 32
 
 
 class Extractor:
     """A frozen backbone: preprocessing, forward pass, one row an image.
 
-    On a CPU each image goes through the network by itself, in one of several
-    threads: its activations stay in the processor's cache, and its row cannot
-    depend on its neighbours. On other devices prepared images are collected into
-    batches.
+    Holds no state of a run: that is in the jobs it gives, of which several may run
+    at the same time.
 
     Parameters
     ----------
@@ -48,163 +54,109 @@ class Extractor:
     device : torch.device
     precision : {"float32", "bf16"}
     data_config : dict
-    heavy_work : bool
-        Whether :meth:`work` runs the network.
+    layer : str or None
+        Full name of the layer whose output is pooled.
+    pooling : str
     """
 
-    def __init__(self, module, config, *, from_timm, pooling, layer, device, precision):
+    def __init__(
+        self,
+        module: nn.Module,
+        config: dict[str, Any],
+        *,
+        from_timm: bool,
+        pooling: str,
+        layer: str | int | None,
+        device: str | torch.device | None,
+        precision: str,
+    ) -> None:
         self.device = resolve_device(device)
         self.precision = resolve_precision(precision, self.device)
         self.pooling = pooling
         self.layer = None if layer is None else resolve_layer(module, layer)
         self._from_timm = from_timm
-        self._channels_last = from_timm
         if pooling == "token" and not has_class_token(module):
             raise ValueError(
                 "pooling='token' needs a class token, which this backbone has not. "
                 "Use 'auto', 'avg', 'max', 'gem', 'rmac' or 'flatten'."
             )
         module = module.to(self.device)
-        if self._channels_last:
+        if from_timm:
             module = module.to(memory_format=torch.channels_last)
         self.module = module
         self.data_config = dict(config)
         self._preprocess = Preprocess(config)
-        self.heavy_work = self.device.type == "cpu"
-        self._tap = None
-        self._run_lock, self._choice_lock = threading.Lock(), threading.Lock()
-        self._run = self._running = None
-        self._fast = None
-        self._fast_versions = None
-        self._fast_dtype = torch.float32
-        self._n_features = None
+        self._pooled = PooledFeatures(pooling, self.layer)
+        self._fused: Network | None = None
+        self._fused_versions: list[tuple[int, int]] = []
+        self._n_features: int | None = None
 
     @property
-    def n_features(self):
+    def n_features(self) -> int:
         """Width of a row; runs a blank image if none has been run yet."""
         if self._n_features is None:
-            self.forward([self._preprocess.blank()])
+            network = self._plain_network()
+            with exact_float32(), single_threaded_torch(self.device.type == "cpu"):
+                rows = self._try(network, self._preprocess.blank()[None])
+            self.check_rows(rows, 1)
+        assert self._n_features is not None
         return self._n_features
 
-    @n_features.setter
-    def n_features(self, width):
-        self._n_features = width
-
-    def prepare(self, image):
-        """Resize and crop one RGB image to the (3, H, W) bytes the model sees."""
-        return self._preprocess(image)
-
-    def normalize(self, pixels):
-        """Return uint8 (n, 3, H, W) as the float32 tensor the module takes."""
-        x = self._preprocess.normalize(pixels.to(self.device))
-        if self._channels_last:
-            return x.contiguous(memory_format=torch.channels_last)
-        return x.contiguous()
-
-    def features(self, x):
-        """Return pooled features (n, n_features), float32, of normalised pixels.
-
-        Runs :attr:`module` itself; the caller chooses whether gradients are
-        recorded.
-        """
-        with self.autocast():
-            return self._run_once(self.module, x).float()
-
-    def copy_for(self, layer):
-        """Return the module to differentiate from a layer on, and its dtype.
-
-        On a CPU a copy that is sooner done, in which that layer is as it was; else
-        :attr:`module` itself, which :meth:`autocast` brings to the precision.
-        """
-        if self.device.type != "cpu" or not self._from_timm or _is_watched(self.module):
-            return self.module, torch.float32
-        dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
-        x = self.normalize(self._noise()[None])
-        with single_threaded_torch():
-            copy = quick_copy(self.module, self._run_once, x, dtype, keep=(layer,))
-        return copy, torch.float32 if copy is self.module else dtype
-
-    def pooled(self, module, x):
-        """Return pooled features of :attr:`module` or of a copy of it."""
-        return self._run_once(module, x)
-
-    def autocast(self):
-        """Return the context in which :attr:`module` has the wanted precision."""
-        on = self.precision == "bf16"
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=on)
-
-    def work(self, image):
-        """Prepare an image; on a CPU also run the network. Called in threads."""
-        prepared = self.prepare(image)
-        return self.forward([prepared])[0] if self.heavy_work else prepared
-
-    def combine(self, results):
-        """Turn what :meth:`work` gave for some images into their rows."""
-        return np.stack(results) if self.heavy_work else self.forward(results)
-
-    def forward(self, batch):
-        """Return the features of prepared images.
+    def job(self, batch_size: int | str = "auto") -> EmbeddingJob:
+        """Return the work on many images, for the extraction loop.
 
         Parameters
         ----------
-        batch : list of uint8 tensors (3, H, W)
-
-        Returns
-        -------
-        ndarray of shape (len(batch), n_features), float32
+        batch_size : int or "auto"
+            Images in one forward pass on an accelerator; "auto" goes by the free
+            memory of a CUDA device.
         """
-        if self._run is None:
-            with self.running():
-                return self.forward(batch)
-        module = self._running or self._module_of_run()
-        with torch.inference_mode():
-            # One image keeps its memory layout without a copy.
-            pixels = batch[0][None] if len(batch) == 1 else torch.stack(batch)
-            x = self.normalize(pixels)
-            if module is self.module:
-                with self.autocast():
-                    rows = self._features(module, x)
-            else:
-                rows = self._features(module, x.to(self._fast_dtype))
-            rows = rows.float().cpu().numpy()
-        if rows.ndim != 2 or rows.shape[0] != len(batch):
+        if isinstance(batch_size, str):
+            size = self.data_config["input_size"][1:]
+            cuda = self.device.type == "cuda"
+            batch_size = views_at_once(self.device, size) if cuda else _BATCH
+        return EmbeddingJob(self, batch_size)
+
+    def prepare(self, image: Image.Image) -> torch.Tensor:
+        """Resize and crop one RGB image to the (3, H, W) bytes the model sees."""
+        return self._preprocess(image)
+
+    def normalize(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Return uint8 (n, 3, H, W) as float32 on the device, scaled for the model."""
+        return self._preprocess.normalize(pixels.to(self.device))
+
+    def network(self, keep: Collection[str] = ()) -> Network:
+        """Return the backbone in the form in which it is soonest done.
+
+        A copy with fused layers, in bfloat16 where that is the precision; the module
+        itself where it is none of timm's, or someone watches it by hooks or a
+        ``forward`` of their own.
+
+        Parameters
+        ----------
+        keep : collection of str
+            Layers that must be in it as they are in :attr:`module`.
+        """
+        if not self._from_timm or self.device.type == "mps" or _is_watched(self.module):
+            return self._plain_network()
+        if keep:
+            return self._fused_network(keep)
+        tensors = [*self.module.parameters(), *self.module.buffers()]
+        versions = [(id(tensor), tensor._version) for tensor in tensors]
+        if self._fused is None or versions != self._fused_versions:
+            self._fused, self._fused_versions = self._fused_network(()), versions
+        return self._fused
+
+    def check_rows(self, rows: torch.Tensor, n: int) -> None:
+        """Refuse what is not one row of features for each of ``n`` images."""
+        if rows.ndim != 2 or rows.shape[0] != n:
             raise ValueError(
-                f"The backbone gave features of shape {rows.shape} for {len(batch)} "
+                f"The backbone gave features of shape {tuple(rows.shape)} for {n} "
                 "images; one row for each is needed."
             )
         self._n_features = rows.shape[1]
-        return rows
 
-    @contextmanager
-    def running(self):
-        """Set up many calls of :meth:`work`; everything is undone at the end.
-
-        One run at a time: a second thread waits for the first.
-
-        Yields
-        ------
-        callable
-            To be called once in every thread that will call :meth:`work`.
-        """
-        with self._run_lock, ExitStack() as stack:
-            start_thread = stack.enter_context(single_threaded_torch(self.heavy_work))
-            self._run = stack
-            try:
-                yield start_thread
-            finally:
-                self._run = self._running = None
-
-    def _module_of_run(self):
-        """Return what this run uses; made at the first image that needs it."""
-        with self._choice_lock:
-            if self._running is None:
-                module = self._choose_module()
-                if self.layer is not None:
-                    self._run.enter_context(self._tapped(module))
-                self._running = module
-            return self._running
-
-    def identity(self):
+    def identity(self) -> dict[str, Any]:
         """Return all that a row depends on besides the image, as plain JSON."""
         return {
             "features": f"skknn embedding {_FEATURES_VERSION}",
@@ -223,84 +175,53 @@ class Extractor:
             },
         }
 
-    def _run_once(self, module, x):
-        if self.layer is None:
-            return self._features(module, x)
-        with self._tapped(module):
-            return self._features(module, x)
+    def _plain_network(self) -> Network:
+        return self._as_network(self.module, torch.float32, self.precision == "bf16")
 
-    def _features(self, module, x):
-        if self._tap is not None:
-            features = self._tap(x)
-            return self._pool(to_feature_map(features, module), self.pooling)
-        if self.pooling == "auto":
-            return self._rows(module(x), module)
-        if hasattr(module, "forward_features"):
-            features = module.forward_features(x)
-        else:
-            features = module(x)
-        return self._pool(to_feature_map(features, module), self.pooling)
+    def _fused_network(self, keep: Collection[str]) -> Network:
+        plain = self._plain_network()
+        dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
+        with exact_float32(), single_threaded_torch(self.device.type == "cpu"):
+            noise = self._noise()[None]
+            self._try(plain, noise)
+            x = plain.normalize(noise)
+            module = fused_copy(self.module, self._pooled, x, dtype, keep)
+        return plain if module is self.module else self._as_network(module, dtype)
 
-    def _rows(self, features, module):
-        """Pool the output of a module that does not do so itself."""
-        if isinstance(features, torch.Tensor) and features.ndim == 2:
-            return features
-        return self._pool(to_feature_map(features, module), "auto")
+    def _as_network(
+        self, module: nn.Module, dtype: torch.dtype, autocast: bool = False
+    ) -> Network:
+        return Network(
+            module,
+            dtype,
+            autocast=autocast,
+            device=self.device,
+            preprocess=self._preprocess,
+            pooled=self._pooled,
+            channels_last=self._from_timm,
+        )
 
-    def _pool(self, feature_map, pooling):
-        if pooling == "auto":
-            pooling = "token" if has_class_token(self.module) else "avg"
-        if pooling == "token" and feature_map.prefix.shape[1] == 0:
+    def _try(self, network: Network, pixels: torch.Tensor) -> torch.Tensor:
+        """Run an image of the usual size; say what to do if that cannot be."""
+        x = network.normalize(pixels)
+        try:
+            with torch.inference_mode():
+                return network.features(x)
+        except (RuntimeError, AssertionError) as error:
+            if is_out_of_memory(error):
+                raise
             raise ValueError(
-                f"pooling='token': layer {self.layer!r} has no class token. Use 'avg'."
-            )
-        return pool(feature_map, pooling)
+                f"The backbone cannot process images of size {tuple(x.shape[-2:])} "
+                f"({error}). Pass another image_size, layer or pooling."
+            ) from error
 
-    @contextmanager
-    def _tapped(self, module):
-        tap = LayerTap(module, self.layer)
-        with tap.open():
-            self._tap = tap
-            try:
-                yield
-            finally:
-                self._tap = None
-
-    def _choose_module(self):
-        """Take the quick copy, unless someone wants to see the module itself run."""
-        if self.device.type != "cpu" or not self._from_timm or _is_watched(self.module):
-            return self.module
-        tensors = [*self.module.parameters(), *self.module.buffers()]
-        versions = [(id(tensor), tensor._version) for tensor in tensors]
-        if self._fast is None or versions != self._fast_versions:
-            self._fast = self._quick_copy()
-            self._fast_versions = versions
-        return self._fast
-
-    def _quick_copy(self):
-        bf16 = self.precision == "bf16"
-        self._fast_dtype = torch.bfloat16 if bf16 else torch.float32
-        x = self.normalize(self._noise()[None])
-        with single_threaded_torch():
-            try:
-                with torch.inference_mode():
-                    self._run_once(self.module, x)
-            except (RuntimeError, AssertionError) as error:
-                if is_out_of_memory(error):
-                    raise
-                raise ValueError(
-                    f"The backbone cannot process images of size {x.shape[-2:]} "
-                    f"({error}). Pass another image_size, layer or pooling."
-                ) from error
-            return quick_copy(self.module, self._run_once, x, self._fast_dtype)
-
-    def _noise(self):
+    def _noise(self) -> torch.Tensor:
         generator = torch.Generator().manual_seed(0)
         shape = (3, *self._preprocess.size)
         return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
 
 
-def _is_watched(module):
+def _is_watched(module: nn.Module) -> bool:
     """Whether hooks or a replaced ``forward`` would miss a run of a copy."""
     return any(
         part._forward_hooks or part._forward_pre_hooks or "forward" in vars(part)
@@ -309,17 +230,17 @@ def _is_watched(module):
 
 
 def build_extractor(
-    backbone,
+    backbone: Any,
     *,
-    weights="auto",
-    image_size=None,
-    backbone_params=None,
-    seed=0,
-    device=None,
-    pooling="auto",
-    layer=None,
-    precision="auto",
-):
+    weights: Any = "auto",
+    image_size: int | tuple[int, int] | None = None,
+    backbone_params: dict[str, Any] | None = None,
+    seed: int = 0,
+    device: str | torch.device | None = None,
+    pooling: str = "auto",
+    layer: str | int | None = None,
+    precision: str = "auto",
+) -> Extractor:
     """Load a backbone and wrap it; see :func:`load_backbone`."""
     # Hundreds of small copies wait for each other when they are spread over threads.
     with single_threaded_torch():

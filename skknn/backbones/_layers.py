@@ -1,15 +1,13 @@
-"""Which layers of a module can be named, and how to stop at one."""
+"""Which layers of a module can be named or numbered."""
 
 import difflib
-import threading
-from contextlib import contextmanager
 
 from torch import nn
 
 _CONTAINERS = ("blocks", "stages", "layers", "features")
 
 
-def layer_names(module):
+def layer_names(module: nn.Module) -> list[str]:
     """List the blocks or stages of a module in order: what an integer counts."""
     for name in _CONTAINERS:
         part = getattr(module, name, None)
@@ -19,7 +17,7 @@ def layer_names(module):
     return numbered or [name for name, _ in module.named_children()]
 
 
-def resolve_layer(module, layer):
+def resolve_layer(module: nn.Module, layer: str | int) -> str:
     """Return the full name of a layer given by name or number.
 
     Raises
@@ -46,46 +44,3 @@ def resolve_layer(module, layer):
             f"{', '.join(names)}."
         )
     return names[layer]
-
-
-class _Stop(Exception):
-    pass
-
-
-class LayerTap:
-    """Run a module up to one of its layers and take that layer's output.
-
-    The hook is there only within :meth:`open`, and keeps threads apart.
-    """
-
-    def __init__(self, module, name):
-        self._module = module
-        self._part = module.get_submodule(name)
-        self._name = name
-        self._seen = threading.local()
-
-    @contextmanager
-    def open(self):
-        """Hook the layer; unhook it at the end, also after an error."""
-        handle = self._part.register_forward_hook(self._keep)
-        try:
-            yield
-        finally:
-            handle.remove()
-
-    def __call__(self, x):
-        self._seen.on, self._seen.output = True, None
-        try:
-            self._module(x)
-        except _Stop:
-            return self._seen.output
-        finally:
-            self._seen.on, self._seen.output = False, None
-        raise ValueError(
-            f"layer={self._name!r} is never run by the backbone. Name another one."
-        )
-
-    def _keep(self, module, args, output):
-        if getattr(self._seen, "on", False):
-            self._seen.output = output
-            raise _Stop

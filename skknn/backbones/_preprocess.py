@@ -1,10 +1,12 @@
 """RGB image -> the bytes that a model sees: resize, crop; scaling on the device."""
 
 import math
+from typing import Any
 
 import numpy as np
 import timm.data
 import torch
+from PIL import Image
 from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
 
 # Above this many pixels between resizing and cropping, only the crop is resized.
@@ -32,7 +34,7 @@ class Preprocess:
         What the model sees.
     """
 
-    def __init__(self, config):
+    def __init__(self, config: dict[str, Any]) -> None:
         self.config = dict(config)
         self.size = tuple(config["input_size"][1:])
         steps = timm.data.create_transform(
@@ -46,8 +48,9 @@ class Preprocess:
                 self._shrink, self._crop = steps[:2]
         self._mean = torch.tensor(config["mean"]).view(1, 3, 1, 1)
         self._std = torch.tensor(config["std"]).view(1, 3, 1, 1)
+        self._scaling: dict[torch.device, tuple[torch.Tensor, torch.Tensor]] = {}
 
-    def __call__(self, image):
+    def __call__(self, image: Image.Image) -> torch.Tensor:
         """Resize and crop an RGB PIL image.
 
         Returns
@@ -61,20 +64,33 @@ class Preprocess:
             image = self._geometry(image)
         return torch.from_numpy(np.array(image)).permute(2, 0, 1)
 
-    def normalize(self, pixels):
-        """Scale a uint8 tensor (n, 3, height, width), on its device, to float32."""
-        mean, std = self._mean.to(pixels.device), self._std.to(pixels.device)
-        return pixels.float().div_(255.0).sub_(mean).div_(std)
+    def normalize(
+        self, pixels: torch.Tensor, dtype: torch.dtype = torch.float32
+    ) -> torch.Tensor:
+        """Scale a uint8 tensor (n, 3, height, width), on its device."""
+        device = pixels.device
+        if device.type == "cpu":
+            x = pixels.float().div_(255.0).sub_(self._mean).div_(self._std)
+            return x.to(dtype)
+        if device not in self._scaling:
+            # Copied once: every copy from the host waits for the device.
+            self._scaling[device] = (
+                (255.0 * self._mean).to(device),
+                (1.0 / (255.0 * self._std)).to(device),
+            )
+        shift, scale = self._scaling[device]
+        # Half the memory traffic of the above, the same but for rounding.
+        return torch.sub(pixels, shift).mul_(scale).to(dtype)
 
-    def blank(self):
+    def blank(self) -> torch.Tensor:
         """Return a prepared black image."""
         return torch.zeros(3, *self.size, dtype=torch.uint8)
 
-    def _resized_pixels(self, image):
+    def _resized_pixels(self, image: Image.Image) -> int:
         short, long = sorted(image.size)
         return self._shrink.size * math.ceil(self._shrink.size * long / short)
 
-    def _resize_crop_only(self, image):
+    def _resize_crop_only(self, image: Image.Image) -> Image.Image:
         # A strip of 20,000 x 10 pixels would become 512,000 x 256 first.
         short = min(image.size)
         width, height = (
@@ -97,7 +113,9 @@ class Preprocess:
         )
 
 
-def data_config(module, image_size=None):
+def data_config(
+    module: torch.nn.Module, image_size: int | tuple[int, int] | None = None
+) -> dict[str, Any]:
     """Return timm's description of a module's preprocessing.
 
     Modules without timm's ``pretrained_cfg`` get ImageNet's: 224 pixels, bicubic,
@@ -119,7 +137,7 @@ def data_config(module, image_size=None):
     return config
 
 
-def size_pair(size):
+def size_pair(size: Any) -> tuple[int, int]:
     """Return (height, width) of an image size given as one or two integers."""
     pair = (size, size) if not hasattr(size, "__len__") else tuple(size)
     if len(pair) != 2 or not all(

@@ -1,125 +1,120 @@
 """Per-image gradients of one layer: forwards, losses, outer products."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 
-from ._forward import make_forward
-from ._hooks import graph_bytes
-from ._layer import gradient_size, input_rows, output_rows
-from ._network import Network
+from ..backbones._device_memory import free_bytes
+from ..backbones._network import Network
+from ._forward import Recorded, choose_forward
+from ._outer_products import add_outer_products, gradient_size
+from ._tasks import Task
 
-# Autograd graphs of one image's views that may wait for its loss; above this the
-# forward is repeated for the backward pass.
+# Autograd graphs of one image's views that may wait for its loss in each thread of a
+# CPU; above this the forward is repeated for the backward pass.
 _GRAPH_BYTES = 256 * 2**20
-
-
-class Task:
-    """One objective with everything drawn for it, on the device.
-
-    Parameters
-    ----------
-    objective : Objective
-    heads : dict name -> (weight, bias) arrays
-    bank : ndarray or None
-        Latents of the bank images, before :meth:`Objective.make_bank`.
-    rng : numpy.random.Generator
-        For ``make_bank``.
-    device : torch.device
-    """
-
-    def __init__(self, objective, heads, bank, rng, device):
-        self.objective = objective
-        # float64 is free at this size and keeps p - 1/C from cancelling.
-        self.device = torch.device("cpu") if device.type == "mps" else device
-        self.heads = {
-            name: tuple(self._tensor(array) for array in head)
-            for name, head in heads.items()
-        }
-        self.bank = None
-        if bank is not None and len(bank):
-            self.bank = objective.make_bank(self._tensor(bank), rng)
-
-    def latents(self, embeddings):
-        """Return the head outputs of embeddings (n, V, E)."""
-        e = embeddings
-        if self.objective.normalize_embedding:
-            e = e / e.norm(dim=-1, keepdim=True).clamp_min(1e-30)
-        z = {name: e @ weight.mT + bias for name, (weight, bias) in self.heads.items()}
-        return z if len(z) > 1 else next(iter(z.values()))
-
-    def slopes(self, embeddings):
-        """Return dL/de scaled by powers of two, and those powers.
-
-        Parameters
-        ----------
-        embeddings : tensor of shape (n, V, E)
-
-        Returns
-        -------
-        slopes : float32 tensor of shape (n, V, E)
-            The largest entry of an image is between 1 and 2, or all are 0, so
-            nothing underflows on the way down.
-        exponents : ndarray of shape (n,), int
-            dL/de is ``slopes * 2 ** exponents``.
-        """
-        with torch.enable_grad():
-            e = embeddings.to(self.device, torch.float64).requires_grad_()
-            loss = self.objective.loss(self.latents(e), self.bank)
-            if loss.shape != (len(e),):
-                raise ValueError(
-                    f"{type(self.objective).__name__}.loss returned shape "
-                    f"{tuple(loss.shape)} for {len(e)} images; expected ({len(e)},), "
-                    "one loss an image."
-                )
-            (slope,) = torch.autograd.grad(loss.sum(), e)
-        exponents = _exponents(slope)
-        slope = slope * torch.exp2(-exponents.double())[:, None, None]
-        return (
-            slope.to(embeddings.device, torch.float32),
-            exponents.cpu().numpy().astype(np.int64),
-        )
-
-    def _tensor(self, array):
-        return torch.from_numpy(np.asarray(array)).to(self.device, torch.float64)
+# On a card they may take this share of what is free.
+_GRAPH_SHARE = 4
 
 
 class GradientEngine:
     """Gradients of one layer of a frozen backbone.
 
-    Use within ``with engine.open():``; then from any number of threads.
+    Holds no state of a run; see :meth:`open`.
 
     Parameters
     ----------
-    extractor : Extractor
+    network : Network
     layer : str
-        Name of a Linear or Conv2d of ``extractor.module``.
+        Name of a Linear or Conv2d of ``network.module``.
     n_views : int
         Largest number of views in one forward pass.
+
+    Attributes
+    ----------
+    shape : (rows, columns)
+        Of a gradient.
+    size : int
+        Their product.
     """
 
-    def __init__(self, extractor, layer, n_views):
-        self.network = Network(extractor, layer)
-        self.layer = self.network.layer
+    def __init__(self, network: Network, layer: str, n_views: int) -> None:
+        self.network, self.n_views = network, n_views
+        self.layer = network.module.get_submodule(layer)
         self.shape = gradient_size(self.layer)
         self.size = self.shape[0] * self.shape[1]
-        self.n_views = n_views
-        self._forward = make_forward(self.network)
-        self._bytes_a_view = None
+        self.forward = choose_forward(network, layer)
+        self._bytes_a_view: dict[torch.Size, int] = {}
 
-    def open(self):
-        """Hook the module; unhook it at the end, also after an error."""
-        return self._forward.open()
+    @contextmanager
+    def open(self) -> Iterator["GradientRun"]:
+        """Hook the module; unhook it at the end, also after an error.
 
-    def embed(self, views):
+        Yields
+        ------
+        GradientRun
+            To be used from any number of threads.
+        """
+        with self.forward.hooked() as forward:
+            yield GradientRun(self, forward)
+
+    def images_at_once(self, n_views: int) -> int:
+        """Return how many images with so many views share a forward pass."""
+        return max(1, self.n_views // n_views)
+
+    def graphs_fit(
+        self, views: list[torch.Tensor], forward: Callable[[torch.Tensor], Recorded]
+    ) -> bool:
+        """Tell whether what autograd keeps for all these views may stay in memory."""
+        shape = views[0].shape[2:]
+        if shape not in self._bytes_a_view:
+            pixels = views[0][:1, :1].flatten(0, 1)
+            # What does not grow with the views is weights, or casts of weights.
+            one, two = (
+                _saved_bytes(forward, self.network.normalize(pixels.expand(n, *shape)))
+                for n in (1, 2)
+            )
+            self._bytes_a_view[shape] = two - one
+        n_views = sum(part.shape[0] * part.shape[1] for part in views)
+        device = self.network.device
+        limit = (
+            free_bytes(device) // _GRAPH_SHARE
+            if device.type == "cuda"
+            else _GRAPH_BYTES
+        )
+        return n_views * self._bytes_a_view[shape] <= limit
+
+
+class GradientRun:
+    """An engine with its hook in place.
+
+    Parameters
+    ----------
+    engine : GradientEngine
+    forward : callable
+        What ``engine.forward.hooked()`` gave.
+    """
+
+    def __init__(
+        self, engine: GradientEngine, forward: Callable[[torch.Tensor], Recorded]
+    ) -> None:
+        self._engine, self._forward = engine, forward
+
+    def embed(self, views: list[torch.Tensor]) -> torch.Tensor:
         """Return embeddings (n, V, E) of uint8 views, a list of (n, V_k, 3, h, w)."""
+        network = self._engine.network
         with torch.no_grad():
             parts = [
-                self._forward.embed(self.network.normalize(chunk))
+                self._forward(network.normalize(chunk))[0].detach()
                 for chunk in self._chunks(views)
             ]
             return _by_image(parts, len(views[0]))
 
-    def __call__(self, views, tasks):
+    def gradients(
+        self, views: list[torch.Tensor], tasks: list[Task]
+    ) -> tuple[list[torch.Tensor], list[torch.Tensor], torch.Tensor]:
         """Return gradients and embeddings of a few images.
 
         Parameters
@@ -133,85 +128,77 @@ class GradientEngine:
         -------
         gradients : list of float32 tensors (n, m)
             For each task; the true gradient is ``2 ** exponents`` times it.
-        exponents : list of ndarray (n,)
+        exponents : list of int tensors (n,)
         embeddings : float32 tensor (n, V, E)
         """
-        n = len(views[0])
-        n_views = sum(part.shape[1] for part in views)
-        keep = n * n_views * self._graph_bytes(views) <= _GRAPH_BYTES
-        passes, parts = [], []
-        for chunk in self._chunks(views):
-            done = self._forward(self.network.normalize(chunk))
-            passes.append(done if keep else chunk)
+        n, engine = len(views[0]), self._engine
+        chunks = list(self._chunks(views))
+        # A pass whose graph does not fit would fit no better when it is repeated.
+        keep = len(chunks) == 1 or engine.graphs_fit(views, self._forward)
+        passes: list[Recorded | None] = []
+        parts = []
+        for chunk in chunks:
+            done = self._record(chunk)
+            passes.append(done if keep else None)
             parts.append(done[0].detach())
             del done
         embeddings = _by_image(parts, n)
         slopes, exponents = zip(*(task.slopes(embeddings) for task in tasks))
         gradients = [
-            torch.zeros(n, *self.shape, device=embeddings.device) for _ in tasks
+            torch.zeros(n, *engine.shape, device=embeddings.device) for _ in tasks
         ]
         start = 0
         for i, part in enumerate(parts):
             count = len(part) // n
-            done = passes[i] if keep else None
-            if done is None:
-                done = self._forward(self.network.normalize(passes[i]))
+            e, inputs, outputs = passes[i] or self._record(chunks[i])
             passes[i] = None
-            e, inputs, outputs = done
             for j, slope in enumerate(slopes):
                 seed = slope[:, start : start + count].reshape(e.shape)
                 b = torch.autograd.grad(
                     e, outputs, seed, retain_graph=j + 1 < len(slopes)
                 )
                 for a_call, b_call in zip(inputs, b):
-                    self._add_product(gradients[j], a_call, b_call, n)
+                    add_outer_products(gradients[j], engine.layer, a_call, b_call)
             start += count
-            del done, e, inputs, outputs
+            del e, inputs, outputs
         return [g.flatten(1) for g in gradients], list(exponents), embeddings
 
-    def images_at_once(self, n_views):
-        """Return how many images with so many views share a forward pass."""
-        return max(1, self.n_views // n_views)
+    def _record(self, pixels: torch.Tensor) -> Recorded:
+        with torch.enable_grad():
+            return self._forward(self._engine.network.normalize(pixels))
 
-    def _add_product(self, total, a, b, n):
-        """Add sum b a' (and sum b for the bias) of each of n images to ``total``."""
-        a = input_rows(self.layer, a.float())
-        b = output_rows(self.layer, b.float())
-        # (n * V, in, L) -> (n, in, V * L): one matrix product an image.
-        a = a.unflatten(0, (n, -1)).transpose(1, 2).flatten(2)
-        b = b.reshape(n, -1, b.shape[-1])
-        width = a.shape[1]
-        total[:, :, :width].baddbmm_(b.mT, a.mT)
-        if self.layer.bias is not None:
-            total[:, :, width] += b.sum(1)
-
-    def _chunks(self, views):
+    def _chunks(self, views: list[torch.Tensor]) -> Iterator[torch.Tensor]:
         """Cut views into forward passes; never one image's views with another's
         unless everything fits into one pass."""
         for part in views:
             n, count = part.shape[:2]
             flat = part.flatten(0, 1)
-            step = self.n_views if n == 1 else n * count
+            step = self._engine.n_views if n == 1 else n * count
             # Equal passes instead of full ones and a small rest.
             n_passes = -(-len(flat) // step)
             bounds = np.linspace(0, len(flat), n_passes + 1).round().astype(int)
             for low, high in zip(bounds[:-1], bounds[1:]):
                 yield flat[low:high]
 
-    def _graph_bytes(self, views):
-        if self._bytes_a_view is None:
-            x = self.network.normalize(views[0][:1, 0])
-            self._bytes_a_view = graph_bytes(lambda: self._forward(x))
-        return self._bytes_a_view
 
-
-def _exponents(values):
-    """Return the binary exponent of each image's largest entry, less 1; 0 for 0."""
-    largest = values.abs().flatten(1).amax(1)
-    exponents = torch.frexp(largest).exponent - 1
-    return torch.where(largest > 0, exponents, 0)
-
-
-def _by_image(parts, n):
+def _by_image(parts: list[torch.Tensor], n: int) -> torch.Tensor:
     """Embeddings of passes -> (n, V, E), the views in order."""
     return torch.cat([part.unflatten(0, (n, -1)) for part in parts], dim=1)
+
+
+def _saved_bytes(forward: Callable[[torch.Tensor], object], x: torch.Tensor) -> int:
+    """Return the bytes that autograd keeps for ``forward(x)``."""
+    seen: dict[int, int] = {}
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        if not isinstance(tensor, torch.nn.Parameter):
+            storage = tensor.untyped_storage()
+            seen[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with (
+        torch.enable_grad(),
+        torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor),
+    ):
+        forward(x)
+    return sum(seen.values())

@@ -1,42 +1,50 @@
 """Forward passes that record autograd from one layer's output on."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 import torch
 from timm.models import vision_transformer as vit
 from torch import nn
 from torch.nn import functional as F
 
-from ._hooks import InputTap, LayerTap
+from ..backbones._hooks import GraphHook, StopHook
+from ..backbones._network import Network
 
-_TOLERANCE = {"float32": 1e-4, "bf16": 5e-2}
+# Largest relative difference between our spelling of a block and timm's: rounding.
+_TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 5e-2}
+
+# Embeddings, and inputs and outputs of each call of the layer.
+Recorded = tuple[torch.Tensor, list[torch.Tensor], list[torch.Tensor]]
 
 
-class TappedForward:
+class HookedForward:
     """The module as it is, with the graph cut at the layer by a hook.
 
-    Use within ``with forward.open():``.
+    Parameters
+    ----------
+    network : Network
+    layer : str
+        Name of the layer whose gradient is taken.
     """
 
-    def __init__(self, network):
-        self.network, self.tap = network, LayerTap(network.layer)
+    def __init__(self, network: Network, layer: str) -> None:
+        self._network, self._layer = network, layer
 
-    def open(self):
-        """Hook the module; unhook it at the end, also after an error."""
-        return self.tap.open()
+    @contextmanager
+    def hooked(self) -> Iterator[Callable[[torch.Tensor], Recorded]]:
+        """Hook the module; unhook it at the end, also after an error.
 
-    def __call__(self, x):
-        """Return embeddings, layer inputs and layer outputs of normalised views.
-
-        Returns
-        -------
-        embeddings : tensor of shape (n, E)
-        inputs, outputs : list of tensors
-            One a call of the layer; ``embeddings`` depends on ``outputs``.
+        Yields
+        ------
+        callable
+            Normalised views -> embeddings (n, E), and lists of the layer's inputs and
+            outputs, one a call of it; the embeddings depend on the outputs. Sees the
+            calls of the threads that use it, so others may hook the module, too.
         """
-        return self.tap.run(self.network.features, x)
-
-    def embed(self, x):
-        """Return the same embeddings without recording anything."""
-        return self.network.features(x)
+        hook = GraphHook(self._layer)
+        with hook.on(self._network.module.get_submodule(self._layer)):
+            yield lambda x: hook.run(self._network.features, x)
 
 
 class OneTokenForward:
@@ -46,26 +54,34 @@ class OneTokenForward:
     query, keys need not be formed (q . W_k x = W_k' q . x) and values are summed
     before W_v instead of after it, so the block costs next to nothing. The same
     numbers but for rounding.
+
+    Parameters
+    ----------
+    network : Network
     """
 
-    def __init__(self, network):
-        self.network = network
-        self.model = network.module
-        self.block = self.model.blocks[-1]
-        self.tap = InputTap(self.block)
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._model = network.module
+        self._last = len(self._model.blocks) - 1
+        self._block = self._model.blocks[self._last]
 
-    def open(self):
-        """Hook the module; unhook it at the end, also after an error."""
-        return self.tap.open()
+    @contextmanager
+    def hooked(self) -> Iterator[Callable[[torch.Tensor], Recorded]]:
+        """As :meth:`HookedForward.hooked`."""
+        hook = StopHook(f"blocks.{self._last}", "input")
+        with hook.on(self._block):
+            yield lambda x: self._run(hook, x)
 
-    def __call__(self, x):
-        network = self.network
-        with torch.no_grad(), network.autocast():
-            tokens = self.tap.run(self.model, x)
+    def _run(self, hook: StopHook, x: torch.Tensor) -> Recorded:
+        block, model = self._block, self._model
+        with torch.no_grad(), self._network.autocast():
+            tokens = hook.run(model, x)
             a = self._attend(tokens)
             stay = tokens[:, :1].clone()
-        with torch.enable_grad(), network.autocast():
-            block, model = self.block, self.model
+        # Recorded also where only the embedding is wanted, which so has the same bits
+        # whatever else is computed.
+        with torch.enable_grad(), self._network.autocast():
             y = block.attn.proj(a).detach().requires_grad_()
             x = stay + block.ls1(block.attn.proj_drop(y))
             x = x + block.ls2(block.mlp(block.norm2(x)))
@@ -73,15 +89,11 @@ class OneTokenForward:
             embeddings = model.head(model.head_drop(x)).float()
         return embeddings, [a], [y]
 
-    def embed(self, x):
-        """Return the same embeddings without recording anything."""
-        return self(x)[0].detach()
-
-    def _attend(self, tokens):
-        attn = self.block.attn
+    def _attend(self, tokens: torch.Tensor) -> torch.Tensor:
+        attn = self._block.attn
         n, _, width = tokens.shape
         heads, size = attn.num_heads, attn.head_dim
-        tokens = self.block.norm1(tokens)
+        tokens = self._block.norm1(tokens)
         weight = attn.qkv.weight.view(3, heads, size, width)
         bias = None if attn.qkv.bias is None else attn.qkv.bias.view(3, heads * size)
         q = F.linear(
@@ -98,31 +110,31 @@ class OneTokenForward:
         return out[:, None]
 
 
-def make_forward(network):
-    """Return the cheapest forward pass that gives exact gradients of its layer.
+def choose_forward(network: Network, layer: str) -> HookedForward | OneTokenForward:
+    """Return the cheapest forward pass that gives exact gradients of a layer.
 
     Parameters
     ----------
     network : Network
+    layer : str
     """
-    general, extractor = TappedForward(network), network.extractor
-    if extractor.pooling != "auto" or not _fits_one_token(network):
+    general = HookedForward(network, layer)
+    if network.pooled.pooling != "auto" or not fits_one_token(network.module, layer):
         return general
     special = OneTokenForward(network)
     # The block is spelled out above: compare it with timm's own, once.
-    height, width = extractor.data_config["input_size"][1:]
-    ramp = torch.linspace(0, 255, 3 * height * width, device=extractor.device)
+    height, width = network.size
+    ramp = torch.linspace(0, 255, 3 * height * width)
     x = network.normalize(ramp.view(1, 3, height, width).byte())
-    with torch.no_grad(), special.open():
-        ours, theirs = special.embed(x), network.features(x)
+    with torch.no_grad(), special.hooked() as forward:
+        ours, theirs = forward(x)[0], network.features(x)
     error = (ours - theirs).norm() / theirs.norm().clamp_min(1e-30)
-    return special if error < _TOLERANCE[extractor.precision] else general
+    return special if error < _TOLERANCE[network.precision] else general
 
 
-def _fits_one_token(network):
-    """Tell whether the module is timm's plain ViT with a class token, the layer its
+def fits_one_token(model: nn.Module, layer: str) -> bool:
+    """Tell whether a module is timm's plain ViT with a class token, the layer its
     last attention projection."""
-    model, layer = network.module, network.layer
     if type(model) is not vit.VisionTransformer or model.global_pool != "token":
         return False
     block = model.blocks[-1]
@@ -130,7 +142,7 @@ def _fits_one_token(network):
     return (
         type(block) is vit.Block
         and type(attn) is vit.Attention
-        and layer is attn.proj
+        and model.get_submodule(layer) is attn.proj
         and isinstance(model.head, nn.Identity)
         and model.attn_pool is None
         and getattr(attn, "gate", None) is None

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from ..backbones._pack import can_pack
-from ._heads import generator
+from ..backbones._prepack import can_prepack
+from ._random import generator
 
 # Entries of R unpacked at once: 3 MB of float32, which stays in cache.
 _TILE = 3 * 2**18
@@ -63,7 +63,7 @@ class SignProjection:
         # Few additions, each of a whole tile: float64 costs nothing here.
         exact = torch.float32 if G.device.type == "mps" else torch.float64
         out = torch.zeros(len(G), self.n_out, dtype=exact, device=G.device)
-        product = _onednn_product if on_cpu and can_pack() else F.linear
+        product = _onednn_product if on_cpu and can_prepack() else F.linear
         buffer = np.empty((self.n_out, self.tile // 8, 8), np.float32)
         for start in range(0, self.n_in, self.tile):
             part = G[:, start : start + self.tile]

@@ -89,14 +89,19 @@ class Objective(ParamsMixin, BaseEstimator):
         """Return the views as the network sees them, from what :meth:`views` gave.
 
         Overridden where many views follow from little data, so that waiting
-        images stay small in memory.
+        images stay small in memory. Called for several images at once, with tensors
+        on the device.
 
         Parameters
         ----------
-        views : uint8 tensor or list of them
-            What :meth:`views` returned for one image.
+        views : uint8 tensor of shape (n, V, 3, h, w), or list of them
+            What :meth:`views` returned for n images, stacked.
         frame : Frame
             As in :meth:`views`.
+
+        Returns
+        -------
+        views : uint8 tensor of shape (n, V', 3, h', w'), or list of them
         """
         return views
 

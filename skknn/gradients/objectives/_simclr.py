@@ -68,7 +68,7 @@ class SimCLRObjective(Objective):
         return frame.resize(frame.pixels(image)[None], frame.size)
 
     def expand(self, views, frame):
-        windows = cut_windows(views[0], window_side(self.n_views))
+        windows = cut_windows(views[:, 0], window_side(self.n_views))
         return frame.resize(windows, frame.view_size)
 
     def make_bank(self, latents, rng):

@@ -33,14 +33,15 @@ class Frame:
         return torch.from_numpy(np.array(image)).permute(2, 0, 1)
 
     def resize(self, pixels, size):
-        """Resize a uint8 tensor (V, 3, h, w), with antialiasing, to uint8."""
+        """Resize a uint8 tensor (..., 3, h, w), with antialiasing, to uint8."""
         import torch
         from torch.nn.functional import interpolate
 
         if tuple(pixels.shape[-2:]) == tuple(size):
             return pixels
-        pixels = pixels.contiguous(memory_format=torch.channels_last)
-        return interpolate(pixels, size=tuple(size), mode=self.mode, antialias=True)
+        flat = pixels.flatten(0, -4).contiguous(memory_format=torch.channels_last)
+        flat = interpolate(flat, size=tuple(size), mode=self.mode, antialias=True)
+        return flat.unflatten(0, pixels.shape[:-3])
 
     def crops(self, pixels, boxes, size):
         """Cut relative boxes out of (3, H, W), then resize: (len(boxes), 3, h, w)."""
@@ -112,19 +113,29 @@ def window_side(n_views):
 
 
 def cut_windows(pixels, side):
-    """Cut (3, S, S) into side * side windows of S/2: (side * side, 3, S/2, S/2)."""
+    """Cut squares into overlapping windows of half their side.
+
+    Parameters
+    ----------
+    pixels : tensor of shape (..., 3, S, S)
+    side : int
+
+    Returns
+    -------
+    tensor of shape (..., side * side, 3, S / 2, S / 2)
+    """
     height, width = pixels.shape[-2:]
     high, wide = max(height // 2, 1), max(width // 2, 1)
     # Stride floor(S / 12) for the 7 x 7 grid of the paper.
     down, right = height // (2 * (side - 1)), width // (2 * (side - 1))
-    windows = pixels.unfold(1, high, max(down, 1)).unfold(2, wide, max(right, 1))
-    if min(windows.shape[1:3]) < side:
+    windows = pixels.unfold(-2, high, max(down, 1)).unfold(-2, wide, max(right, 1))
+    if min(windows.shape[-4:-2]) < side:
         raise ValueError(
             f"Views of {height} x {width} pixels are too small for a grid of {side} x "
             f"{side} windows. Use SimCLRObjective(n_views=4) or a larger image_size."
         )
-    windows = windows[:, :side, :side]
-    return windows.permute(1, 2, 0, 3, 4).reshape(-1, 3, high, wide)
+    windows = windows[..., :side, :side, :, :].movedim(-5, -3)
+    return windows.flatten(-5, -4)
 
 
 def _span(start, stop, length):

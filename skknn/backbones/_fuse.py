@@ -1,16 +1,25 @@
 """Batch normalisation as part of the convolution before it."""
 
+from collections.abc import Callable, Collection
+from typing import Any
+
+import torch
 from timm.layers import Conv2dSame
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from ._watch import replace, watch
+from ._connections import connections, replace
 
 CONVOLUTIONS = (nn.Conv2d, Conv2dSame)
 
 
-def fold_batch_norm(module, forward, x, keep=()):
-    """Fold, in place, every batch normalisation fed by one convolution alone.
+def fuse_batch_norm(
+    module: nn.Module,
+    forward: Callable[[nn.Module, torch.Tensor], Any],
+    x: torch.Tensor,
+    keep: Collection[str] = (),
+) -> None:
+    """Fuse, in place, every batch normalisation fed by one convolution alone.
 
     In evaluation mode both are linear, so one convolution does the work of two
     layers. The caller checks that the output stays the same.
@@ -24,7 +33,7 @@ def fold_batch_norm(module, forward, x, keep=()):
     keep : collection of str
         Convolutions that must stay as they are.
     """
-    pairs, _ = watch(module, forward, x, CONVOLUTIONS, (nn.BatchNorm2d,))
+    pairs, _ = connections(module, forward, x, CONVOLUTIONS, (nn.BatchNorm2d,))
     for conv_name, norm_name in pairs:
         conv, norm = module.get_submodule(conv_name), module.get_submodule(norm_name)
         if conv_name in keep or not norm.track_running_stats:

@@ -1,11 +1,14 @@
-"""Random linear heads, and the generators everything random comes from."""
+"""The generators everything random comes from, and random linear heads."""
 
 import zlib
 
 import numpy as np
+from numpy.typing import NDArray
+
+Head = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
-def generator(seed, *purpose):
+def generator(seed: int, *purpose: str) -> np.random.Generator:
     """Return a generator for one purpose, independent of all others.
 
     Parameters
@@ -19,7 +22,7 @@ def generator(seed, *purpose):
     return np.random.Generator(np.random.Philox(np.random.SeedSequence(words)))
 
 
-def draw_head(rng, n_in, n_out):
+def draw_head(rng: np.random.Generator, n_in: int, n_out: int) -> Head:
     """Draw a linear layer as torch does: uniform within 1 / sqrt(n_in).
 
     Returns

@@ -6,12 +6,15 @@ The operations used here are torch's own but not documented; where they are miss
 or the result differs, the layers stay as they are.
 """
 
+from collections.abc import Callable, Collection
+from typing import Any
+
 import torch
 from timm.layers import Conv2dSame
 from timm.layers.padding import pad_same
 from torch import nn
 
-from ._watch import replace, watch
+from ._connections import connections, replace
 
 # Activations that oneDNN applies while it writes the result.
 _FUSED = {
@@ -22,26 +25,26 @@ _FUSED = {
 }
 
 
-class PackedLinear(nn.Linear):
-    """A linear layer that uses packed weights unless autograd watches its input."""
+class PrepackedLinear(nn.Linear):
+    """A linear layer that uses prepacked weights unless autograd watches its input."""
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         if x.requires_grad and torch.is_grad_enabled():
             return super().forward(x)
         return torch.ops.mkldnn._linear_pointwise(
-            x, self.packed, self.bias, "none", [], ""
+            x, self.prepacked, self.bias, "none", [], ""
         )
 
 
-class PackedConv2d(nn.Conv2d):
-    """A convolution with packed weights and perhaps the activation after it.
+class PrepackedConv2d(nn.Conv2d):
+    """A convolution with prepacked weights and perhaps the activation after it.
 
-    Unpacked where autograd watches its input.
+    As torch does it where autograd watches its input.
     """
 
     same = False
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.same:
             x = pad_same(x, self.kernel_size, self.stride, self.dilation)
         padding = (0, 0) if self.same else self.padding
@@ -58,7 +61,7 @@ class PackedConv2d(nn.Conv2d):
             return x if self.activation is None else self.activation(x)
         return torch.ops.mkldnn._convolution_pointwise(
             x,
-            self.packed,
+            self.prepacked,
             self.bias,
             padding,
             self.stride,
@@ -69,11 +72,11 @@ class PackedConv2d(nn.Conv2d):
         )
 
 
-class PackedConv2dSame(PackedConv2d):
+class PrepackedConv2dSame(PrepackedConv2d):
     same = True
 
 
-def can_pack():
+def can_prepack() -> bool:
     """Tell whether this build of torch has the operations."""
     ops = torch.ops.mkldnn
     return torch.backends.mkldnn.is_available() and all(
@@ -87,8 +90,13 @@ def can_pack():
     )
 
 
-def pack(module, forward, x, keep=()):
-    """Pack, in place, the linear layers and convolutions of a module on the CPU.
+def prepack(
+    module: nn.Module,
+    forward: Callable[[nn.Module, torch.Tensor], Any],
+    x: torch.Tensor,
+    keep: Collection[str] = (),
+) -> None:
+    """Prepack, in place, the linear layers and convolutions of a module on the CPU.
 
     The caller checks that the output stays the same.
 
@@ -102,7 +110,7 @@ def pack(module, forward, x, keep=()):
     keep : collection of str
         Layers that must stay as they are.
     """
-    pairs, shapes = watch(
+    pairs, shapes = connections(
         module, forward, x, (nn.Linear, nn.Conv2d, Conv2dSame), tuple(_FUSED)
     )
     activations = dict(pairs)
@@ -112,10 +120,12 @@ def pack(module, forward, x, keep=()):
             continue
         if type(part) is nn.Linear:
             n_rows = shape[:-1].numel()
-            part.packed = torch.ops.mkldnn._reorder_linear_weight(part.weight, n_rows)
-            part.__class__ = PackedLinear
+            part.prepacked = torch.ops.mkldnn._reorder_linear_weight(
+                part.weight, n_rows
+            )
+            part.__class__ = PrepackedLinear
         elif part.padding_mode == "zeros" and not isinstance(part.padding, str):
-            _pack_convolution(part, shape)
+            _prepack_convolution(part, shape)
             after = activations.get(name)
             if after is not None and type(module.get_submodule(after)) in _FUSED:
                 part.activation = module.get_submodule(after)
@@ -123,13 +133,13 @@ def pack(module, forward, x, keep=()):
                 replace(module, after, nn.Identity())
 
 
-def _pack_convolution(conv, shape):
+def _prepack_convolution(conv: nn.Conv2d, shape: torch.Size) -> None:
     same = type(conv) is Conv2dSame
     if same:
         blank = torch.empty(shape, device="meta")
         padded = pad_same(blank, conv.kernel_size, conv.stride, conv.dilation)
         shape = padded.shape
-    conv.packed = torch.ops.mkldnn._reorder_convolution_weight(
+    conv.prepacked = torch.ops.mkldnn._reorder_convolution_weight(
         conv.weight,
         (0, 0) if same else conv.padding,
         conv.stride,
@@ -138,4 +148,4 @@ def _pack_convolution(conv, shape):
         list(shape),
     )
     conv.fused, conv.activation = ("none", []), None
-    conv.__class__ = PackedConv2dSame if same else PackedConv2d
+    conv.__class__ = PrepackedConv2dSame if same else PrepackedConv2d

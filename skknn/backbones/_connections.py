@@ -1,7 +1,19 @@
 """See which layers of a module feed which, by running it once."""
 
+from collections.abc import Callable
+from typing import Any
 
-def watch(module, forward, x, sources, targets):
+import torch
+from torch import nn
+
+
+def connections(
+    module: nn.Module,
+    forward: Callable[[nn.Module, torch.Tensor], Any],
+    x: torch.Tensor,
+    sources: tuple[type, ...],
+    targets: tuple[type, ...],
+) -> tuple[list[tuple[str, str]], dict[str, torch.Size]]:
     """List the direct connections from some kinds of layers to others.
 
     Parameters
@@ -20,10 +32,14 @@ def watch(module, forward, x, sources, targets):
         once. Meaningful outside inference mode only, where tensors count changes.
     shapes : dict source name -> shape of its input
     """
-    outputs, runs, inputs, shapes, handles = {}, {}, {}, {}, []
+    outputs: dict[int, tuple[str, torch.Tensor, int]] = {}
+    runs: dict[str, int] = {}
+    inputs: dict[str, list[str | None]] = {}
+    shapes: dict[str, torch.Size] = {}
+    handles = []
 
-    def after_source(name):
-        def hook(part, args, output):
+    def after_source(name: str) -> Callable:
+        def hook(part: nn.Module, args: tuple, output: torch.Tensor) -> None:
             runs[name] = runs.get(name, 0) + 1
             shapes[name] = args[0].shape
             # Holding the tensor keeps its id from being used again.
@@ -31,12 +47,12 @@ def watch(module, forward, x, sources, targets):
 
         return hook
 
-    def before_target(name):
-        def hook(part, args):
-            source, tensor, version = outputs.get(id(args[0]), (None, None, None))
+    def before_target(name: str) -> Callable:
+        def hook(part: nn.Module, args: tuple) -> None:
+            found = outputs.get(id(args[0]))
             # A residual may have been added in place since.
-            unchanged = tensor is not None and tensor._version == version
-            inputs.setdefault(name, []).append(source if unchanged else None)
+            unchanged = found is not None and found[1]._version == found[2]
+            inputs.setdefault(name, []).append(found[0] if unchanged else None)
 
         return hook
 
@@ -51,14 +67,14 @@ def watch(module, forward, x, sources, targets):
         for handle in handles:
             handle.remove()
     pairs = [
-        (found[0], name)
-        for name, found in inputs.items()
-        if len(found) == 1 and runs.get(found[0]) == 1
+        (source, name)
+        for name, (source, *more) in inputs.items()
+        if source is not None and not more and runs[source] == 1
     ]
     return pairs, shapes
 
 
-def replace(module, name, part):
+def replace(module: nn.Module, name: str, part: nn.Module) -> None:
     """Put another layer in the place of the one with this name."""
     parent, _, child = name.rpartition(".")
     setattr(module.get_submodule(parent) if parent else module, child, part)

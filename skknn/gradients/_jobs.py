@@ -1,0 +1,219 @@
+"""What the extraction loop runs for FUNGI: blocks, latents or gradients of images."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..backbones._transfer import Download
+from ..utils._precision import exact_float32
+from ..utils._threads import single_threaded_torch
+from ._cut_images import CutImage
+from ._engine import GradientRun
+from ._state import EMBEDDING
+from ._unit_rows import join, put, scaled, unit
+
+if TYPE_CHECKING:
+    from ._blocks import BlockExtractor
+
+
+class ViewJob:
+    """One run of a block extractor: a :class:`~skknn.extraction._job.Job`.
+
+    On a CPU an image's network passes are computed in the thread that cut its views;
+    on other devices those of many images together.
+
+    Parameters
+    ----------
+    blocks : BlockExtractor
+    names : collection of str
+        Blocks that are computed.
+    batch_size, width : int
+
+    Attributes
+    ----------
+    width, batch_size, computes_in_workers
+        As the extraction loop needs them.
+    """
+
+    def __init__(
+        self,
+        blocks: "BlockExtractor",
+        names: frozenset[str],
+        *,
+        batch_size: int,
+        width: int,
+    ) -> None:
+        self._blocks, self._names = blocks, names
+        self.batch_size, self.width = batch_size, width
+        self.computes_in_workers = blocks.device.type == "cpu"
+        self._run: GradientRun | None = None
+
+    @contextmanager
+    def running(self) -> Iterator[Callable[[], None]]:
+        """Set up many calls; everything is undone at the end, also after an error.
+
+        Yields
+        ------
+        callable
+            To be called once in every thread that will call :meth:`prepare`.
+        """
+        with (
+            exact_float32(),
+            self._blocks.engine.open() as run,
+            single_threaded_torch(self.computes_in_workers) as start_thread,
+        ):
+            self._run = run
+            try:
+                yield start_thread
+            finally:
+                self._run = None
+
+    def prepare(self, item: Image.Image, missing: frozenset[str] | None = None) -> Any:
+        """Cut the views of an image; on a CPU also run the network."""
+        wanted = self._names if missing is None else self._names & missing
+        image = self._blocks.cutter.cut(item, wanted)
+        return self._compute([image]) if self.computes_in_workers else image
+
+    def launch(self, prepared: list) -> Download:
+        """Start to compute the rows of prepared images."""
+        if not self.computes_in_workers:
+            prepared = [self._compute(prepared)]
+        return Download(self._rows(prepared))
+
+    def collect(self, launched: Download) -> NDArray:
+        """Wait for rows (n, width), float32."""
+        return launched.wait()
+
+    @property
+    def run(self) -> GradientRun:
+        """The engine with its hook in place."""
+        if self._run is None:
+            raise RuntimeError("Images are prepared within `with job.running():`.")
+        return self._run
+
+    def _groups(self, name: str, images: list[CutImage]) -> Iterator:
+        return self._blocks.cutter.groups(name, images, self._blocks.engine.n_views)
+
+    def _compute(self, images: list[CutImage]) -> Any:
+        """Compute some images together."""
+        raise NotImplementedError
+
+    def _rows(self, parts: list) -> torch.Tensor:
+        """Make rows (n, width) of what :meth:`_compute` gave."""
+        raise NotImplementedError
+
+
+class LatentsJob(ViewJob):
+    """Latents (V * head_dim) of an objective's one head, before normalisation.
+
+    Parameters
+    ----------
+    blocks : BlockExtractor
+    name : str
+        The objective.
+    batch_size, width : int
+    """
+
+    def __init__(
+        self, blocks: "BlockExtractor", name: str, *, batch_size: int, width: int
+    ) -> None:
+        super().__init__(blocks, frozenset([name]), batch_size=batch_size, width=width)
+        self._name = name
+
+    def _compute(self, images: list[CutImage]) -> torch.Tensor:
+        task, parts = self._blocks.tasks[self._name], []
+        for views in self._groups(self._name, images):
+            latents = task.latents(self.run.embed(views))
+            parts.append(latents.flatten(1).float())
+        return join(parts)
+
+    def _rows(self, parts: list[torch.Tensor]) -> torch.Tensor:
+        return join(parts)
+
+
+class GradientsJob(LatentsJob):
+    """Unprojected gradients (m) of an objective; parameters as of LatentsJob."""
+
+    def _compute(self, images: list[CutImage]) -> torch.Tensor:
+        task, parts = self._blocks.tasks[self._name], []
+        for views in self._groups(self._name, images):
+            (g,), (exponents,), _ = self.run.gradients(views, [task])
+            # Powers of two that leave float32's range: in float64 where there is one.
+            g = g.to(exponents.device, torch.float64)
+            parts.append((g * torch.exp2(exponents.double())[:, None]).float())
+        return join(parts)
+
+
+@dataclass(frozen=True)
+class ComputedBlocks:
+    """What the network gave for n images: for each block rows and their values."""
+
+    n: int
+    values: dict[str, tuple[list[int], torch.Tensor]]
+
+
+class BlocksJob(ViewJob):
+    """Rows of all blocks, each a unit vector or zero; blocks not wanted are zero."""
+
+    def _compute(self, images: list[CutImage]) -> ComputedBlocks:
+        blocks, values = self._blocks, {}
+        plain = blocks.cutter.plain
+        shared = blocks.cutter.shared
+        rows = [i for i, image in enumerate(images) if shared & image.wanted]
+        for name, found in self._of_shared([images[i] for i in rows]).items():
+            values[name] = rows, join(found)
+        for name in blocks.state.objectives:
+            rows = [i for i, image in enumerate(images) if name in image.wanted]
+            if name in plain or not rows:
+                continue
+            found = []
+            for views in self._groups(name, [images[i] for i in rows]):
+                (g,), _, _ = self.run.gradients(views, [blocks.tasks[name]])
+                found.append(scaled(g))
+            values[name] = rows, join(found)
+        return ComputedBlocks(len(images), values)
+
+    def _of_shared(self, images: list[CutImage]) -> dict[str, list[torch.Tensor]]:
+        """The embedding and the objectives that share its forward."""
+        plain = self._blocks.cutter.plain
+        tasks = [self._blocks.tasks[name] for name in plain]
+        found: dict[str, list[torch.Tensor]] = {}
+        for views in self._groups(EMBEDDING, images):
+            if tasks:
+                gradients, _, embeddings = self.run.gradients(views, tasks)
+                for name, g in zip(plain, gradients):
+                    found.setdefault(name, []).append(scaled(g))
+            else:
+                embeddings = self.run.embed(views)
+            found.setdefault(EMBEDDING, []).append(unit(embeddings[:, 0]))
+        return found
+
+    def _rows(self, parts: list[ComputedBlocks]) -> torch.Tensor:
+        blocks, first = self._blocks, 0
+        slices = blocks.state.slices
+        n = sum(part.n for part in parts)
+        out = torch.zeros(n, self.width, device=blocks.device)
+        places, gradients = [], []
+        for part in parts:
+            for name in blocks.state.objectives:
+                if name in part.values:
+                    rows, values = part.values[name]
+                    places.append(([first + row for row in rows], slices[name]))
+                    gradients.append(values)
+            if EMBEDDING in part.values and EMBEDDING in slices:
+                rows, values = part.values[EMBEDDING]
+                put(out, [first + row for row in rows], slices[EMBEDDING], values)
+            first += part.n
+        if gradients:
+            # One product for the gradients of all objectives: R is read once.
+            projected = unit(blocks.projection(join(gradients)))
+            start = 0
+            for rows, columns in places:
+                put(out, rows, columns, projected[start : start + len(rows)])
+                start += len(rows)
+        return out

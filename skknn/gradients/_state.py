@@ -1,0 +1,219 @@
+"""What FUNGI draws at fit, in one frozen object."""
+
+import hashlib
+import inspect
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._random import Head, draw_head, generator
+from .objectives import Objective
+
+if TYPE_CHECKING:
+    from ..backbones import Extractor
+
+EMBEDDING = "embedding"
+
+
+@dataclass(frozen=True)
+class FungiState:
+    """All that the rows of a fitted transformer depend on besides the backbone.
+
+    Attributes
+    ----------
+    layer : str
+        Name of the differentiated layer.
+    objectives : dict name -> Objective
+        In the order of their blocks.
+    heads : dict name -> dict head name -> (weight, bias)
+    drawn : dict name -> object
+        What ``Objective.draw`` gave.
+    projection_dim : int
+        Width of a projected gradient.
+    include_embedding : bool
+        Whether the embedding is the last block.
+    view_size : (height, width)
+        Of SimCLR's windows and DINO's local crops.
+    seed : int
+    n_features : int
+        Width of the embedding.
+    banks : dict name -> ndarray of shape (rows, head_dim), float32
+        Latents of training images' views, for objectives that compare with them.
+    bank_digests : dict name -> str
+    """
+
+    layer: str
+    objectives: Mapping[str, Objective]
+    heads: Mapping[str, Mapping[str, Head]]
+    drawn: Mapping[str, Any]
+    projection_dim: int
+    include_embedding: bool
+    view_size: tuple[int, int]
+    seed: int
+    n_features: int
+    banks: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    bank_digests: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """Width of every block, in the order of a row."""
+        widths = dict.fromkeys(self.objectives, self.projection_dim)
+        if self.include_embedding:
+            widths[EMBEDDING] = self.n_features
+        return widths
+
+    @property
+    def slices(self) -> dict[str, slice]:
+        """Where every block is in a row."""
+        stops = np.cumsum([0, *self.widths.values()]).tolist()
+        return {
+            name: slice(low, high)
+            for name, low, high in zip(self.widths, stops[:-1], stops[1:])
+        }
+
+    @property
+    def width(self) -> int:
+        """Length of a row."""
+        return sum(self.widths.values())
+
+    def bank_rows(self, name: str, n_images: int) -> NDArray[np.intp]:
+        """Draw the training rows whose latents an objective needs.
+
+        Parameters
+        ----------
+        name : str
+            Key of :attr:`objectives`.
+        n_images : int
+            Training rows there are.
+
+        Returns
+        -------
+        ndarray of int
+            All rows in some order where there are fewer than the objective asks for;
+            none where it asks for none.
+        """
+        count = min(self.objectives[name].n_bank_images, n_images)
+        rng = generator(self.seed, "bank images", name)
+        return rng.choice(n_images, count, replace=False)
+
+    def with_bank(self, name: str, latent_rows: NDArray[np.float32]) -> "FungiState":
+        """Return a state that knows an objective's latents of training images.
+
+        Parameters
+        ----------
+        name : str
+        latent_rows : ndarray of shape (images, V * head_dim)
+            Rows that are not finite (images that could not be read) are left out.
+        """
+        rows = latent_rows[np.isfinite(latent_rows).all(axis=1)]
+        head_dim = next(iter(self.objectives[name].head_dims().values()))
+        # A stored row has the same bits, so the digest finds its blocks again.
+        digest = hashlib.blake2b(rows.tobytes()).hexdigest()
+        return replace(
+            self,
+            banks={**self.banks, name: rows.reshape(-1, head_dim)},
+            bank_digests={**self.bank_digests, name: digest},
+        )
+
+    def settings(
+        self, block: str, identity: dict[str, Any], *, bank: bool = False
+    ) -> dict[str, Any]:
+        """Return all that a block depends on besides the image, as plain JSON.
+
+        Parameters
+        ----------
+        block : str
+            Key of :attr:`widths`.
+        identity : dict
+            The extractor's.
+        bank : bool
+            For the latents of training images instead of the block itself.
+        """
+        settings = {
+            "extractor": identity,
+            "block": EMBEDDING,
+            # Which way of computing is exact for a layer decides on the last bits.
+            "layer": self.layer,
+        }
+        if block == EMBEDDING:
+            return settings
+        objective = self.objectives[block]
+        cls = type(objective)
+        source = ""
+        if not cls.__module__.startswith("skknn."):
+            with suppress(OSError, TypeError):
+                source = inspect.getsource(cls)
+        settings |= {
+            "block": "bank" if bank else "gradient",
+            "class": f"{cls.__module__}.{cls.__qualname__}",
+            "version": objective.version,
+            "source": hashlib.blake2b(source.encode(), digest_size=12).hexdigest(),
+            "objective": {k: repr(v) for k, v in objective.get_params().items()},
+            "name": block,
+            "seed": self.seed,
+            "view_size": repr(self.view_size),
+        }
+        if not bank:
+            settings |= {
+                "projection_dim": self.projection_dim,
+                "bank": self.bank_digests.get(block),
+            }
+        return settings
+
+
+def draw_state(
+    extractor: "Extractor",
+    *,
+    objectives: Mapping[str, Objective],
+    layer: str,
+    projection_dim: int | None,
+    include_embedding: bool,
+    view_size: int | tuple[int, int] | None,
+    seed: int,
+) -> FungiState:
+    """Draw heads and crop boxes and choose the layer; latents come later.
+
+    Parameters
+    ----------
+    extractor : Extractor
+    objectives : dict name -> Objective
+    layer : str
+        Name, or "auto".
+    projection_dim : int or None
+        None takes the embedding's width.
+    include_embedding : bool
+    view_size : int, (height, width) or None
+        None takes the input size.
+    seed : int
+    """
+    from ._layer_choice import choose_layer
+
+    n_features = extractor.n_features
+    if view_size is None:
+        view_size = extractor.data_config["input_size"][1:]
+    elif not hasattr(view_size, "__len__"):
+        view_size = (int(view_size), int(view_size))
+    return FungiState(
+        layer=choose_layer(extractor.module, layer),
+        objectives=dict(objectives),
+        heads={
+            name: {
+                head: draw_head(generator(seed, "head", name, head), n_features, dim)
+                for head, dim in objective.head_dims().items()
+            }
+            for name, objective in objectives.items()
+        },
+        drawn={
+            name: objective.draw(generator(seed, "views", name))
+            for name, objective in objectives.items()
+        },
+        projection_dim=projection_dim or n_features,
+        include_embedding=bool(include_embedding),
+        view_size=(int(view_size[0]), int(view_size[1])),
+        seed=seed,
+        n_features=n_features,
+    )

@@ -1,0 +1,118 @@
+"""What float32 and bfloat16 mean on a processor or card."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+# (path below torch.backends, of the settings by operation that torch has from 2.9 on)
+_OPERATIONS = (
+    "cuda.matmul",
+    "cudnn.conv",
+    "cudnn.rnn",
+    "mkldnn.matmul",
+    "mkldnn.conv",
+    "mkldnn.rnn",
+)
+
+
+def cpu_has_bfloat16() -> bool:
+    """Tell whether the processor multiplies bfloat16 numbers itself."""
+    import torch
+
+    for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
+        if getattr(torch.cpu, name, lambda: False)():
+            return True
+    try:
+        with open("/proc/cpuinfo") as file:
+            # ARM lists "bf16", x86 "avx512_bf16" or "amx_bf16".
+            return any("bf16" in line for line in file if "eatures" in line)
+    except OSError:
+        return False
+
+
+class _SharedSettings:
+    """Settings of the process that the first to enter makes and the last undoes."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._restore: list[Callable[[], Any]] = []
+
+    def enter(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._restore = _forbid_rounded_inputs()
+
+    def leave(self) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                for restore in self._restore:
+                    restore()
+
+
+_SETTINGS = _SharedSettings()
+
+
+@contextmanager
+def exact_float32() -> Iterator[None]:
+    """Let products and convolutions of float32 numbers use all their bits.
+
+    Elsewhere torch may round the inputs to TF32 (on CUDA it does so for convolutions
+    unless told otherwise) or, where the user allows it, to bfloat16. The settings are
+    those of the process: the first to enter changes them and the last one to leave
+    sets back what was found, also after an error.
+    """
+    _SETTINGS.enter()
+    try:
+        yield
+    finally:
+        _SETTINGS.leave()
+
+
+def _forbid_rounded_inputs() -> list[Callable[[], Any]]:
+    """Return the functions that undo it, in their order."""
+    import torch
+
+    backends, restore = torch.backends, []
+
+    def change(get: Callable[[], Any], put: Callable[[Any], Any], value: Any) -> None:
+        # torch refuses to read the older settings where the newer were mixed in.
+        with suppress(RuntimeError):
+            before = get()
+            put(value)
+            restore.append(lambda: put(before))
+
+    def attribute(owner: Any, name: str) -> tuple[Callable[[], Any], Callable]:
+        return lambda: getattr(owner, name), lambda value: setattr(owner, name, value)
+
+    newer = [
+        operation
+        for path in _OPERATIONS
+        if hasattr(operation := _find(backends, path), "fp32_precision")
+    ]
+    found = [(operation, operation.fp32_precision) for operation in newer]
+    # The older settings change the newer ones too, so these come last, both ways.
+    change(
+        torch.get_float32_matmul_precision,
+        torch.set_float32_matmul_precision,
+        "highest",
+    )
+    change(*attribute(backends.cuda.matmul, "allow_tf32"), False)
+    change(*attribute(backends.cudnn, "allow_tf32"), False)
+    for operation in newer:
+        operation.fp32_precision = "ieee"
+
+    def restore_newer() -> None:
+        for operation, value in found:
+            operation.fp32_precision = value
+
+    return [*reversed(restore), restore_newer]
+
+
+def _find(owner: Any, path: str) -> Any:
+    for name in path.split("."):
+        owner = getattr(owner, name, None)
+    return owner
