@@ -3,9 +3,9 @@
 Whoever has ``X`` asks ``is_table`` whether it is 2-D numbers (``_recognise``): then
 each row is a flattened image (``_flattened``); else ``as_images`` takes lists, arrays,
 tensors and Datasets (``_images``). Both are an :class:`ItemSource` (``_item_source``):
-the extraction loop fetches the content of a row, which has a digest, and lets the source
-decode it in a thread (``_decode``, plain JPEG files by ``_jpeg``). A row that cannot be
-used is a :class:`BadImageError`, which names it.
+the extraction loop fetches the content of a row, which has a digest, and lets the
+source decode it in a thread (``_decode``, plain JPEG files by ``_jpeg``). A row that
+cannot be used is a :class:`BadImageError`, which names it.
 
 Another modality is another :class:`ItemSource`.
 """

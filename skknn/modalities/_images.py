@@ -5,7 +5,7 @@ import hashlib
 import os
 import stat
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,7 +121,7 @@ class ImageSource:
             part._items = [_absolute(item) for item in part._items]
         return part
 
-    def rows(self, chosen: Sequence[int]) -> "ImageSource":
+    def rows(self, chosen: Iterable[int]) -> "ImageSource":
         """Return some images. Errors go on naming their rows in the whole."""
         chosen = [int(row) for row in chosen]
         return self._with([self._numbers[row] for row in chosen], chosen)
