@@ -25,21 +25,13 @@ class Todo:
     row : int
     key : bytes or None
         Digest of the content; None without a cache.
-    content : Content or None
-        What was read; None without a cache.
     missing : frozenset of str or None
         The blocks of the row that are wanted; None means all.
     """
 
     row: int
     key: bytes | None = None
-    content: Content | None = None
     missing: frozenset[str] | None = None
-
-    @property
-    def n_bytes(self) -> int:
-        """Memory that its content holds."""
-        return 0 if self.content is None else self.content.n_bytes
 
 
 @dataclass(frozen=True)
@@ -85,9 +77,10 @@ class Lookup:
     def __exit__(self, *exc_info: object) -> None:
         self._readers.shutdown(wait=True, cancel_futures=True)
 
-    def __iter__(self) -> Iterator[Todo]:
+    def __iter__(self) -> Iterator[tuple[Todo, Content | None]]:
+        """Yield what has to be computed, with what was read; None without a cache."""
         if self._cache is None:
-            yield from map(Todo, range(len(self._items)))
+            yield from ((Todo(row), None) for row in range(len(self._items)))
             return
         for part in self._parts():
             yield from self._not_cached(part, self._cache)
@@ -126,7 +119,7 @@ class Lookup:
 
     def _not_cached(
         self, part: list[_Read], cache: RowCache | BlockCache
-    ) -> Iterator[Todo]:
+    ) -> Iterator[tuple[Todo, Content | None]]:
         keys = [read.key for read in part if read.error is None]
         found = cache.get([key for key in keys if key not in self._waiting])
         begun = set(self._waiting)
@@ -144,4 +137,4 @@ class Lookup:
             else:
                 begun.add(key)
                 self._waiting[key] = [row]
-                yield Todo(row, key, read.content, cache.missing(key))
+                yield Todo(row, key, cache.missing(key)), read.content

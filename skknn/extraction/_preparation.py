@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
-from ..modalities import BadItemError, ItemSource
+from ..modalities import BadItemError, Content, ItemSource
 from ..utils._out_of_memory import is_out_of_memory, release_memory
 from ._batches import does_not_fit
 from ._job import Job
@@ -41,7 +41,7 @@ class Preparation:
         self._job, self._items = job, items
         self._n_threads, self._ahead = n_threads, ahead
         self._threads = ThreadPoolExecutor(n_threads, "skknn-work", start_thread)
-        self._under_way: deque[tuple[Todo, Future[Any]]] = deque()
+        self._under_way: deque[tuple[Todo, Content | None, Future[Any]]] = deque()
         self._bytes = 0
 
     def __enter__(self) -> "Preparation":
@@ -59,10 +59,11 @@ class Preparation:
         too_large = self._bytes > _AHEAD_BYTES and n >= 2 * self._n_threads
         return n >= self._ahead or too_large
 
-    def submit(self, todo: Todo) -> None:
-        """Begin with an item."""
-        self._bytes += todo.n_bytes
-        self._under_way.append((todo, self._threads.submit(self._prepare, todo)))
+    def submit(self, todo: Todo, content: Content | None) -> None:
+        """Begin with an item, which is read in the thread if it was not before."""
+        self._bytes += 0 if content is None else content.n_bytes
+        future = self._threads.submit(self._prepare, todo, content)
+        self._under_way.append((todo, content, future))
 
     def take(self, n: int) -> Iterator[tuple[Todo, Any]]:
         """Wait for the ``n`` oldest items.
@@ -74,18 +75,20 @@ class Preparation:
             cannot be used.
         """
         for _ in range(min(n, len(self._under_way))):
-            todo, future = self._under_way.popleft()
-            self._bytes -= todo.n_bytes
+            todo, content, future = self._under_way.popleft()
+            self._bytes -= 0 if content is None else content.n_bytes
             try:
-                yield todo, self._result(todo, future)
+                result = self._result(todo, content, future)
             except BadItemError as error:
-                yield todo, error
+                result = error
+            del content, future
+            yield todo, result
 
-    def _prepare(self, todo: Todo) -> Any:
-        item = self._items.item(todo.row, todo.content)
+    def _prepare(self, todo: Todo, content: Content | None) -> Any:
+        item = self._items.item(todo.row, content)
         return self._job.prepare(item, todo.missing)
 
-    def _result(self, todo: Todo, future: Future[Any]) -> Any:
+    def _result(self, todo: Todo, content: Content | None, future: Future[Any]) -> Any:
         for attempt in range(_ATTEMPTS + 1):
             try:
                 return future.result()
@@ -95,7 +98,7 @@ class Preparation:
                 if attempt == _ATTEMPTS:
                     raise does_not_fit(f"row {todo.row}") from error
             # Perhaps it fits when nothing else is running.
-            wait([future for _, future in self._under_way])
+            wait([future for *_, future in self._under_way])
             release_memory()
-            future = self._threads.submit(self._prepare, todo)
+            future = self._threads.submit(self._prepare, todo, content)
         raise AssertionError("the last attempt returns or raises")

@@ -82,11 +82,11 @@ def run_job(
             for todo, value in zip(todos, values, strict=True):
                 table.deliver(lookup.rows_of(todo), value)
 
-        for todo in lookup:
+        for todo, content in lookup:
             while preparation.is_full():
                 compute_group()
             progress.began()
-            preparation.submit(todo)
+            preparation.submit(todo, content)
         while len(preparation):
             compute_group()
         for finished in batches.finish():

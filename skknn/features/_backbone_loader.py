@@ -52,6 +52,11 @@ class BackboneLoader:
             return self._extractor
 
     @property
+    def is_loaded(self) -> bool:
+        """Whether the extractor is there already."""
+        return self._extractor is not None
+
+    @property
     def weights_digest(self) -> str | None:
         """Digest of weights that come from a file; known once they are loaded."""
         return self._weights_digest

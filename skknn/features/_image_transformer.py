@@ -49,6 +49,7 @@ class ImageTransformer(ParamsMixin, TransformerMixin):
         the loaded backbone, never pickled and made again on demand.
     """
 
+    _loader: BackboneLoader
     # What batch_size="auto" stands for where no device has to be asked.
     _usual_batch_size = 32
     # All that fit sets.
@@ -132,7 +133,8 @@ class ImageTransformer(ParamsMixin, TransformerMixin):
         return BackboneLoader(settings, several_sizes=self._several_sizes, **more)
 
     def _fitted_loader(self) -> BackboneLoader:
-        if not hasattr(self, "_loader"):
+        # Until it is loaded, parameters that say where the weights are may be mended.
+        if not hasattr(self, "_loader") or not self._loader.is_loaded:
             self._loader = self._new_loader(
                 self._seed, weights_digest=self._weights_digest, any_device=True
             )

@@ -43,7 +43,7 @@ class Work:
     ) -> Rows:
         """Compute the rows of items."""
         cache = None if self._memory is None else self._cache(self._memory)
-        with cache or nullcontext():
+        with nullcontext() if cache is None else cache:
             return run_job(
                 self._job(),
                 items,
