@@ -12,6 +12,7 @@ reported. Ours also returns the embedding, which fungivision leaves to the user.
     python benchmarks/fungi.py --profile           # where our time goes
     python benchmarks/fungi.py --memory            # extra peak memory, fresh processes
     python benchmarks/fungi.py --projection        # beside a ready float32 matrix
+    python benchmarks/fungi.py --device cuda       # all of it on a card, JSON lines
 """
 
 import argparse
@@ -25,74 +26,10 @@ import warnings
 import numpy as np
 import timm
 import torch
-from PIL import Image
+from _fungi_sides import VIEWS, Ours, backbone, make_images, theirs
 
-from skknn import FungiTransformer, KLObjective
-
-VIEWS = {"kl": 1, "dino": 12, "simclr": 49}
 # Images in one run, so that runs of all objectives take about as long.
 IMAGES = {"kl": 32, "dino": 8, "simclr": 2}
-NEGATIVES = 256
-
-
-def make_images(n, seed=0):
-    rng = np.random.default_rng(seed)
-    coarse = rng.integers(0, 256, (n, 12, 16, 3), dtype=np.uint8)
-    return [Image.fromarray(c).resize((500, 375), Image.BICUBIC) for c in coarse]
-
-
-def ours(model, objective, precision="float32", embedding=True):
-    """A fitted transformer; SimCLR's negatives are random, they only cost time."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        fungi = FungiTransformer(
-            model,
-            weights=None,
-            objectives=(objective if objective != "kl" else KLObjective(15.0),),
-            n_components=None,
-            include_embedding=embedding,
-            precision=precision,
-            device="cpu",
-            random_state=0,
-        )
-        if objective == "simclr":
-            fungi.set_params(objectives__simclr__n_negatives=1)
-        fungi.fit(make_images(1))
-    if objective == "simclr":
-        fungi._banks["simclr"] = random_negatives()
-        fungi._machine = None
-    return fungi
-
-
-def random_negatives():
-    rng = np.random.default_rng(0)
-    return rng.standard_normal((NEGATIVES * 49, 96)).astype(np.float32)
-
-
-def theirs(model, objective, half=False):
-    """fungivision with the same parameters, its negatives likewise random."""
-    from fungivision.config import DINOConfig, KLConfig, SimCLRConfig
-    from fungivision.wrapper import FUNGIWrapper
-
-    torch.manual_seed(0)
-    module = timm.create_model(model, num_classes=0).eval()
-    config = {
-        "kl": KLConfig(temperature=15),
-        "dino": DINOConfig(),
-        "simclr": SimCLRConfig(comparison_batch_size=NEGATIVES),
-    }[objective]
-    depth = len(module.blocks) - 1
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        wrapper = FUNGIWrapper(
-            module,
-            target_layer=f"blocks.{depth}.attn.proj",
-            device=torch.device("cpu"),
-            extractor_configs=[config],
-        )
-    if objective == "simclr":
-        wrapper.extractors[0].comparison_batch = torch.from_numpy(random_negatives())
-    return wrapper
 
 
 def macs_a_view(model):
@@ -138,9 +75,9 @@ def seconds(function, images, clock=time.perf_counter):
 def compare(model, objective, args):
     """Time both in turn; return one line of results."""
     images = make_images(args.images or IMAGES[objective])
-    runs = {"ours": ours(model, objective).transform}
+    runs = {"ours": Ours(backbone(model), objective)}
     if args.bf16:
-        runs["ours bf16"] = ours(model, objective, "bf16").transform
+        runs["ours bf16"] = Ours(backbone(model, "bf16"), objective)
     if model.startswith("vit") and not args.alone:
         runs["fungivision"] = theirs(model, objective)
     # Processor seconds of one thread are what other processes cannot stretch.
@@ -171,17 +108,15 @@ def compare(model, objective, args):
 
 def profile(model, objective):
     """Print our operators by their own time."""
-    fungi = ours(model, objective).set_params(n_jobs=1)
-    images = make_images(2)
-    fungi.transform(images)
-    work = fungi._machine
-    with work.running() as start_thread:
+    side, images = Ours(backbone(model), objective), make_images(2)
+    side(images)
+    job = side.blocks.blocks_job()
+    with job.running() as start_thread:
         start_thread()
         with torch.profiler.profile() as recorded:
-            results = [work.work(image) for image in images]
-    torch.set_num_threads(2)
-    start = time.perf_counter()
-    work.combine(results)
+            results = [job.prepare(image, None) for image in images]
+        start = time.perf_counter()
+        job.collect(job.launch(results))
     print(f"projection of {len(images)}: {1e3 * (time.perf_counter() - start):.0f} ms")
     table = recorded.key_averages()
     print(
@@ -233,8 +168,9 @@ def memory(model, objective):
 def memory_of(who, model, objective):
     images = make_images(IMAGES[objective])
     if who == "ours":
-        fungi = ours(model, objective)
-        module, size = fungi.backbone_.module, fungi.backbone_.data_config["input_size"]
+        side = Ours(backbone(model), objective)
+        extractor = side.blocks.extractor
+        module, size = extractor.module, extractor.data_config["input_size"]
     else:
         module = timm.create_model(model, num_classes=0).eval()
         size = timm.data.resolve_model_data_config(module)["input_size"]
@@ -242,7 +178,7 @@ def memory_of(who, model, objective):
         module(torch.zeros(1, *size))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     if who == "ours":
-        fungi.transform(images)
+        side(images)
     else:
         wrapper = theirs(model, objective)
         for start in range(0, len(images), 8):
@@ -268,12 +204,18 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--bf16", action="store_true", help="also precision='bf16'")
     parser.add_argument("--alone", action="store_true", help="leave fungivision out")
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda for JSON lines")
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--projection", action="store_true")
     parser.add_argument("--memory", action="store_true")
     parser.add_argument("--memory-of", help=argparse.SUPPRESS)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)  # ours takes as many
+    if args.device != "cpu":
+        import _fungi_cuda
+
+        _fungi_cuda.main(args.models, args.objectives, args.device)
+        return
     if args.projection:
         projection(args.repeats)
         return

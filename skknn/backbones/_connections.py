@@ -11,8 +11,8 @@ def connections(
     module: nn.Module,
     forward: Callable[[nn.Module, torch.Tensor], Any],
     x: torch.Tensor,
-    sources: tuple[type, ...],
-    targets: tuple[type, ...],
+    sources: tuple[type[nn.Module], ...],
+    targets: tuple[type[nn.Module], ...],
 ) -> tuple[list[tuple[str, str]], dict[str, torch.Size]]:
     """List the direct connections from some kinds of layers to others.
 
@@ -49,10 +49,10 @@ def connections(
 
     def before_target(name: str) -> Callable:
         def hook(part: nn.Module, args: tuple) -> None:
-            found = outputs.get(id(args[0]))
+            source, tensor, version = outputs.get(id(args[0]), (None, None, None))
             # A residual may have been added in place since.
-            unchanged = found is not None and found[1]._version == found[2]
-            inputs.setdefault(name, []).append(found[0] if unchanged else None)
+            unchanged = tensor is not None and tensor._version == version
+            inputs.setdefault(name, []).append(source if unchanged else None)
 
         return hook
 

@@ -3,14 +3,16 @@
 import hashlib
 import json
 import types
+from typing import Any
 
 import torch
+from torch import nn
 
 _LIBRARIES = ("torch", "timm", "torchvision", "builtins")
 _PLAIN = (bool, int, float, str, type(None))
 
 
-def module_digest(module):
+def module_digest(module: nn.Module) -> str:
     """Return a hexadecimal digest of structure, settings and weights.
 
     Covers the class of every part, its plain attributes, its methods where it comes
@@ -19,7 +21,7 @@ def module_digest(module):
     digests.
     """
     state = hashlib.blake2b(digest_size=20)
-    written = set()
+    written: set[type] = set()
     for name, part in module.named_modules():
         kind = type(part)
         settings = {
@@ -41,11 +43,11 @@ def module_digest(module):
     for name, tensor in tensors:
         state.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)}".encode())
         flat = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-        state.update(flat.numpy())
+        state.update(flat.numpy().data)
     return state.hexdigest()
 
 
-def _methods(kind):
+def _methods(kind: type) -> bytes:
     """The compiled code of a class's functions, as text that hashing can rely on."""
     parts = [f"{kind.__module__}.{kind.__qualname__}"]
     for name, value in sorted(vars(kind).items()):
@@ -55,7 +57,7 @@ def _methods(kind):
     return "\n".join(parts).encode()
 
 
-def _code(code):
+def _code(code: types.CodeType) -> str:
     constants = []
     for value in code.co_consts:
         if isinstance(value, types.CodeType):
@@ -67,11 +69,11 @@ def _code(code):
     return f"({code.co_code.hex()} {constants} {code.co_names})"
 
 
-def _is_plain(value):
+def _is_plain(value: Any) -> bool:
     if isinstance(value, (tuple, list)):
         return all(_is_plain(item) for item in value)
     return isinstance(value, _PLAIN)
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     return [_plain(v) for v in value] if isinstance(value, (tuple, list)) else value

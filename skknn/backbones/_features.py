@@ -49,10 +49,8 @@ class PooledFeatures:
             features = module(x)
             if isinstance(features, torch.Tensor) and features.ndim == 2:
                 return features
-        elif hasattr(module, "forward_features"):
-            features = module.forward_features(x)
         else:
-            features = module(x)
+            features = getattr(module, "forward_features", module)(x)
         return self._pool(to_feature_map(features, module), module)
 
     def _pool(self, feature_map: FeatureMap, module: nn.Module) -> torch.Tensor:

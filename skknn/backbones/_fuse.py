@@ -35,7 +35,8 @@ def fuse_batch_norm(
     """
     pairs, _ = connections(module, forward, x, CONVOLUTIONS, (nn.BatchNorm2d,))
     for conv_name, norm_name in pairs:
-        conv, norm = module.get_submodule(conv_name), module.get_submodule(norm_name)
+        conv: Any = module.get_submodule(conv_name)
+        norm: Any = module.get_submodule(norm_name)
         if conv_name in keep or not norm.track_running_stats:
             continue
         conv.weight, conv.bias = fuse_conv_bn_weights(

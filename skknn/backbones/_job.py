@@ -66,9 +66,8 @@ class EmbeddingJob:
         """
         with ExitStack() as run:
             run.enter_context(exact_float32())
-            start_thread = run.enter_context(
-                single_threaded_torch(self.computes_in_workers)
-            )
+            # On an accelerator, too, the threads that prepare are many.
+            start_thread = run.enter_context(single_threaded_torch())
             self._run = run
             try:
                 yield start_thread

@@ -2,7 +2,10 @@
 
 import copy
 import difflib
+import os
 import threading
+from collections.abc import Mapping
+from typing import Any
 
 import timm
 import torch
@@ -17,16 +20,23 @@ from ._weights import (
     to_timm_keys,
 )
 
+Size = tuple[int, int] | None
+
 # Random initialisation goes through torch's global generator.
 _BUILDING = threading.Lock()
 # The last small named module, because searches fit the same recipe again and again.
-_KEPT = {}
+_KEPT: dict[tuple, torch.nn.Module] = {}
 _KEPT_BYTES = 2**27
 
 
 def load_backbone(
-    backbone, *, weights="auto", image_size=None, backbone_params=None, seed=0
-):
+    backbone: Any,
+    *,
+    weights: str | os.PathLike | None = "auto",
+    image_size: int | tuple[int, int] | None = None,
+    backbone_params: Mapping[str, Any] | None = None,
+    seed: int = 0,
+) -> torch.nn.Module:
     """Return a module in evaluation mode, without classifier, on the CPU.
 
     Parameters
@@ -82,7 +92,9 @@ def load_backbone(
     return module.eval().requires_grad_(False).to("cpu")
 
 
-def _named(name, weights, size, params, seed):
+def _named(
+    name: str, weights: Any, size: Size, params: dict[str, Any], seed: int
+) -> torch.nn.Module:
     """Build a named module, or copy the one that was built last."""
     if weights is not None and str(weights) != "auto":
         # A file may change under its name.
@@ -97,7 +109,9 @@ def _named(name, weights, size, params, seed):
     return copy.deepcopy(_KEPT[recipe])
 
 
-def _from_name(name, weights, size, params):
+def _from_name(
+    name: str, weights: Any, size: Size, params: dict[str, Any]
+) -> torch.nn.Module:
     if "num_classes" in params:
         raise ValueError(
             "backbone_params must not set num_classes: the classifier is always "
@@ -126,7 +140,9 @@ def _from_name(name, weights, size, params):
     return _from_file(name, file, size, params)
 
 
-def _from_file(name, file, size, params):
+def _from_file(
+    name: str, file: str | os.PathLike, size: Size, params: dict[str, Any]
+) -> torch.nn.Module:
     state = read_state_dict(file)
     if "_conv_stem.weight" in state:
         with torch.device("meta"):
@@ -142,7 +158,7 @@ def _from_file(name, file, size, params):
     n_classes = classes[0] if classes else 0
     overlay = {"state_dict": state, "num_classes": n_classes, "label_offset": 0}
     try:
-        module = _create(
+        module: Any = _create(
             name,
             size,
             params | {"num_classes": n_classes},
@@ -160,13 +176,14 @@ def _from_file(name, file, size, params):
     return module
 
 
-def _download(name, size, params):
+def _download(name: str, size: Size, params: dict[str, Any]) -> torch.nn.Module:
     if ":" in name:
         source, _, model_id = name.partition(":")
         if source.replace("_", "-") == "hf-hub":
             check_downloadable(name, {"hf_hub_id": model_id})
     else:
-        check_downloadable(name, get_pretrained_cfg(name).to_dict())
+        config = get_pretrained_cfg(name)
+        check_downloadable(name, {} if config is None else config.to_dict())
     try:
         return _create(name, size, params, pretrained=True)
     except (TypeError, ValueError, MemoryError, torch.OutOfMemoryError):
@@ -177,7 +194,9 @@ def _download(name, size, params):
         ) from error
 
 
-def _create(name, size, params, **kwargs):
+def _create(
+    name: str, size: Size, params: dict[str, Any], **kwargs: Any
+) -> torch.nn.Module:
     kwargs = {"num_classes": 0} | params | kwargs
     try:
         module = timm.create_model(name, **kwargs)
@@ -192,7 +211,7 @@ def _create(name, size, params, **kwargs):
     return module
 
 
-def _resize_input(module, size):
+def _resize_input(module: Any, size: tuple[int, int]) -> None:
     """Resample position embeddings and windows where the model has any."""
     if not hasattr(module, "set_input_size"):
         return
@@ -205,7 +224,9 @@ def _resize_input(module, size):
         ) from error
 
 
-def _load_strict(module, state, path):
+def _load_strict(
+    module: torch.nn.Module, state: dict[str, torch.Tensor], path: Any
+) -> None:
     try:
         module.load_state_dict(state, strict=True)
     except RuntimeError as error:

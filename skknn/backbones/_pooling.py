@@ -3,6 +3,7 @@
 from math import isqrt
 
 import torch
+from torch import nn
 
 POOLINGS = ("auto", "token", "avg", "max", "gem", "rmac", "flatten")
 
@@ -18,14 +19,18 @@ class FeatureMap:
         Class, distillation and register tokens; P may be 0.
     """
 
-    def __init__(self, spatial, prefix=None):
+    def __init__(
+        self, spatial: torch.Tensor, prefix: torch.Tensor | None = None
+    ) -> None:
         self.spatial = spatial
         if prefix is None:
             prefix = spatial.new_zeros(len(spatial), 0, spatial.shape[1])
         self.prefix = prefix
 
 
-def to_feature_map(features, module, channels_last=None):
+def to_feature_map(
+    features: torch.Tensor, module: nn.Module, channels_last: bool | None = None
+) -> FeatureMap:
     """Bring a raw output, (n, C, H, W), (n, H, W, C) or (n, N, C), to one form.
 
     Parameters
@@ -59,14 +64,14 @@ def to_feature_map(features, module, channels_last=None):
     return FeatureMap(spatial, prefix)
 
 
-def has_class_token(module):
+def has_class_token(module: nn.Module) -> bool:
     """Tell whether the first token of the module is a class token."""
     return getattr(module, "num_prefix_tokens", 0) > 0 and isinstance(
         getattr(module, "cls_token", None), torch.Tensor
     )
 
 
-def pool(features, pooling):
+def pool(features: FeatureMap, pooling: str) -> torch.Tensor:
     """Pool a feature map to rows.
 
     Parameters
@@ -92,13 +97,13 @@ def pool(features, pooling):
     return x.flatten(1)
 
 
-def gem(x, p=3.0, eps=1e-6):
+def gem(x: torch.Tensor, p: float = 3.0, eps: float = 1e-6) -> torch.Tensor:
     """Generalised mean over positions; values below ``eps`` count as ``eps``."""
     # Powers of bfloat16 would lose what the mean should keep.
     return x.float().clamp(min=eps).pow(p).mean((2, 3)).pow(1.0 / p)
 
 
-def rmac(x, levels=3):
+def rmac(x: torch.Tensor, levels: int = 3) -> torch.Tensor:
     """Regional maximum activations of convolutions (Tolias et al., 2016).
 
     Square regions at ``levels`` scales, about 40 % overlapping; the maximum of
@@ -113,7 +118,9 @@ def rmac(x, levels=3):
     return torch.nn.functional.normalize(total)
 
 
-def rmac_regions(height, width, levels=3, overlap=0.4):
+def rmac_regions(
+    height: int, width: int, levels: int = 3, overlap: float = 0.4
+) -> list[tuple[int, int, int]]:
     """List the (top, left, side) of R-MAC's regions."""
     short, long = min(height, width), max(height, width)
     # Along the longer side, as many regions as bring their overlap nearest 40 %.
@@ -135,13 +142,13 @@ def rmac_regions(height, width, levels=3, overlap=0.4):
     return regions
 
 
-def _starts(length, side, n):
+def _starts(length: int, side: int, n: int) -> list[int]:
     if n == 1:
         return [0]
     return [int(i * (length - side) / (n - 1)) for i in range(n)]
 
 
-def _grid(module, n_patches):
+def _grid(module: nn.Module, n_patches: int) -> tuple[int, int]:
     grid = getattr(getattr(module, "patch_embed", None), "grid_size", None)
     if grid is not None and grid[0] * grid[1] == n_patches:
         return tuple(grid)

@@ -17,7 +17,7 @@ from torch import nn
 from ._connections import connections, replace
 
 # Activations that oneDNN applies while it writes the result.
-_FUSED = {
+_FUSED: dict[type[nn.Module], tuple[str, list[float]]] = {
     nn.ReLU: ("relu", []),
     nn.ReLU6: ("hardtanh", [0.0, 6.0]),
     nn.SiLU: ("swish", []),
@@ -43,10 +43,15 @@ class PrepackedConv2d(nn.Conv2d):
     """
 
     same = False
+    prepacked: torch.Tensor
+    fused: tuple[str, list[float]]
+    activation: nn.Module | None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.same:
-            x = pad_same(x, self.kernel_size, self.stride, self.dilation)
+            x = pad_same(
+                x, list(self.kernel_size), list(self.stride), list(self.dilation)
+            )
         padding = (0, 0) if self.same else self.padding
         if x.requires_grad and torch.is_grad_enabled():
             x = nn.functional.conv2d(
@@ -115,7 +120,7 @@ def prepack(
     )
     activations = dict(pairs)
     for name, shape in shapes.items():
-        part = module.get_submodule(name)
+        part: Any = module.get_submodule(name)
         if name in keep:
             continue
         if type(part) is nn.Linear:
@@ -133,7 +138,7 @@ def prepack(
                 replace(module, after, nn.Identity())
 
 
-def _prepack_convolution(conv: nn.Conv2d, shape: torch.Size) -> None:
+def _prepack_convolution(conv: Any, shape: torch.Size) -> None:
     same = type(conv) is Conv2dSame
     if same:
         blank = torch.empty(shape, device="meta")

@@ -42,10 +42,10 @@ class Preprocess:
         ).transforms
         # The last step only turns the PIL image into a tensor.
         self._geometry = Compose(steps[:-1])
-        self._shrink = self._crop = None
+        self._usual: tuple[Resize, CenterCrop] | None = None
         if [type(step) for step in steps[:-1]] == [Resize, CenterCrop]:
             if isinstance(steps[0].size, int):
-                self._shrink, self._crop = steps[:2]
+                self._usual = steps[0], steps[1]
         self._mean = torch.tensor(config["mean"]).view(1, 3, 1, 1)
         self._std = torch.tensor(config["std"]).view(1, 3, 1, 1)
         self._scaling: dict[torch.device, tuple[torch.Tensor, torch.Tensor]] = {}
@@ -58,8 +58,8 @@ class Preprocess:
         uint8 tensor of shape (3, height, width)
             With the channels last in memory.
         """
-        if self._shrink is not None and self._resized_pixels(image) > _MAX_RESIZED:
-            image = self._resize_crop_only(image)
+        if self._usual and _resized_pixels(image, self._usual[0]) > _MAX_RESIZED:
+            image = _resize_crop_only(image, *self._usual)
         else:
             image = self._geometry(image)
         return torch.from_numpy(np.array(image)).permute(2, 0, 1)
@@ -85,32 +85,6 @@ class Preprocess:
     def blank(self) -> torch.Tensor:
         """Return a prepared black image."""
         return torch.zeros(3, *self.size, dtype=torch.uint8)
-
-    def _resized_pixels(self, image: Image.Image) -> int:
-        short, long = sorted(image.size)
-        return self._shrink.size * math.ceil(self._shrink.size * long / short)
-
-    def _resize_crop_only(self, image: Image.Image) -> Image.Image:
-        # A strip of 20,000 x 10 pixels would become 512,000 x 256 first.
-        short = min(image.size)
-        width, height = (
-            self._shrink.size * length // short
-            if length != short
-            else self._shrink.size
-            for length in image.size
-        )
-        crop_h, crop_w = self._crop.size
-        left = round((width - crop_w) / 2.0) * image.width / width
-        top = round((height - crop_h) / 2.0) * image.height / height
-        box = (
-            left,
-            top,
-            left + crop_w * image.width / width,
-            top + crop_h * image.height / height,
-        )
-        return image.resize(
-            (crop_w, crop_h), _PIL_FILTER[self._shrink.interpolation], box=box
-        )
 
 
 def data_config(
@@ -147,3 +121,29 @@ def size_pair(size: Any) -> tuple[int, int]:
             f"image_size={size!r} must be a positive integer or (height, width)."
         )
     return int(pair[0]), int(pair[1])
+
+
+def _resized_pixels(image: Image.Image, shrink: Resize) -> int:
+    short, long = sorted(image.size)
+    return shrink.size * math.ceil(shrink.size * long / short)
+
+
+def _resize_crop_only(
+    image: Image.Image, shrink: Resize, crop: CenterCrop
+) -> Image.Image:
+    # A strip of 20,000 x 10 pixels would become 512,000 x 256 first.
+    short = min(image.size)
+    width, height = (
+        shrink.size * length // short if length != short else shrink.size
+        for length in image.size
+    )
+    crop_h, crop_w = crop.size
+    left = round((width - crop_w) / 2.0) * image.width / width
+    top = round((height - crop_h) / 2.0) * image.height / height
+    box = (
+        left,
+        top,
+        left + crop_w * image.width / width,
+        top + crop_h * image.height / height,
+    )
+    return image.resize((crop_w, crop_h), _PIL_FILTER[shrink.interpolation], box=box)

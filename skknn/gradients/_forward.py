@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from timm.models import vision_transformer as vit
@@ -62,14 +63,14 @@ class OneTokenForward:
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        self._model = network.module
-        self._last = len(self._model.blocks) - 1
-        self._block = self._model.blocks[self._last]
+        self._model: Any = network.module
+        blocks = network.module.get_submodule("blocks")
+        self._block: Any = list(blocks.children())[-1]
 
     @contextmanager
     def hooked(self) -> Iterator[Callable[[torch.Tensor], Recorded]]:
         """As :meth:`HookedForward.hooked`."""
-        hook = StopHook(f"blocks.{self._last}", "input")
+        hook = StopHook("the last block", "input")
         with hook.on(self._block):
             yield lambda x: self._run(hook, x)
 

@@ -65,7 +65,8 @@ class ViewJob:
         with (
             exact_float32(),
             self._blocks.engine.open() as run,
-            single_threaded_torch(self.computes_in_workers) as start_thread,
+            # On an accelerator, too, the threads that cut views are many.
+            single_threaded_torch() as start_thread,
         ):
             self._run = run
             try:

@@ -76,7 +76,8 @@ def _auto(module: nn.Module, names: list[str]) -> str | None:
         if isinstance(layers[name], nn.Linear) or layers[name].kernel_size == (1, 1)
     ]
     main = [n for n in pointwise if not _SIDE_BRANCHES & set(n.split("."))]
-    return (main or pointwise or [None])[-1]
+    chosen = main or pointwise
+    return chosen[-1] if chosen else None
 
 
 def _reparametrised(layer: nn.Conv2d) -> bool:

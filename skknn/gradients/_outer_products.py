@@ -1,18 +1,20 @@
 """A layer's weight gradient as sums of outer products of its inputs and outputs."""
 
+from typing import Any
+
 import torch
 from timm.layers import Conv2dSame
 from torch import nn
 
 
-def gradient_size(layer: nn.Module) -> tuple[int, int]:
+def gradient_size(layer: Any) -> tuple[int, int]:
     """Return (rows, columns) of a layer's gradient, the bias as last column."""
     rows = layer.weight.shape[0]
     columns = layer.weight[0].numel() + (layer.bias is not None)
     return rows, columns
 
 
-def input_rows(layer: nn.Module, a: torch.Tensor) -> torch.Tensor:
+def input_rows(layer: Any, a: torch.Tensor) -> torch.Tensor:
     """Return a layer's input as the columns its weight multiplies: (n, in, L).
 
     Parameters
@@ -33,7 +35,7 @@ def input_rows(layer: nn.Module, a: torch.Tensor) -> torch.Tensor:
     )
 
 
-def output_rows(layer: nn.Module, b: torch.Tensor) -> torch.Tensor:
+def output_rows(layer: Any, b: torch.Tensor) -> torch.Tensor:
     """Return the gradient at a layer's output as (n, L, out)."""
     if isinstance(layer, nn.Linear):
         return b.reshape(len(b), -1, b.shape[-1])
@@ -41,7 +43,7 @@ def output_rows(layer: nn.Module, b: torch.Tensor) -> torch.Tensor:
 
 
 def add_outer_products(
-    total: torch.Tensor, layer: nn.Module, a: torch.Tensor, b: torch.Tensor
+    total: torch.Tensor, layer: Any, a: torch.Tensor, b: torch.Tensor
 ) -> None:
     """Add sum b a' (and sum b for the bias) of each of n images to ``total``.
 

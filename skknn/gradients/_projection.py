@@ -2,20 +2,23 @@
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from ..backbones._prepack import can_prepack
+from ._device_signs import DeviceSigns
 from ._random import generator
 
-# Entries of R unpacked at once: 3 MB of float32, which stays in cache.
+# Entries of R unpacked at once: 3 MB of float32, which stays in cache
+# (benchmarks/fungi.py --projection).
 _TILE = 3 * 2**18
 
 
 class SignProjection:
     """g = R v / sqrt(d), the entries of R being +1 or -1 with equal probability.
 
-    R is never held as numbers: its bits come from a counter-based generator, in
-    the same order whatever the tile, device or number of threads.
+    The bits of R come from a counter-based generator, in the same order whatever the
+    tile, device or number of threads. On a CPU R is never held as numbers.
 
     Parameters
     ----------
@@ -23,19 +26,22 @@ class SignProjection:
         m and d.
     seed : int
     tile : int, optional
-        Columns unpacked at once, rounded up to whole bytes; changes nothing but
-        speed.
+        Columns unpacked at once on a CPU, rounded up to whole bytes; changes nothing
+        but speed.
     """
 
-    def __init__(self, n_in, n_out, seed, tile=None):
+    def __init__(
+        self, n_in: int, n_out: int, seed: int, tile: int | None = None
+    ) -> None:
         self.n_in, self.n_out, self.seed = n_in, n_out, seed
         self.tile = -(-(tile or max(256, _TILE // n_out)) // 8) * 8
-        self._bits = None
+        self._bits: NDArray[np.uint8] | None = None
+        self._on_device: dict[torch.device, DeviceSigns] = {}
         # One byte -> the eight signs it stands for.
         bits = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1)
         self._signs = np.where(bits, np.float32(-1), np.float32(1))
 
-    def bits(self):
+    def bits(self) -> NDArray[np.uint8]:
         """Return R packed: uint8 (n_out, ceil(n_in / 8)), drawn at first use."""
         if self._bits is None:
             width = -(-self.n_in // 8)
@@ -46,7 +52,7 @@ class SignProjection:
             self._bits = flat.reshape(self.n_out, width)
         return self._bits
 
-    def __call__(self, G):
+    def __call__(self, G: torch.Tensor) -> torch.Tensor:
         """Project rows.
 
         Parameters
@@ -59,38 +65,40 @@ class SignProjection:
         float32 tensor of shape (n, n_out)
             On the same device.
         """
-        bits, on_cpu = self.bits(), G.device.type == "cpu"
+        if G.device.type == "cpu":
+            out = self._on_cpu(G)
+        else:
+            if G.device not in self._on_device:
+                self._on_device[G.device] = DeviceSigns(
+                    self.bits(), self.n_in, G.device
+                )
+            out = self._on_device[G.device].product(G)
+        return (out / self.n_out**0.5).float()
+
+    def _on_cpu(self, G: torch.Tensor) -> torch.Tensor:
+        """Return G R' in float64."""
+        bits = self.bits()
         # Few additions, each of a whole tile: float64 costs nothing here.
-        exact = torch.float32 if G.device.type == "mps" else torch.float64
-        out = torch.zeros(len(G), self.n_out, dtype=exact, device=G.device)
-        product = _onednn_product if on_cpu and can_prepack() else F.linear
+        out = torch.zeros(len(G), self.n_out, dtype=torch.float64)
+        product = _onednn_product if can_prepack() else F.linear
         buffer = np.empty((self.n_out, self.tile // 8, 8), np.float32)
         for start in range(0, self.n_in, self.tile):
             part = G[:, start : start + self.tile]
             packed = bits[:, start // 8 : -(-(start + part.shape[1]) // 8)]
-            if on_cpu:
-                signs = self._unpack(packed, buffer)
-            else:
-                signs = self._look_up(packed, G.device)
+            signs = self._unpack(packed, buffer)
             out += product(part, signs[:, : part.shape[1]])
-        return (out / self.n_out**0.5).float()
+        return out
 
-    def _unpack(self, packed, buffer):
-        """Unpack bytes (n_out, k) to signs (n_out, 8 * k) on the CPU."""
+    def _unpack(self, packed: NDArray[np.uint8], buffer: NDArray) -> torch.Tensor:
+        """Unpack bytes (n_out, k) to signs (n_out, 8 * k)."""
         if packed.shape[1] != buffer.shape[1]:
             buffer = np.empty((*packed.shape, 8), np.float32)
         # Without mode= numpy would go through another copy.
         np.take(self._signs, packed, axis=0, out=buffer, mode="clip")
         return torch.from_numpy(buffer).flatten(1)
 
-    def _look_up(self, packed, device):
-        """The same by a table on another device."""
-        table = torch.from_numpy(self._signs).to(device)
-        index = torch.from_numpy(np.ascontiguousarray(packed)).to(device).int()
-        return table.index_select(0, index.flatten()).view(len(packed), -1)
 
-
-def _onednn_product(rows, weight):
+def _onednn_product(rows: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """``rows @ weight.T``; torch itself would take MKL, half as fast on some CPUs."""
     rows, weight = rows.contiguous(), weight.contiguous()
     return torch.ops.mkldnn._linear_pointwise(rows, weight, None, "none", [], "")

@@ -133,7 +133,7 @@ class FungiState:
         bank : bool
             For the latents of training images instead of the block itself.
         """
-        settings = {
+        settings: dict[str, Any] = {
             "extractor": identity,
             "block": EMBEDDING,
             # Which way of computing is exact for a layer decides on the last bits.
@@ -172,7 +172,7 @@ def draw_state(
     layer: str,
     projection_dim: int | None,
     include_embedding: bool,
-    view_size: int | tuple[int, int] | None,
+    view_size: Any,
     seed: int,
 ) -> FungiState:
     """Draw heads and crop boxes and choose the layer; latents come later.
@@ -195,8 +195,7 @@ def draw_state(
     n_features = extractor.n_features
     if view_size is None:
         view_size = extractor.data_config["input_size"][1:]
-    elif not hasattr(view_size, "__len__"):
-        view_size = (int(view_size), int(view_size))
+    height, width = view_size if hasattr(view_size, "__len__") else [view_size] * 2
     return FungiState(
         layer=choose_layer(extractor.module, layer),
         objectives=dict(objectives),
@@ -213,7 +212,7 @@ def draw_state(
         },
         projection_dim=projection_dim or n_features,
         include_embedding=bool(include_embedding),
-        view_size=(int(view_size[0]), int(view_size[1])),
+        view_size=(int(height), int(width)),
         seed=seed,
         n_features=n_features,
     )

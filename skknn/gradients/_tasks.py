@@ -1,6 +1,7 @@
 """An objective with everything that was drawn for it, on the device."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,10 +44,11 @@ class Task:
         if bank is not None and len(bank):
             self.bank = objective.make_bank(self._tensor(bank), rng)
 
-    def latents(
-        self, embeddings: torch.Tensor
-    ) -> torch.Tensor | dict[str, torch.Tensor]:
-        """Return the head outputs of embeddings (n, V, E), float64."""
+    def latents(self, embeddings: torch.Tensor) -> Any:
+        """Return the head outputs of embeddings (n, V, E), float64.
+
+        A tensor (n, V, head_dim), or a dict of them where there are several heads.
+        """
         e = embeddings.to(self.device, torch.float64)
         if self.objective.normalize_embedding:
             e = e / e.norm(dim=-1, keepdim=True).clamp_min(1e-30)

@@ -1,4 +1,4 @@
-"""The quick copy of a CPU: the same rows, and never in the way."""
+"""The fused copy: the same rows, and never in the way."""
 
 import copy
 
@@ -10,10 +10,10 @@ from torch import nn
 
 from skknn import BackboneEmbedder
 from skknn.backbones import module_digest
-from skknn.backbones._fold import fold_batch_norm
-from skknn.backbones._pack import PackedConv2d, PackedLinear, can_pack
-from skknn.backbones._quick import quick_copy
-from skknn.backbones._watch import watch
+from skknn.backbones._connections import connections
+from skknn.backbones._fuse import fuse_batch_norm
+from skknn.backbones._fused_copy import fused_copy
+from skknn.backbones._prepack import PrepackedConv2d, PrepackedLinear, can_prepack
 
 PHOTOS = np.random.default_rng(0).integers(0, 256, (3, 40, 40, 3), dtype=np.uint8)
 
@@ -57,38 +57,40 @@ def test_same_rows_and_the_module_is_left_alone(name):
     )
     module = with_real_statistics(module, x)
     before, kinds = state_of(module), [type(m) for m in module.modules()]
-    quick = quick_copy(module, forward, x)
+    fused = fused_copy(module, forward, x)
     assert [type(m) for m in module.modules()] == kinds
     for key, tensor in module.state_dict().items():
         assert torch.equal(tensor, before[key])
     fresh = torch.rand(2, *x.shape[1:])
     with torch.inference_mode():
-        expected, found = module(fresh), quick(fresh)
+        expected, found = module(fresh), fused(fresh)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
-    if can_pack():
-        packed = [
-            m for m in quick.modules() if isinstance(m, (PackedConv2d, PackedLinear))
+    if can_prepack():
+        prepacked = [
+            m
+            for m in fused.modules()
+            if isinstance(m, (PrepackedConv2d, PrepackedLinear))
         ]
-        assert packed
+        assert prepacked
 
 
-def test_normalisations_are_folded_away():
+def test_normalisations_are_fused_away():
     x = torch.rand(1, 3, 64, 64)
     module = timm.create_model("test_resnet", num_classes=0)
     module = with_real_statistics(module, x)
-    quick = quick_copy(module, forward, x)
-    assert not any(isinstance(m, nn.BatchNorm2d) for m in quick.modules())
+    fused = fused_copy(module, forward, x)
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in fused.modules())
 
 
 def test_what_must_be_kept_is_kept():
     x = torch.rand(1, 3, 64, 64)
     module = with_real_statistics(timm.create_model("test_resnet", num_classes=0), x)
     name = "layer4.0.conv2"
-    quick = quick_copy(module, forward, x, keep=(name,))
-    kept = quick.get_submodule(name)
+    fused = fused_copy(module, forward, x, keep=(name,))
+    kept = fused.get_submodule(name)
     assert type(kept) is nn.Conv2d
     assert torch.equal(kept.weight, module.get_submodule(name).weight)
-    assert isinstance(quick.get_submodule("layer4.0.bn2"), nn.BatchNorm2d)
+    assert isinstance(fused.get_submodule("layer4.0.bn2"), nn.BatchNorm2d)
 
 
 class SharedOutput(nn.Module):
@@ -124,26 +126,26 @@ class AddsInPlace(nn.Module):
 
 
 @pytest.mark.parametrize("kind", [SharedOutput, SharedNorm, AddsInPlace])
-def test_modules_that_cannot_be_folded_give_right_rows(kind):
+def test_modules_that_cannot_be_fused_give_right_rows(kind):
     torch.manual_seed(0)
     x = torch.randn(1, 3, 8, 8)
     module = with_real_statistics(kind(), x)
-    quick = quick_copy(module, forward, x)
+    fused = fused_copy(module, forward, x)
     with torch.inference_mode():
-        torch.testing.assert_close(quick(x), module(x), rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(fused(x), module(x), rtol=1e-5, atol=1e-6)
     if kind is not AddsInPlace:
-        assert any(isinstance(m, nn.BatchNorm2d) for m in quick.modules())
+        assert any(isinstance(m, nn.BatchNorm2d) for m in fused.modules())
         blind = copy.deepcopy(module)
         if kind is SharedOutput:
-            # Without the comparison the fold would have been wrong.
-            fold_batch_norm(blind, forward, x)
+            # Without the comparison the fusion would have been wrong.
+            fuse_batch_norm(blind, forward, x)
             assert not torch.allclose(blind(x), module(x))
 
 
-def test_watch_sees_what_feeds_what():
+def test_connections_are_what_feeds_what():
     net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.Conv2d(4, 4, 1), nn.Flatten())
     with torch.no_grad():
-        pairs, shapes = watch(
+        pairs, shapes = connections(
             net, forward, torch.rand(1, 3, 5, 6), (nn.Conv2d,), (nn.ReLU,)
         )
     assert pairs == [("0", "1")]
@@ -193,7 +195,7 @@ def test_changed_weights_are_used():
     with torch.inference_mode():
         extractor = embedder.backbone_
         x = torch.stack([extractor.prepare(i) for i in _images()])
-        expected = extractor.features(extractor.normalize(x)).numpy()
+        expected = extractor.module(extractor.normalize(x)).numpy()
     np.testing.assert_allclose(after, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -224,7 +226,7 @@ def test_a_bf16_copy_shares_nothing_that_is_converted():
     module = timm.create_model("test_vit", num_classes=0).eval().requires_grad_(False)
     before = module_digest(module)
     x = torch.zeros(1, 3, 160, 160)
-    copied = quick_copy(module, lambda m, x: m(x), x, torch.bfloat16)
+    copied = fused_copy(module, lambda m, x: m(x), x, torch.bfloat16)
     assert next(copied.parameters()).dtype is torch.bfloat16
     assert next(module.parameters()).dtype is torch.float32
     assert module_digest(module) == before

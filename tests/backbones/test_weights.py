@@ -93,6 +93,10 @@ def test_logits_equal_timm_given_the_same_tensors(variant):
 IMAGES = [np.zeros((20, 20, 3), np.uint8), np.full((20, 20, 3), 200, np.uint8)]
 
 
+def on_cpu(backbone, **kwargs):
+    return BackboneEmbedder(backbone, image_size=64, device="cpu", **kwargs)
+
+
 def tiny(**kwargs):
     settings = {"image_size": 64, "device": "cpu", "random_state": 0}
     return BackboneEmbedder("test_resnet", **settings | kwargs)
@@ -110,7 +114,7 @@ def expected(state):
     module = timm.create_model("test_resnet", num_classes=0).eval()
     headless = {k: v for k, v in state.items() if not k.startswith("fc.")}
     module.load_state_dict(headless, strict=True)
-    return BackboneEmbedder(module, image_size=64).fit_transform(IMAGES)
+    return on_cpu(module).fit_transform(IMAGES)
 
 
 def forms(state, folder):
@@ -141,7 +145,7 @@ def test_weight_files_for_modules_are_loaded_strictly(state, expected, tmp_path)
     headless = {k: v for k, v in state.items() if not k.startswith("fc.")}
     torch.save(headless, tmp_path / "a.pth")
     module = timm.create_model("test_resnet", num_classes=0)
-    embedder = BackboneEmbedder(module, weights=tmp_path / "a.pth", image_size=64)
+    embedder = on_cpu(module, weights=tmp_path / "a.pth")
     np.testing.assert_array_equal(embedder.fit_transform(IMAGES), expected)
     torch.save(state, tmp_path / "b.pth")
     with pytest.raises(ValueError, match="b.pth.*do not fit"):
@@ -187,7 +191,7 @@ def test_files_that_are_no_weights(content, tmp_path):
 def test_resampled_position_embeddings_come_from_the_file(tmp_path):
     torch.manual_seed(0)
     torch.save(timm.create_model("test_vit").state_dict(), tmp_path / "w.pth")
-    embedder = BackboneEmbedder("test_vit", weights=tmp_path / "w.pth", image_size=64)
+    embedder = on_cpu("test_vit", weights=tmp_path / "w.pth")
     module = embedder.fit(IMAGES).backbone_.module
     assert module.pos_embed.shape[1] == 1 + 16
     stored = torch.load(tmp_path / "w.pth", weights_only=True)

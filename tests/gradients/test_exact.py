@@ -5,6 +5,7 @@ import pytest
 import torch
 from fungi_references import (
     FAMILIES,
+    SerialFungi,
     noise_images,
     reference_gradients,
     relative_error,
@@ -12,7 +13,7 @@ from fungi_references import (
 )
 from torch import nn
 
-from skknn import DINOObjective, FungiTransformer, SimCLRObjective
+from skknn import DINOObjective, SimCLRObjective
 
 OBJECTIVES = (
     "kl",
@@ -22,17 +23,8 @@ OBJECTIVES = (
 
 
 def fungi_for(backbone, params=None, image_size=None, **kwargs):
-    settings = {
-        "objectives": OBJECTIVES,
-        "n_components": None,
-        "weights": None,
-        "random_state": 0,
-        "n_jobs": 1,
-        "device": "cpu",
-    } | kwargs
-    return FungiTransformer(
-        backbone, backbone_params=params, image_size=image_size, **settings
-    )
+    settings = {"objectives": OBJECTIVES, "device": "cpu"} | kwargs
+    return SerialFungi(backbone, params, image_size, **settings)
 
 
 def assert_exact(fungi, X, tolerance=1e-5):
@@ -126,11 +118,11 @@ def test_one_token_form_is_used_and_equals_the_general_one(monkeypatch):
     X = noise_images(3)
     fungi = fungi_for("test_vit", image_size=32).fit(X)
     fast = fungi.transform(X)
-    assert type(fungi._machine.engine._forward) is _forward.OneTokenForward
-    monkeypatch.setattr(_forward, "_fits_one_token", lambda *args: False)
+    assert type(fungi.blocks.engine.forward) is _forward.OneTokenForward
+    monkeypatch.setattr(_forward, "fits_one_token", lambda *args: False)
     general = fungi_for("test_vit", image_size=32).fit(X)
     slow = general.transform(X)
-    assert type(general._machine.engine._forward) is _forward.TappedForward
+    assert type(general.blocks.engine.forward) is _forward.HookedForward
     np.testing.assert_allclose(fast, slow, atol=3e-6)
 
 
@@ -146,7 +138,7 @@ def test_rank_one_gradients_multiply_by_factors():
     X = noise_images(4)
     fungi = fungi_for("test_vit", image_size=32, objectives="kl").fit(X)
     G = fungi.gradients(X, "kl").astype(np.float64)
-    rows, columns = fungi._machine.engine.shape
+    rows, columns = fungi.blocks.engine.shape
     matrices = G.reshape(len(X), rows, columns)
     a, b = matrices[:, :, :-1], matrices[:, :, -1]
     # b is the bias column; a follows from W's columns: G = b a'.
@@ -166,9 +158,9 @@ def test_gradients_scaled_by_1e_12_still_give_unit_rows():
 
 
 def test_bf16_is_near_float32():
-    from skknn.backbones._precision import cpu_has_bf16
+    from skknn.utils._precision import cpu_has_bfloat16
 
-    if not cpu_has_bf16():
+    if not cpu_has_bfloat16():
         pytest.skip("no bf16 instructions")
     X = noise_images(3)
     for name, params, size in (FAMILIES["vit_cls"], FAMILIES["efficientnet_lite"]):

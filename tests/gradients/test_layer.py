@@ -2,9 +2,11 @@
 
 import pytest
 import timm
+import torch
 from torch import nn
 
-from skknn.gradients._layer import candidates, choose_layer, gradient_size
+from skknn.gradients._layer_choice import candidates, choose_layer
+from skknn.gradients._outer_products import gradient_size
 
 
 @pytest.mark.parametrize(
@@ -25,9 +27,9 @@ from skknn.gradients._layer import candidates, choose_layer, gradient_size
     ],
 )
 def test_auto(name, layer):
-    import torch
-
-    with torch.device("meta"):
+    # Without weights where that can be: building regnety needs operations that not
+    # every version of torch has without.
+    with torch.device("cpu" if "regnet" in name else "meta"):
         module = timm.create_model(name, num_classes=0)
     assert choose_layer(module) == layer
     assert choose_layer(module, layer) == layer

@@ -9,8 +9,8 @@ from fungi_references import dino_loss, kl_loss, simclr_loss
 
 from skknn import DINOObjective, KLObjective, SimCLRObjective
 from skknn.gradients import Objective
-from skknn.gradients._engine import Task
-from skknn.gradients._heads import draw_head, generator
+from skknn.gradients._random import draw_head, generator
+from skknn.gradients._tasks import Task
 from skknn.gradients.objectives import resolve_objectives
 
 
@@ -157,7 +157,9 @@ def test_multiplying_a_loss_changes_no_direction(factor):
         ratio, ratio[..., :1].expand_as(ratio), rtol=1e-6, atol=0
     )
     np.testing.assert_allclose(
-        2.0 ** (other_exponents - exponents) * ratio[:, 0, 0].numpy(), factor, rtol=1e-5
+        2.0 ** (other_exponents - exponents).numpy() * ratio[:, 0, 0].numpy(),
+        factor,
+        rtol=1e-5,
     )
     assert (1 <= other.abs().amax((1, 2))).all() and (other.abs() < 2 + 1e-6).all()
 

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 from fungi_references import noise_images
 from PIL import Image
 
 from skknn import DINOObjective, SimCLRObjective
-from skknn.gradients._heads import generator
-from skknn.gradients.views._images import Frame, cut_windows, draw_boxes, window_side
+from skknn.gradients._random import generator
+from skknn.gradients.views import Frame, cut_windows, draw_boxes, window_side
 
 
 def test_boxes_have_the_area_and_aspect_asked_for():
@@ -54,11 +55,20 @@ def test_windows_of_the_paper():
         top, left = 18 * row, 18 * column
         expected = square[0, :, top : top + 112, left : left + 112]
         assert (windows[k] == expected).all()
-    views = objective.expand(square, frame)
+    (views,) = objective.expand(square[None], frame)
     assert views.shape == (49, 3, 224, 224)
     one = Image.fromarray(windows[5].permute(1, 2, 0).contiguous().numpy())
     expected = np.asarray(one.resize((224, 224), Image.Resampling.BICUBIC)).astype(int)
     assert np.abs(views[5].permute(1, 2, 0).numpy() - expected).max() <= 2
+
+
+def test_windows_of_several_images():
+    objective, frame = SimCLRObjective(n_views=9), Frame((64, 48), (32, 24))
+    squares = [objective.views(image, frame, None) for image in noise_images(3)]
+    together = objective.expand(torch.stack(squares), frame)
+    assert together.shape == (3, 9, 3, 32, 24)
+    for square, views in zip(squares, together):
+        assert torch.equal(objective.expand(square[None], frame)[0], views)
 
 
 @pytest.mark.parametrize("n_views", [16, 25])

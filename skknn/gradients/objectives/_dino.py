@@ -1,10 +1,18 @@
 """Self-distillation between crops (DINO)."""
 
 import numbers
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ...utils._sklearn import Interval
-from ..views._images import draw_boxes
+from ..views import Frame, draw_boxes
 from ._objective import Objective, check_scale
+
+if TYPE_CHECKING:
+    import torch
+    from PIL import Image
 
 
 class DINOObjective(Objective):
@@ -14,7 +22,8 @@ class DINOObjective(Objective):
     the same crop included, of the cross-entropy of softmax(teacher / T_t) and
     softmax(student / T_s). Both have a random head of their own; the teacher's side
     is not differentiated. Crop boxes are relative to the image, drawn once at
-    ``fit``, and the same for every image.
+    ``fit``, and the same for every image. Sizes and numbers are those of FUNGI [1]_
+    (F below).
 
     Parameters
     ----------
@@ -27,12 +36,21 @@ class DINOObjective(Objective):
     local_scale : (low, high), default=(0.05, 0.25)
         The same for a small crop.
     teacher_temperature : float, default=0.07
+        Divides the teacher's latents; lower is sharper.
     student_temperature : float, default=0.1
+        Divides the student's latents.
     head_dim : int, default=2048
+        Outputs of each of the two random heads.
 
     See Also
     --------
     KLObjective, SimCLRObjective, FungiTransformer
+
+    References
+    ----------
+    .. [1] W. Simoncini, S. Gidaris, A. Bursuc, Y. M. Asano, "No Train, all Gain:
+       Self-Supervised Gradients Improve Deep Frozen Representations", NeurIPS 2024.
+       https://arxiv.org/abs/2407.10964
 
     Examples
     --------
@@ -55,14 +73,14 @@ class DINOObjective(Objective):
 
     def __init__(
         self,
-        n_global=2,
-        n_local=10,
-        global_scale=(0.25, 1.0),
-        local_scale=(0.05, 0.25),
-        teacher_temperature=0.07,
-        student_temperature=0.1,
-        head_dim=2048,
-    ):
+        n_global: int = 2,
+        n_local: int = 10,
+        global_scale: tuple[float, float] = (0.25, 1.0),
+        local_scale: tuple[float, float] = (0.05, 0.25),
+        teacher_temperature: float = 0.07,
+        student_temperature: float = 0.1,
+        head_dim: int = 2048,
+    ) -> None:
         self.n_global = n_global
         self.n_local = n_local
         self.global_scale = global_scale
@@ -71,10 +89,10 @@ class DINOObjective(Objective):
         self.student_temperature = student_temperature
         self.head_dim = head_dim
 
-    def head_dims(self):
+    def head_dims(self) -> dict[str, int]:
         return {"student": self.head_dim, "teacher": self.head_dim}
 
-    def draw(self, rng):
+    def draw(self, rng: np.random.Generator) -> dict[str, NDArray[np.float64]]:
         large = check_scale("global_scale", self.global_scale)
         small = check_scale("local_scale", self.local_scale)
         return {
@@ -82,13 +100,17 @@ class DINOObjective(Objective):
             "local": draw_boxes(rng, self.n_local, small),
         }
 
-    def views(self, image, frame, drawn):
+    def views(
+        self, image: "Image.Image", frame: Frame, drawn: Any
+    ) -> "list[torch.Tensor]":
         pixels = frame.pixels(image)
         large = frame.crops(pixels, drawn["global"], frame.size)
         small = frame.crops(pixels, drawn["local"], frame.view_size)
         return [large, small] if self.n_local else [large]
 
-    def loss(self, latents, bank):
+    def loss(
+        self, latents: "dict[str, torch.Tensor]", bank: "torch.Tensor | None"
+    ) -> "torch.Tensor":
         teacher = latents["teacher"][:, : self.n_global].detach()
         # The loss is linear in the teacher's probabilities, so they are summed first.
         target = (teacher / self.teacher_temperature).softmax(-1).sum(1, keepdim=True)

@@ -2,13 +2,19 @@
 
 import math
 import numbers
+from typing import TYPE_CHECKING
 
 from ...utils._sklearn import Interval
 from ._objective import Objective
 
+if TYPE_CHECKING:
+    import torch
+
 
 class KLObjective(Objective):
     """KL(U || softmax(h(e) / T)) of the un-augmented image.
+
+    The first objective of FUNGI [1]_ (F below).
 
     Parameters
     ----------
@@ -20,6 +26,12 @@ class KLObjective(Objective):
     See Also
     --------
     DINOObjective, SimCLRObjective, FungiTransformer
+
+    References
+    ----------
+    .. [1] W. Simoncini, S. Gidaris, A. Bursuc, Y. M. Asano, "No Train, all Gain:
+       Self-Supervised Gradients Improve Deep Frozen Representations", NeurIPS 2024.
+       https://arxiv.org/abs/2407.10964
 
     Examples
     --------
@@ -36,11 +48,13 @@ class KLObjective(Objective):
         "head_dim": [Interval(numbers.Integral, 2, None, closed="left")],
     }
 
-    def __init__(self, temperature=15.0, head_dim=768):
+    def __init__(self, temperature: float = 15.0, head_dim: int = 768) -> None:
         self.temperature = temperature
         self.head_dim = head_dim
 
-    def loss(self, latents, bank):
+    def loss(
+        self, latents: "torch.Tensor", bank: "torch.Tensor | None"
+    ) -> "torch.Tensor":
         logits = latents / self.temperature
         n_classes = logits.shape[-1]
         value = -logits.log_softmax(-1).mean(-1) - math.log(n_classes)

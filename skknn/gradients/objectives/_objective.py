@@ -1,9 +1,19 @@
 """What an objective is: views of one image and a loss of their latents."""
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from sklearn.base import BaseEstimator
 
 from ...utils._parameters import ParamsMixin
+
+if TYPE_CHECKING:
+    import torch
+    from PIL import Image
+
+    from ..views import Frame
+
+    Views = torch.Tensor | list[torch.Tensor]
 
 
 class Objective(ParamsMixin, BaseEstimator):
@@ -11,8 +21,8 @@ class Objective(ParamsMixin, BaseEstimator):
 
     An objective says which views of an image the backbone sees, through which
     random linear heads their embeddings go, and what the loss of the resulting
-    latents is. :class:`~skknn.FungiTransformer` does the rest: forwards, the
-    gradient of one layer, projection, cache. An objective holds parameters only;
+    latents is. :class:`~skknn.FungiTransformer` does the rest of FUNGI [1]_: forwards,
+    the gradient of one layer, projection, cache. An objective holds parameters only;
     what is drawn for it at ``fit`` is kept by the transformer.
 
     Notes
@@ -25,6 +35,12 @@ class Objective(ParamsMixin, BaseEstimator):
 
     Rows are cached under the parameters and the source text of the class. Raise
     :attr:`version` when something else that the rows depend on changes.
+
+    References
+    ----------
+    .. [1] W. Simoncini, S. Gidaris, A. Bursuc, Y. M. Asano, "No Train, all Gain:
+       Self-Supervised Gradients Improve Deep Frozen Representations", NeurIPS 2024.
+       https://arxiv.org/abs/2407.10964
 
     Examples
     --------
@@ -43,20 +59,27 @@ class Objective(ParamsMixin, BaseEstimator):
     {'head': 8}
     """
 
-    name = "objective"
-    version = 1
+    #: What the objective goes by, and its block.
+    name: str = "objective"
+    #: Raised when rows change for a reason that neither parameters nor source show.
+    version: int = 1
     #: Whether the embedding is L2-normalised before the head (F Algorithm 1, A.5).
-    normalize_embedding = True
+    normalize_embedding: bool = True
     #: True: the one view is the model's own evaluation preprocessing.
-    plain_view = False
-    #: Training images whose latents the loss needs (SimCLR's negatives).
-    n_bank_images = 0
+    plain_view: bool = False
 
-    def head_dims(self):
+    head_dim: int
+
+    @property
+    def n_bank_images(self) -> int:
+        """Training images whose latents the loss needs (SimCLR's negatives)."""
+        return 0
+
+    def head_dims(self) -> dict[str, int]:
         """Return the output dimension of every head, by name."""
         return {"head": self.head_dim}
 
-    def draw(self, rng):
+    def draw(self, rng: np.random.Generator) -> Any:
         """Draw once, at ``fit``, what views need (crop boxes); plain numpy or None.
 
         Parameters
@@ -66,14 +89,14 @@ class Objective(ParamsMixin, BaseEstimator):
         """
         return None
 
-    def views(self, image, frame, drawn):
+    def views(self, image: "Image.Image", frame: "Frame", drawn: Any) -> "Views":
         """Cut the views from one decoded image; called in threads.
 
         Parameters
         ----------
         image : PIL.Image.Image
             8-bit RGB.
-        frame : Frame
+        frame : skknn.gradients.views.Frame
             The model's input size and the resizing to use.
         drawn : object
             What :meth:`draw` returned.
@@ -85,7 +108,7 @@ class Objective(ParamsMixin, BaseEstimator):
         """
         raise NotImplementedError(f"{type(self).__name__} defines no views().")
 
-    def expand(self, views, frame):
+    def expand(self, views: Any, frame: "Frame") -> "Views":
         """Return the views as the network sees them, from what :meth:`views` gave.
 
         Overridden where many views follow from little data, so that waiting
@@ -105,7 +128,9 @@ class Objective(ParamsMixin, BaseEstimator):
         """
         return views
 
-    def make_bank(self, latents, rng):
+    def make_bank(
+        self, latents: "torch.Tensor", rng: np.random.Generator
+    ) -> "torch.Tensor":
         """Condense the latents of the bank images, once; the same by default.
 
         Parameters
@@ -120,7 +145,7 @@ class Objective(ParamsMixin, BaseEstimator):
         """
         return latents
 
-    def loss(self, latents, bank):
+    def loss(self, latents: Any, bank: "torch.Tensor | None") -> "torch.Tensor":
         """Return one loss for each image.
 
         Parameters
@@ -138,7 +163,7 @@ class Objective(ParamsMixin, BaseEstimator):
         raise NotImplementedError(f"{type(self).__name__} defines no loss().")
 
 
-def check_scale(name, scale):
+def check_scale(name: str, scale: Any) -> tuple[float, float]:
     """Return a (low, high) range of area fractions.
 
     Raises

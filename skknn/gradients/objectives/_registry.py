@@ -1,5 +1,7 @@
 """The names that objectives go by."""
 
+from collections.abc import Iterable
+
 from sklearn.base import clone
 
 from ._dino import DINOObjective
@@ -10,7 +12,9 @@ from ._simclr import SimCLRObjective
 _KNOWN = {cls.name: cls for cls in (KLObjective, DINOObjective, SimCLRObjective)}
 
 
-def resolve_objectives(objectives):
+def resolve_objectives(
+    objectives: str | Objective | Iterable[str | Objective],
+) -> dict[str, Objective]:
     """Return a dict unique name -> validated copy of each objective.
 
     Parameters
@@ -24,7 +28,7 @@ def resolve_objectives(objectives):
     """
     if isinstance(objectives, (str, Objective)):
         objectives = (objectives,)
-    resolved = {}
+    resolved: dict[str, Objective] = {}
     for item in objectives:
         if isinstance(item, str):
             if item not in _KNOWN:

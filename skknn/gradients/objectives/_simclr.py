@@ -2,14 +2,23 @@
 
 import math
 import numbers
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ...utils._sklearn import Interval
-from ..views._images import cut_windows, window_side
+from ..views import Frame, cut_windows, window_side
 from ._objective import Objective
+
+if TYPE_CHECKING:
+    import torch
+    from PIL import Image
 
 
 class SimCLRObjective(Objective):
-    """InfoNCE over overlapping windows against fixed negatives (F Eq. 5).
+    """InfoNCE over overlapping windows against fixed negatives.
+
+    Equation 5 of FUNGI [1]_.
 
     The image is resized to the model's input size S, cut into windows of side S/2
     on a regular grid (7 x 7 with stride floor(S/12) for 49), each resized to S. The
@@ -27,10 +36,17 @@ class SimCLRObjective(Objective):
     temperature : float, default=0.07
         T.
     head_dim : int, default=96
+        Outputs of the random head.
 
     See Also
     --------
     KLObjective, DINOObjective, FungiTransformer
+
+    References
+    ----------
+    .. [1] W. Simoncini, S. Gidaris, A. Bursuc, Y. M. Asano, "No Train, all Gain:
+       Self-Supervised Gradients Improve Deep Frozen Representations", NeurIPS 2024.
+       https://arxiv.org/abs/2407.10964
 
     Examples
     --------
@@ -49,32 +65,42 @@ class SimCLRObjective(Objective):
         "head_dim": [Interval(numbers.Integral, 1, None, closed="left")],
     }
 
-    def __init__(self, n_views=49, n_negatives=256, temperature=0.07, head_dim=96):
+    def __init__(
+        self,
+        n_views: int = 49,
+        n_negatives: int = 256,
+        temperature: float = 0.07,
+        head_dim: int = 96,
+    ) -> None:
         self.n_views = n_views
         self.n_negatives = n_negatives
         self.temperature = temperature
         self.head_dim = head_dim
 
     @property
-    def n_bank_images(self):
+    def n_bank_images(self) -> int:
         """Training images that give negatives: ``n_negatives``."""
         return self.n_negatives
 
-    def draw(self, rng):
+    def draw(self, rng: np.random.Generator) -> None:
         window_side(self.n_views)
         return None
 
-    def views(self, image, frame, drawn):
+    def views(self, image: "Image.Image", frame: Frame, drawn: Any) -> "torch.Tensor":
         return frame.resize(frame.pixels(image)[None], frame.size)
 
-    def expand(self, views, frame):
+    def expand(self, views: "torch.Tensor", frame: Frame) -> "torch.Tensor":
         windows = cut_windows(views[:, 0], window_side(self.n_views))
         return frame.resize(windows, frame.view_size)
 
-    def make_bank(self, latents, rng):
+    def make_bank(
+        self, latents: "torch.Tensor", rng: np.random.Generator
+    ) -> "torch.Tensor":
         return _unit(latents)
 
-    def loss(self, latents, bank):
+    def loss(
+        self, latents: "torch.Tensor", bank: "torch.Tensor | None"
+    ) -> "torch.Tensor":
         unit = _unit(latents)
         n_views = unit.shape[1]
         similar = unit @ unit.mT / self.temperature
@@ -89,6 +115,6 @@ class SimCLRObjective(Objective):
         return (total - pairs / (n_views - 1)).mean(-1)
 
 
-def _unit(latents):
+def _unit(latents: "torch.Tensor") -> "torch.Tensor":
     norms = latents.norm(dim=-1, keepdim=True)
     return latents / norms.clamp_min(1e-30)

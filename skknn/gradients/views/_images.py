@@ -1,50 +1,112 @@
-"""Crops and windows of one decoded image, as batched 8-bit tensors.
+"""Crops and windows of decoded images, as batched 8-bit tensors.
 
-Views are whole grey levels, like everything else the network is fed with, and are
-made on the CPU whatever the device, so that they are the same everywhere.
+Views are whole grey levels, like everything else the network is fed with, and have
+the same bytes wherever they are made.
 """
 
 import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import torch
+    from PIL import Image
 
 
 class Frame:
     """The size that views get and how pixels are resized.
 
-    Attributes
+    Parameters
     ----------
     size : (height, width)
         The model's input size.
-    view_size : (height, width)
-        Size of local crops and windows; ``size`` unless set.
+    view_size : (height, width), optional
+        Size of local crops and windows; ``size`` unless given.
+    interpolation : str, default="bicubic"
+        "bilinear", or anything else for "bicubic".
+
+    Attributes
+    ----------
+    size, view_size : (height, width)
+    mode : {"bilinear", "bicubic"}
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from PIL import Image
+    >>> from skknn.gradients.views import Frame, draw_boxes
+    >>> frame, image = Frame((32, 32)), Image.new("RGB", (60, 40))
+    >>> boxes = draw_boxes(np.random.default_rng(0), 5, (0.05, 0.25))
+    >>> frame.crops(frame.pixels(image), boxes, frame.view_size).shape
+    torch.Size([5, 3, 32, 32])
     """
 
-    def __init__(self, size, view_size=None, interpolation="bicubic"):
-        self.size = tuple(size)
-        self.view_size = self.size if view_size is None else tuple(view_size)
+    def __init__(
+        self,
+        size: Iterable[int],
+        view_size: Iterable[int] | None = None,
+        interpolation: str = "bicubic",
+    ) -> None:
+        height, width = size
+        self.size = height, width
+        height, width = self.size if view_size is None else view_size
+        self.view_size = height, width
         self.mode = "bilinear" if interpolation == "bilinear" else "bicubic"
 
-    def pixels(self, image):
+    def pixels(self, image: "Image.Image") -> "torch.Tensor":
         """Return an 8-bit RGB PIL image as a uint8 tensor (3, H, W)."""
         import torch
 
         # Channels last in memory: torch has a fast 8-bit resize for that.
         return torch.from_numpy(np.array(image)).permute(2, 0, 1)
 
-    def resize(self, pixels, size):
-        """Resize a uint8 tensor (..., 3, h, w), with antialiasing, to uint8."""
+    def resize(self, pixels: "torch.Tensor", size: tuple[int, int]) -> "torch.Tensor":
+        """Resize with antialiasing; the same bytes on every device.
+
+        Parameters
+        ----------
+        pixels : uint8 tensor of shape (..., 3, h, w)
+        size : (height, width)
+
+        Returns
+        -------
+        uint8 tensor of shape (..., 3, height, width)
+        """
         import torch
         from torch.nn.functional import interpolate
 
         if tuple(pixels.shape[-2:]) == tuple(size):
             return pixels
+        if pixels.device.type == "cuda":
+            from ._integer_resize import resize
+
+            return resize(pixels, size, self.mode)
+        if pixels.device.type != "cpu":
+            return self.resize(pixels.cpu(), size).to(pixels.device)
         flat = pixels.flatten(0, -4).contiguous(memory_format=torch.channels_last)
         flat = interpolate(flat, size=tuple(size), mode=self.mode, antialias=True)
         return flat.unflatten(0, pixels.shape[:-3])
 
-    def crops(self, pixels, boxes, size):
-        """Cut relative boxes out of (3, H, W), then resize: (len(boxes), 3, h, w)."""
+    def crops(
+        self, pixels: "torch.Tensor", boxes: NDArray, size: tuple[int, int]
+    ) -> "torch.Tensor":
+        """Cut relative boxes, then resize what was cut.
+
+        Parameters
+        ----------
+        pixels : uint8 tensor of shape (3, H, W)
+            On the CPU.
+        boxes : array of shape (n, 4)
+            As :func:`draw_boxes` gives them.
+        size : (height, width)
+
+        Returns
+        -------
+        uint8 tensor of shape (n, 3, height, width)
+        """
         import torch
 
         height, width = pixels.shape[-2:]
@@ -61,7 +123,12 @@ class Frame:
         return views
 
 
-def draw_boxes(rng, count, scale, ratio=(3 / 4, 4 / 3)):
+def draw_boxes(
+    rng: np.random.Generator,
+    count: int,
+    scale: tuple[float, float],
+    ratio: tuple[float, float] = (3 / 4, 4 / 3),
+) -> NDArray[np.float64]:
     """Draw crop boxes relative to the image: area and aspect as in DINO.
 
     Parameters
@@ -95,7 +162,7 @@ def draw_boxes(rng, count, scale, ratio=(3 / 4, 4 / 3)):
     return boxes
 
 
-def window_side(n_views):
+def window_side(n_views: int) -> int:
     """Return the side of the square grid of windows.
 
     Raises
@@ -112,7 +179,7 @@ def window_side(n_views):
     return side
 
 
-def cut_windows(pixels, side):
+def cut_windows(pixels: "torch.Tensor", side: int) -> "torch.Tensor":
     """Cut squares into overlapping windows of half their side.
 
     Parameters
@@ -138,6 +205,6 @@ def cut_windows(pixels, side):
     return windows.flatten(-5, -4)
 
 
-def _span(start, stop, length):
+def _span(start: float, stop: float, length: int) -> tuple[int, int]:
     first = min(int(round(start * length)), length - 1)
     return first, min(max(int(round(stop * length)), first + 1), length)

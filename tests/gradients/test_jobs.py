@@ -1,0 +1,130 @@
+"""Jobs: images together as on an accelerator, some blocks only, several at once."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+from fungi_references import SerialFungi, noise_images, run_serially
+
+from skknn import DINOObjective, KLObjective, SimCLRObjective
+
+OBJECTIVES = (
+    "kl",
+    DINOObjective(n_local=3, head_dim=64),
+    KLObjective(temperature=2.0),
+    SimCLRObjective(n_views=9, n_negatives=3),
+)
+
+
+@pytest.fixture(scope="module")
+def images():
+    return noise_images(7)
+
+
+@pytest.fixture(scope="module")
+def fungi(images):
+    return SerialFungi("test_vit", image_size=32, objectives=OBJECTIVES).fit(images)
+
+
+@pytest.fixture(scope="module")
+def rows(fungi, images):
+    return fungi.transform(images)
+
+
+def together(job):
+    """Make a job of the CPU compute in ``launch``, as on an accelerator."""
+    job.computes_in_workers = False
+    return job
+
+
+def test_rows_are_unit_blocks(fungi, rows):
+    assert rows.dtype == np.float32 and rows.shape == (7, fungi.state.width)
+    for part in fungi.state.slices.values():
+        np.testing.assert_allclose(np.linalg.norm(rows[:, part], axis=1), 1, atol=1e-5)
+
+
+def test_images_together_give_the_same_rows(fungi, rows, images):
+    found = run_serially(together(fungi.blocks.blocks_job()), images)
+    np.testing.assert_allclose(found, rows, atol=2e-6)
+    for name in fungi.objectives_:
+        one_by_one = fungi.gradients(images, name)
+        found = run_serially(together(fungi.blocks.gradients_job(name)), images)
+        error = np.linalg.norm(found - one_by_one, axis=1)
+        assert (error < 1e-5 * np.linalg.norm(one_by_one, axis=1)).all()
+        job = fungi.blocks.latents_job(name)
+        if len(fungi.objectives_[name].head_dims()) == 1:
+            found = run_serially(together(job), images)
+            assert found.shape == (7, job.width)
+            expected = run_serially(fungi.blocks.latents_job(name), images)
+            np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("as_on_accelerator", [False, True])
+def test_blocks_not_wanted_are_zero(fungi, rows, images, as_on_accelerator):
+    job = fungi.blocks.blocks_job()
+    if as_on_accelerator:
+        together(job)
+    wanted = [
+        frozenset(names)
+        for names in (
+            {"kl", "embedding"},
+            {"dino"},
+            set(),
+            {"simclr", "kl_2"},
+            {"embedding"},
+            {"dino"},
+            set(fungi.state.widths),
+        )
+    ]
+    with job.running():
+        prepared = [job.prepare(image, w) for image, w in zip(images, wanted)]
+        found = job.collect(job.launch(prepared))
+    for row, expected, names in zip(found, rows, wanted):
+        for name, part in fungi.state.slices.items():
+            # Objectives that share a forward come together.
+            if name in names:
+                np.testing.assert_allclose(row[part], expected[part], atol=2e-6)
+            elif not {name, *names} <= {"kl", "kl_2", "embedding", "simclr"}:
+                assert (row[part] == 0).all()
+    assert (found[2] == 0).all()
+
+
+def test_two_threads_run_the_same_network_at_once(fungi, rows, images):
+    blocks = fungi.blocks
+    jobs = [blocks.blocks_job() for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda job: run_serially(job, images), jobs))
+    for found in results:
+        np.testing.assert_array_equal(found, rows)
+    assert not any(
+        part._forward_hooks or part._forward_pre_hooks
+        for part in blocks.engine.network.module.modules()
+    )
+
+
+def test_another_state_shares_the_network(fungi, images):
+    other = fungi.blocks.with_state(fungi.state.with_bank("simclr", np.ones((2, 96))))
+    assert other.engine is fungi.blocks.engine
+    assert other.projection is fungi.blocks.projection
+    assert other.state.banks["simclr"].shape == (2, 96)
+    assert fungi.state.banks["simclr"].shape == (3 * 9, 96)
+
+
+def test_a_job_runs_within_its_context_only(fungi, images):
+    job = fungi.blocks.blocks_job()
+    with pytest.raises(RuntimeError, match="job.running"):
+        job.prepare(images[0], None)
+
+
+def test_views_are_normalised_for_the_model(fungi, images):
+    config = fungi.backbone_.data_config
+    mean, std = (torch.tensor(config[key]).view(3, 1, 1) for key in ("mean", "std"))
+    (view,) = fungi.blocks.views(images[0], "kl")
+    pixels = fungi.backbone_.prepare(images[0])
+    expected = (pixels / 255.0 - mean) / std
+    torch.testing.assert_close(torch.from_numpy(view[0]), expected)
+    large, small = fungi.blocks.views(images[0], "dino")
+    assert large.shape == (2, 3, 32, 32) and small.shape == (3, 3, 32, 32)
+    (windows,) = fungi.blocks.views(images[0], "simclr")
+    assert windows.shape == (9, 3, 32, 32) and windows.dtype == np.float32
