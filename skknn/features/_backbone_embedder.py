@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ..utils._sklearn import fit_context
@@ -15,9 +15,7 @@ from ._shared_parameters import CONSTRAINTS, fill_in_descriptions
 
 
 @fill_in_descriptions
-class BackboneEmbedder(
-    ImageTransformer, ClassNamePrefixFeaturesOutMixin, BaseEstimator
-):
+class BackboneEmbedder(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
     """Features of a frozen pretrained network, from its end or from ``layer``.
 
     ``fit`` trains nothing: it loads the network and notes the form of ``X``, without

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from ..gradients.objectives import Objective, resolve_objectives
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @fill_in_descriptions
-class FungiTransformer(ObjectiveParams, GradientViews, BaseEstimator):
+class FungiTransformer(ObjectiveParams, GradientViews):
     """Embeddings joined by projected self-supervised gradients of ``layer``.
 
     For every image the gradient of each objective's loss with respect to one layer

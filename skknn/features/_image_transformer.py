@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sklearn.base import TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
@@ -37,7 +37,7 @@ class TableForm:
     value_range: tuple[float, float]
 
 
-class ImageTransformer(ParamsMixin, TransformerMixin):
+class ImageTransformer(ParamsMixin, TransformerMixin, BaseEstimator):
     """Base of :class:`BackboneEmbedder` and :class:`FungiTransformer`.
 
     Subclasses have the parameters of ``_shared_parameters.CONSTRAINTS``. A fitted one
