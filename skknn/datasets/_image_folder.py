@@ -13,7 +13,7 @@ IMAGE_SUFFIXES = (
 )  # fmt: skip
 
 
-def load_image_folder(path):
+def load_image_folder(path: str | os.PathLike) -> Bunch:
     """List the images of a folder that has one sub-folder a class.
 
     The images are listed, not read. Files in sub-folders of a class folder belong
@@ -107,7 +107,7 @@ def load_image_folder(path):
     return Bunch(data=data, target=np.array(target), target_names=classes)
 
 
-def _files(folder, recursive=True):
+def _files(folder: Path, recursive: bool = True) -> list[Path]:
     found = []
     for here, folders, names in os.walk(folder):
         folders[:] = sorted(f for f in folders if not f.startswith(".")) * recursive

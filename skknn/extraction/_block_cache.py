@@ -1,6 +1,10 @@
 """The row cache of several blocks: each block of a row is stored by itself."""
 
+import os
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from ._row_cache import RowCache
 
@@ -19,33 +23,39 @@ class BlockCache:
         Where the block is in a row.
     """
 
-    def __init__(self, folder, settings, slices):
-        self.slices = slices
-        self.caches = {name: RowCache(folder, settings[name]) for name in slices}
-        self._parts = {}
+    def __init__(
+        self,
+        folder: str | os.PathLike,
+        settings: dict[str, dict[str, Any]],
+        slices: dict[str, slice],
+    ) -> None:
+        self._slices = slices
+        self._caches = {name: RowCache(folder, settings[name]) for name in slices}
+        self._parts: dict[bytes, dict[str, NDArray[np.float32]]] = {}
 
-    def get(self, keys):
+    def get(self, keys: list[bytes]) -> dict[bytes, NDArray[np.float32]]:
         """Return complete rows; parts of others are kept for :meth:`missing`."""
-        found = {name: cache.get(keys) for name, cache in self.caches.items()}
+        found = {name: cache.get(keys) for name, cache in self._caches.items()}
         rows = {}
         for key in dict.fromkeys(keys):
             parts = {name: part[key] for name, part in found.items() if key in part}
-            if len(parts) == len(self.caches):
-                rows[key] = np.concatenate([parts[name] for name in self.slices])
+            if len(parts) == len(self._caches):
+                rows[key] = np.concatenate([parts[name] for name in self._slices])
             else:
                 self._parts[key] = parts
         return rows
 
-    def missing(self, key):
+    def missing(self, key: bytes) -> frozenset[str] | None:
         """Return the names of the blocks of a row that have to be computed."""
-        return set(self.caches) - set(self._parts.get(key, ()))
+        return frozenset(self._caches) - frozenset(self._parts.get(key, ()))
 
-    def put(self, keys, rows):
+    def put(self, keys: list[bytes], rows: NDArray[np.float32]) -> None:
         """Complete ``rows`` in place with the known parts; store the others."""
-        new = {name: ([], []) for name in self.caches}
+        new: dict[str, tuple[list[bytes], list[NDArray[np.float32]]]]
+        new = {name: ([], []) for name in self._caches}
         for key, row in zip(keys, rows, strict=True):
             known = self._parts.pop(key, {})
-            for name, part in self.slices.items():
+            for name, part in self._slices.items():
                 if name in known:
                     row[part] = known[name]
                 else:
@@ -53,14 +63,14 @@ class BlockCache:
                     new[name][1].append(row[part])
         for name, (block_keys, block_rows) in new.items():
             if block_keys:
-                self.caches[name].put(block_keys, block_rows)
+                self._caches[name].put(block_keys, np.stack(block_rows))
 
-    def __enter__(self):
+    def __enter__(self) -> "BlockCache":
         return self
 
-    def __exit__(self, *exc_info):
+    def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    def close(self):
-        for cache in self.caches.values():
+    def close(self) -> None:
+        for cache in self._caches.values():
             cache.close()

@@ -28,9 +28,14 @@ class Job(Protocol):
         :meth:`launch` costs next to nothing.
     """
 
-    width: int
-    batch_size: int
-    computes_in_workers: bool
+    @property
+    def width(self) -> int: ...
+
+    @property
+    def batch_size(self) -> int: ...
+
+    @property
+    def computes_in_workers(self) -> bool: ...
 
     def running(self) -> AbstractContextManager[Callable[[], None]]:
         """Set up many calls; everything is undone at the end, also after an error.

@@ -1,15 +1,19 @@
-"""Spread the rows of one transform over joblib's processes."""
+"""Spread the rows of one run over joblib's processes, and threads within them."""
 
-import os
 import uuid
+from collections.abc import Callable
 
 import numpy as np
 
-# The last estimator this process worked for, with its backbone loaded.
-_last = {}
+from ..modalities import ItemSource
+from ._progress import Progress
+from ._rows import Rows
+
+# What this process last worked with, its backbone loaded, by the run's token.
+_last: dict[str, Callable[[ItemSource, int], Rows]] = {}
 
 
-def n_processes():
+def n_processes() -> int:
     """Return how many processes ``joblib.parallel_config`` offers, or 1.
 
     1 also inside one of those processes, and for backends of threads.
@@ -22,68 +26,84 @@ def n_processes():
     return max(1, backend.effective_n_jobs(n_jobs))
 
 
-def extract_in_processes(estimator, images, n_jobs, progress=None):
-    """Let processes extract the rows, a part each; put the parts together.
+def n_workers(n_jobs: int | None) -> int:
+    """Return how many threads prepare items in this process.
 
     Parameters
     ----------
-    estimator : ImageTransformer
-        Has ``_extract(images, n_threads=..., progress=...)``.
-    images : ImageSequence
-    n_jobs : int
-    progress : callable, optional
+    n_jobs : int or None
+        None is what joblib's threads offer, else as many as torch uses, which is also
+        what loky and ``OMP_NUM_THREADS`` leave to this process.
+    """
+    import joblib
+    import torch
+
+    n_threads = joblib.effective_n_jobs(n_jobs)
+    if n_jobs is not None or n_threads > 1:
+        return n_threads
+    return torch.get_num_threads()
+
+
+def spread_rows(
+    work: Callable[[ItemSource, int], Rows],
+    items: ItemSource,
+    *,
+    part_size: int,
+    n_jobs: int | None,
+    progress: Progress,
+) -> Rows:
+    """Let processes compute the rows, a part each; put the parts together.
+
+    Parameters
+    ----------
+    work : callable
+        (items, number of threads) -> Rows. Pickled once a part, and kept by every
+        process until the run is over, so that what it loads is loaded once.
+    items : ItemSource
+    part_size : int
+        Parts are at least that large.
+    n_jobs : int or None
+        Threads in each process; None or -1 shares the processor's cores.
+    progress : Progress
 
     Returns
     -------
-    rows, failed
-        As :func:`extract_rows` gives them.
+    Rows
     """
     from joblib import Parallel, cpu_count, delayed
     from joblib.parallel import get_active_backend
 
-    n = len(images)
-    # Several parts a process even out images of different sizes.
-    n_parts = min(4 * n_jobs, -(-n // estimator.batch_size))
-    bounds = np.linspace(0, n, n_parts + 1).round().astype(int)
+    n, n_jobs_outside = len(items), n_processes()
+    # Several parts a process even out items of different sizes.
+    n_parts = min(4 * n_jobs_outside, -(-n // part_size))
+    bounds = np.linspace(0, n, n_parts + 1).round().astype(int).tolist()
     token = uuid.uuid4().hex
-    n_threads = estimator.n_jobs or max(1, cpu_count() // n_jobs)
+    shared = n_jobs is None or n_jobs < 0
+    n_threads = max(1, cpu_count() // n_jobs_outside) if shared else n_jobs
     tasks = (
-        delayed(_extract_part)(
-            token,
-            estimator,
-            _absolute_paths(estimator),
-            images.part(int(low), int(high)),
-            n_threads,
-        )
+        delayed(_work_on_part)(token, work, items.part(low, high), n_threads)
         for low, high in zip(bounds[:-1], bounds[1:])
     )
     # A generator shows progress as it happens, where the backend can.
     stream = getattr(get_active_backend()[0], "supports_return_generator", False)
-    parallel = Parallel(n_jobs=n_jobs, return_as="generator" if stream else "list")
-    rows, failed = [], []
-    for low, (part_rows, part_failed) in zip(bounds, parallel(tasks)):
-        rows.append(part_rows)
-        failed += [(row + int(low), message) for row, message in part_failed]
-        if progress is not None:
-            progress(len(part_rows))
-    return np.concatenate(rows), failed
+    parallel = Parallel(
+        n_jobs=n_jobs_outside, return_as="generator" if stream else "list"
+    )
+    values, bad = [], []
+    for low, part in zip(bounds, parallel(tasks)):
+        values.append(part.values)
+        bad += [(low + row, reason) for row, reason in part.bad]
+        progress.delivered(len(part.values))
+    return Rows(np.concatenate(values), bad)
 
 
-def _extract_part(token, estimator, paths, images, n_threads):
+def _work_on_part(
+    token: str,
+    work: Callable[[ItemSource, int], Rows],
+    items: ItemSource,
+    n_threads: int,
+) -> Rows:
     if token not in _last:
         _last.clear()
-        # Pickles of fitted estimators hold no paths of this machine.
-        for name, path in paths.items():
-            setattr(estimator, name, path)
-        _last[token] = estimator
-    return _last[token]._extract(images, n_threads=n_threads)
-
-
-def _absolute_paths(estimator):
-    paths = {"memory": estimator.memory, "weights": estimator.weights}
-    return {
-        name: os.path.abspath(os.path.expanduser(path))
-        if path is not None and not (name == "weights" and path == "auto")
-        else path
-        for name, path in paths.items()
-    }
+        _last[token] = work
+    return _last[token](items, n_threads)

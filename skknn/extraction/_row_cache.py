@@ -9,8 +9,10 @@ import warnings
 import zlib
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 _APPLICATION_ID = 0x534B4B4E  # "SKKN"
 _BUSY_SECONDS = 120.0
@@ -33,7 +35,7 @@ class RowCache:
         Everything besides the image that the row depends on; plain JSON types.
     """
 
-    def __init__(self, folder, settings):
+    def __init__(self, folder: str | os.PathLike, settings: dict[str, Any]) -> None:
         self._identity = json.dumps(settings, sort_keys=True, indent=1)
         name = hashlib.blake2b(self._identity.encode(), digest_size=12).hexdigest()
         self.path = Path(folder).expanduser() / f"rows-{name}.sqlite"
@@ -44,11 +46,10 @@ class RowCache:
                 f"memory={str(folder)!r} cannot be used as a folder ({error}). Pass a "
                 "folder that can be written, or None."
             ) from error
-        self._db = None
         self._full = False
         self._open()
 
-    def get(self, keys):
+    def get(self, keys: list[bytes]) -> dict[bytes, NDArray[np.float32]]:
         """Return the rows that are there.
 
         Parameters
@@ -79,7 +80,11 @@ class RowCache:
                 return {}
         return found
 
-    def put(self, keys, rows):
+    def missing(self, key: bytes) -> frozenset[str] | None:
+        """Return None: of a row that is not there all is missing."""
+        return None
+
+    def put(self, keys: list[bytes], rows: NDArray[np.float32]) -> None:
         """Store rows in one transaction; rows that are there already stay."""
         if self._full:
             return
@@ -106,21 +111,19 @@ class RowCache:
             self._set_aside(str(error))
             self.put(keys, rows)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self._db.execute("SELECT count(*) FROM rows").fetchone()[0]
 
-    def close(self):
-        if self._db is not None:
-            self._db.close()
-            self._db = None
+    def close(self) -> None:
+        self._db.close()
 
-    def __enter__(self):
+    def __enter__(self) -> "RowCache":
         return self
 
-    def __exit__(self, *exc_info):
+    def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    def _open(self):
+    def _open(self) -> None:
         try:
             self._connect()
         except sqlite3.OperationalError as error:
@@ -128,17 +131,16 @@ class RowCache:
         except sqlite3.DatabaseError as error:
             self._set_aside(str(error))
 
-    def _connect(self):
-        self._db = sqlite3.connect(
+    def _connect(self) -> None:
+        db = self._db = sqlite3.connect(
             self.path,
             timeout=_BUSY_SECONDS,
             isolation_level=None,
             check_same_thread=False,
         )
-        db = self._db
         self._inode = _inode(self.path)
         db.execute("PRAGMA page_size=16384")
-        self._begin()
+        self._retry("BEGIN IMMEDIATE")
         try:
             if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
                 db.execute(f"PRAGMA application_id={_APPLICATION_ID}")
@@ -164,10 +166,7 @@ class RowCache:
         # In WAL mode a killed process loses nothing that was committed.
         db.execute("PRAGMA synchronous=NORMAL")
 
-    def _begin(self):
-        self._retry("BEGIN IMMEDIATE")
-
-    def _retry(self, statement):
+    def _retry(self, statement: str) -> None:
         # Changing the journal mode does not wait for other processes by itself.
         deadline = time.monotonic() + _BUSY_SECONDS
         while True:
@@ -179,7 +178,7 @@ class RowCache:
                     raise
                 time.sleep(0.02)
 
-    def _set_aside(self, reason):
+    def _set_aside(self, reason: str) -> None:
         self.close()
         aside = self.path.with_name(f"{self.path.name}.damaged-{time.time_ns()}")
         # Another process may have done it already: then the file is a new one.
@@ -197,18 +196,18 @@ class RowCache:
                 )
         self._connect()
 
-    def _unusable(self, error):
+    def _unusable(self, error: Exception) -> OSError:
         return OSError(
             f"The row cache {str(self.path)!r} cannot be opened or read ({error}). "
             "Pass a folder in memory= that can be read and written, or None."
         )
 
 
-def _checksum(key, data):
+def _checksum(key: bytes, data: bytes) -> int:
     return zlib.crc32(data, zlib.crc32(key))
 
 
-def _inode(path):
+def _inode(path: Path) -> int | None:
     try:
         return os.stat(path).st_ino
     except FileNotFoundError:

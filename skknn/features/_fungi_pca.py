@@ -1,11 +1,18 @@
 """The PCA over embedding and gradient blocks."""
 
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from sklearn.decomposition import PCA
 
 
-def fit_pca(blocks, n_components, n_features):
+def fit_pca(
+    blocks: NDArray[np.float32], n_components: int | str, n_features: int
+) -> "PCA":
     """PCA of the rows without NaN.
 
     Parameters
@@ -29,9 +36,10 @@ def fit_pca(blocks, n_components, n_features):
             f"n_samples={n}: PCA needs at least 2 readable images. Pass more, or "
             "n_components=None."
         )
-    wanted = n_components
-    if wanted == "auto":
+    if isinstance(n_components, str):
         wanted = 384 if n_features <= 384 else 512
+    else:
+        wanted = n_components
     possible = min(n, width)
     if wanted > possible:
         warnings.warn(
@@ -43,3 +51,14 @@ def fit_pca(blocks, n_components, n_features):
     # Both are exact; the covariance is the cheaper one unless rows are few.
     solver = "covariance_eigh" if n >= width else "full"
     return PCA(min(wanted, possible), svd_solver=solver).fit(rows.astype(np.float64))
+
+
+def reduce_rows(blocks: NDArray[np.float32], pca: "PCA | None") -> NDArray[np.float32]:
+    """Apply the PCA to rows (n, width); rows with NaN stay NaN."""
+    if pca is None:
+        return blocks
+    out = np.full((len(blocks), pca.n_components_), np.nan, dtype=np.float32)
+    finite = np.isfinite(blocks).all(axis=1)
+    if finite.any():
+        out[finite] = pca.transform(blocks[finite].astype(np.float64))
+    return out

@@ -3,24 +3,30 @@
 import numbers
 import os
 import warnings
-from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from ..gradients.objectives import Objective, resolve_objectives
 from ..utils._sklearn import Interval, StrOptions, fit_context
-from . import _fungi_state as state
-from ._fungi_extract import extract
-from ._fungi_pca import fit_pca
-from ._fungi_views import GradientViews
-from ._image_transformer import ImageTransformer
+from ._backbone_loader import BackboneLoader
+from ._fungi_pca import fit_pca, reduce_rows
+from ._gradient_views import GradientViews
 from ._objective_params import ObjectiveParams
+from ._shared_parameters import CONSTRAINTS, fill_in_descriptions
+
+if TYPE_CHECKING:
+    from ..extraction import Rows
+    from ..gradients._blocks import BlockExtractor
+    from ..modalities import ItemSource
+    from ._work import BlocksWork
 
 
-class FungiTransformer(ObjectiveParams, GradientViews, ImageTransformer, BaseEstimator):
-    """Embeddings concatenated with projected self-supervised gradients.
+@fill_in_descriptions
+class FungiTransformer(ObjectiveParams, GradientViews):
+    """Embeddings joined by projected self-supervised gradients of ``layer``.
 
     For every image the gradient of each objective's loss with respect to one layer
     of a frozen backbone is computed, projected by a random matrix of signs,
@@ -31,17 +37,18 @@ class FungiTransformer(ObjectiveParams, GradientViews, ImageTransformer, BaseEst
 
     Parameters
     ----------
-    backbone : str, Module or callable, default="tf_efficientnet_lite0"
-        As in :class:`BackboneEmbedder`, like all parameters not described here.
+    $backbone
     objectives : sequence of str or Objective, default=("kl", "dino", "simclr")
         Whose gradients. A string stands for the objective with its defaults:
         :class:`KLObjective`, :class:`DINOObjective`, :class:`SimCLRObjective`.
         Parameters of objectives are reached in searches as
         ``objectives__kl__temperature``.
     layer : str, default="auto"
-        The layer to differentiate: a name in ``backbone_.module.named_modules()``
-        of a Linear or Conv2d(groups=1). "auto" is the last attention output
-        projection of a transformer (F Fig. 8), the last 1x1 convolution of a CNN.
+        The layer whose weights are differentiated: a name in
+        ``backbone_.module.named_modules()`` of a Linear or Conv2d(groups=1). "auto" is
+        the last attention output projection of a transformer (F Fig. 8), the last 1x1
+        convolution of a CNN. (In :class:`BackboneEmbedder` ``layer`` is whose output
+        makes the features; here that is the backbone's end.)
     projection_dim : int, default=None
         d, the width of a projected gradient; None is the embedding's width.
     include_embedding : bool, default=True
@@ -53,17 +60,24 @@ class FungiTransformer(ObjectiveParams, GradientViews, ImageTransformer, BaseEst
     view_size : int or (height, width), default=None
         Size of SimCLR's windows and DINO's local crops; None is the input size.
         Smaller is cheaper and approximate.
-    weights, pooling, image_size, image_shape : see :class:`BackboneEmbedder`
-    batch_size : int, default=16
+    $weights
+    $pooling
+    $image_size
+    $image_shape
+    batch_size : int or "auto", default="auto"
         Images handled together, raised to at least 64 gradients because projecting
         many at once is cheaper. Forward passes hold up to 4 views on a CPU and
-        ``8 * batch_size`` on an accelerator.
-    device, precision, n_jobs : see :class:`BackboneEmbedder`
+        ``8 * batch_size`` on an accelerator. "auto" goes by the free memory of a CUDA
+        device and is 16 elsewhere.
+    $device
+    $precision
+    $n_jobs
     memory : str or Path, default=None
         Folder for rows. Blocks are stored one by one, so other ``objectives``,
         ``n_components`` or ``include_embedding`` compute only what is missing.
         Needs a fixed ``random_state``.
-    on_error, backbone_params : see :class:`BackboneEmbedder`
+    $on_error
+    $backbone_params
     random_state : int, RandomState or None, default=None
         Heads, boxes, negatives, projection and random backbone weights.
     verbose : int, default=0
@@ -72,19 +86,18 @@ class FungiTransformer(ObjectiveParams, GradientViews, ImageTransformer, BaseEst
 
     Attributes
     ----------
-    backbone_ : object
-        The loaded backbone; its ``module`` is the torch module.
-    device_ : torch.device
+    $backbone_
+    $device_
     layer_ : str
         Name of the differentiated layer.
     objectives_ : dict
         Name -> :class:`Objective`, in the order of the blocks.
     heads_ : dict
-        Objective -> (weight, bias), or a dict of such pairs for several heads
-        (DINO: "student" and "teacher"); float32 arrays.
-    negatives_ : ndarray of shape (K, head_dim) or None
-        SimCLR's latents of the negative windows before normalisation. A dict when
-        several objectives keep latents of training images.
+        Objective -> (weight, bias), float32 arrays; of an objective with several heads
+        a dict of such pairs (DINO: "student" and "teacher").
+    negatives_ : dict
+        Objective -> ndarray of shape (K, head_dim), for objectives that compare with
+        training images (SimCLR): latents of their views before normalisation.
     pca_ : sklearn.decomposition.PCA or None
     n_components_ : int
         Width of a row.
@@ -92,12 +105,9 @@ class FungiTransformer(ObjectiveParams, GradientViews, ImageTransformer, BaseEst
         Block name -> slice of a row before PCA.
     seed_ : int
         What everything was drawn from.
-    failed_ : list of int
-        With ``on_error="nan"``: rows that could not be read in the last call.
-    n_features_in_ : int
-        Columns of ``X`` at ``fit``, only when it was a 2-D table.
-    feature_names_in_ : ndarray of str
-        Their names, only when it was a data frame of numbers.
+    $failed_
+    $n_features_in_
+    $feature_names_in_
 
     See Also
     --------
@@ -109,13 +119,18 @@ class FungiTransformer(ObjectiveParams, GradientViews, ImageTransformer, BaseEst
     "dino", 49 for "simclr", and ``n_negatives * 49`` once in ``fit``.
 
     A row depends on its image and the fitted state only, never on the rows beside
-    it. Pickles leave out the backbone's weights and the projection, which follows
-    from ``seed_``.
+    it.
+
+    $pickles The projection is left out as well: it follows from ``seed_``.
 
     References
     ----------
-    .. [1] Simoncini, Gidaris, Bursuc, Asano, "No Train, all Gain: Self-Supervised
-       Gradients Improve Deep Frozen Representations", NeurIPS 2024.
+    .. [1] W. Simoncini, S. Gidaris, A. Bursuc, Y. M. Asano, "No Train, all Gain:
+       Self-Supervised Gradients Improve Deep Frozen Representations", NeurIPS 2024,
+       https://arxiv.org/abs/2407.10964 (F).
+
+    G. Tolias, R. Sicre, H. Jégou, "Particular object retrieval with integral
+    max-pooling of CNN activations", ICLR 2016 (``pooling="rmac"``).
 
     Examples
     --------
@@ -133,7 +148,7 @@ class FungiTransformer(ObjectiveParams, GradientViews, ImageTransformer, BaseEst
     """
 
     _parameter_constraints = {
-        "backbone": [str, callable],
+        **CONSTRAINTS,
         "objectives": [str, tuple, list, Objective],
         "layer": [str],
         "projection_dim": [Interval(numbers.Integral, 1, None, closed="left"), None],
@@ -149,52 +164,40 @@ class FungiTransformer(ObjectiveParams, GradientViews, ImageTransformer, BaseEst
             list,
             None,
         ],
-        "weights": [str, os.PathLike, None],
-        "pooling": [
-            StrOptions({"auto", "token", "avg", "max", "gem", "rmac", "flatten"})
-        ],
-        "image_size": [
-            Interval(numbers.Integral, 1, None, closed="left"),
-            tuple,
-            list,
-            None,
-        ],
-        "image_shape": [tuple, list, None],
-        "batch_size": [Interval(numbers.Integral, 1, None, closed="left")],
-        "device": "no_validation",
-        "precision": [StrOptions({"auto", "float32", "bf16"})],
-        "n_jobs": [numbers.Integral, None],
-        "memory": [str, os.PathLike, None],
-        "on_error": [StrOptions({"raise", "nan"})],
-        "backbone_params": [dict, None],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
     }
+    _usual_batch_size = 16
+    _fitted_names = (
+        *GradientViews._fitted_names,
+        "_state",
+        "_blocks",
+        "pca_",
+        "n_components_",
+    )
 
     def __init__(
         self,
-        backbone="tf_efficientnet_lite0",
+        backbone: Any = "tf_efficientnet_lite0",
         *,
-        objectives=("kl", "dino", "simclr"),
-        layer="auto",
-        projection_dim=None,
-        include_embedding=True,
-        n_components="auto",
-        view_size=None,
-        weights="auto",
-        pooling="auto",
-        image_size=None,
-        image_shape=None,
-        batch_size=16,
-        device=None,
-        precision="auto",
-        n_jobs=None,
-        memory=None,
-        on_error="raise",
-        backbone_params=None,
-        random_state=None,
-        verbose=0,
-    ):
+        objectives: Any = ("kl", "dino", "simclr"),
+        layer: str = "auto",
+        projection_dim: int | None = None,
+        include_embedding: bool = True,
+        n_components: int | str | None = "auto",
+        view_size: int | tuple[int, int] | None = None,
+        weights: str | os.PathLike | None = "auto",
+        pooling: str = "auto",
+        image_size: int | tuple[int, int] | None = None,
+        image_shape: tuple[int, ...] | None = None,
+        batch_size: int | str = "auto",
+        device: Any = None,
+        precision: str = "auto",
+        n_jobs: int | None = None,
+        memory: str | os.PathLike | None = None,
+        on_error: str = "raise",
+        backbone_params: dict[str, Any] | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
         self.backbone = backbone
         self.objectives = objectives
         self.layer = layer
@@ -217,7 +220,7 @@ class FungiTransformer(ObjectiveParams, GradientViews, ImageTransformer, BaseEst
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> "FungiTransformer":
         """Draw heads, boxes, negatives and projection; fit the PCA.
 
         With PCA the rows of ``X`` are extracted: use :meth:`fit_transform` to have
@@ -232,13 +235,11 @@ class FungiTransformer(ObjectiveParams, GradientViews, ImageTransformer, BaseEst
         -------
         self : FungiTransformer
         """
-        images = self._fit_state(X)
-        if self.n_components is not None:
-            self._fit_pca(self._blocks(images))
+        self._fit(X, with_rows=self.n_components is not None)
         return self
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X: Any, y: Any = None) -> NDArray[np.float32]:
         """Fit and return the rows of ``X``, which are extracted once.
 
         Parameters
@@ -251,12 +252,11 @@ class FungiTransformer(ObjectiveParams, GradientViews, ImageTransformer, BaseEst
         features : ndarray of shape (n, `n_components_`), float32
             The same as ``fit(X).transform(X)``.
         """
-        blocks = self._blocks(self._fit_state(X))
-        if self.n_components is not None:
-            self._fit_pca(blocks)
-        return self._reduce(blocks)
+        rows = self._fit(X, with_rows=True)
+        assert rows is not None
+        return reduce_rows(rows, self.pca_)
 
-    def transform(self, X):
+    def transform(self, X: Any) -> NDArray[np.float32]:
         """Compute the rows of images.
 
         Parameters
@@ -268,11 +268,23 @@ class FungiTransformer(ObjectiveParams, GradientViews, ImageTransformer, BaseEst
         -------
         features : ndarray of shape (n, `n_components_`), float32
             Or what ``set_output`` says.
+
+        Raises
+        ------
+        BadImageError
+            If an image cannot be read: the message names its row and file.
+        MemoryError
+            If a single image does not fit on the device.
         """
         check_is_fitted(self)
-        return self._reduce(self._blocks(self._images(X)))
+        items = self._items(X)
+        work = self._work(self._fitted_loader(), self._fitted_blocks())
+        rows = self._extract(work, items)
+        self._note_failures(rows)
+        self._warn_of_zeros(rows.values, self.feature_slices_)
+        return reduce_rows(rows.values, self.pca_)
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names of the columns.
 
         Parameters
@@ -296,71 +308,120 @@ class FungiTransformer(ObjectiveParams, GradientViews, ImageTransformer, BaseEst
             ]
         return np.asarray(names, dtype=object)
 
-    def __sklearn_is_fitted__(self):
-        return hasattr(self, "n_components_")
-
-    def __getstate__(self):
-        # The packed projection and the heads on the device follow from the rest.
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the network at work, too: it follows from backbone and state."""
         kept = super().__getstate__()
-        kept.pop("_machine", None)
+        kept.pop("_blocks", None)
         return kept
 
-    def _load_backbone(self):
-        if self.view_size is not None and isinstance(self.backbone, str):
-            # Transformers must be told to take several sizes; others know no such
-            # parameter.
-            with suppress(TypeError):
-                return super()._load_backbone(dynamic_img_size=True)
-        return super()._load_backbone()
+    @property
+    def _several_sizes(self) -> bool:
+        return self.view_size is not None
 
-    def _fit_state(self, X):
-        """Draw everything that is drawn at fit; return the images of ``X``."""
-        for name in ("n_components_", "_machine"):
-            if hasattr(self, name):
-                delattr(self, name)
-        self.objectives_ = resolve_objectives(self.objectives)
-        if not self.objectives_ and not self.include_embedding:
+    def _fit(self, X: Any, with_rows: bool) -> NDArray[np.float32] | None:
+        """Fit; return the rows of ``X`` before PCA if they are wanted."""
+        from ..gradients._blocks import BlockExtractor
+        from ..gradients._state import draw_state
+
+        with self._fitting():
+            objectives = resolve_objectives(self.objectives)
+            self._check_settings(objectives)
+            items, table = self._items_of_fit(X)
+            seed = self._draw_seed()
+            loader = self._new_loader(seed)
+            state = draw_state(
+                loader.extractor,
+                objectives=objectives,
+                layer=self.layer,
+                projection_dim=self.projection_dim,
+                include_embedding=self.include_embedding,
+                view_size=self.view_size,
+                seed=seed,
+            )
+            blocks = BlockExtractor(loader.extractor, state, batch_size=self.batch_size)
+            blocks = self._with_negatives(loader, blocks, items)
+            state, pca, rows = blocks.state, None, None
+            if with_rows:
+                rows = self._extract(self._work(loader, blocks), items)
+                self._warn_of_zeros(rows.values, state.slices)
+                if self.n_components is not None:
+                    pca = fit_pca(rows.values, self.n_components, state.n_features)
+            self._table, self._seed, self._loader = table, seed, loader
+            self._weights_digest = loader.weights_digest
+            self._state, self._blocks = state, (self.batch_size, blocks)
+            self.pca_ = pca
+            self.n_components_ = state.width if pca is None else int(pca.n_components_)
+            if rows is not None:
+                self._note_failures(rows)
+        return None if rows is None else rows.values
+
+    def _check_settings(self, objectives: dict[str, Objective]) -> None:
+        if not objectives and not self.include_embedding:
             raise ValueError(
                 "objectives=() with include_embedding=False leaves no features. Name "
                 "an objective, or include the embedding."
             )
-        self._start_fit(X)
-        images = self._images(X)
-        self.seed_ = self._seed
         if self.memory is not None and self.random_state is None:
             warnings.warn(
                 "memory= is set but random_state=None draws new heads at every fit, so "
                 "rows are never found again. Pass an integer random_state.",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
-        state.draw(self, images)
-        state.machine(self)
-        self.pca_ = None
-        self.n_components_ = sum(
-            part.stop - part.start for part in self.feature_slices_.values()
-        )
-        return images
 
-    def _reduce(self, blocks):
-        if self.pca_ is None:
-            return blocks
-        out = np.full((len(blocks), self.n_components_), np.nan, dtype=np.float32)
-        finite = np.isfinite(blocks).all(axis=1)
-        if finite.any():
-            out[finite] = self.pca_.transform(blocks[finite].astype(np.float64))
-        return out
+    def _with_negatives(
+        self,
+        loader: BackboneLoader,
+        blocks: "BlockExtractor",
+        items: "ItemSource",
+    ) -> "BlockExtractor":
+        """Encode views of training images drawn at random, once."""
+        from ..extraction import n_workers, show_progress
+        from ._work import LatentsWork
 
-    def _blocks(self, images):
-        """Return the rows before PCA, from the cache where they are there."""
-        rows = self._extract_all(images, "gradients")
-        state.warn_of_zeros(rows, self.feature_slices_, self.objectives_)
-        return rows
+        for name, objective in blocks.state.objectives.items():
+            if objective.n_bank_images == 0:
+                continue
+            some = items.rows(blocks.state.bank_rows(name, len(items)))
+            work = LatentsWork(loader, blocks, name, **self._work_settings())
+            what = f"{name} negatives"
+            with show_progress(self.verbose, len(some), what, items.unit) as shown:
+                rows = work(some, n_workers(self.n_jobs), shown)
+            blocks = blocks.with_state(blocks.state.with_bank(name, rows.values))
+        return blocks
 
-    def _fit_pca(self, blocks):
-        self.pca_ = fit_pca(blocks, self.n_components, self.backbone_.n_features)
-        self.n_components_ = int(self.pca_.n_components_)
+    def _work_settings(self) -> dict[str, Any]:
+        return {
+            "batch_size": self.batch_size,
+            "memory": self.memory,
+            "on_error": self.on_error,
+        }
 
-    def _extract(self, images, *, n_threads=None, progress=None):
-        """Return rows and failures of images; also called in other processes."""
-        return extract(self, images, n_threads or self._n_threads(), progress)
+    def _work(self, loader: BackboneLoader, blocks: "BlockExtractor") -> "BlocksWork":
+        from ._work import BlocksWork
+
+        return BlocksWork(loader, blocks.state, blocks, **self._work_settings())
+
+    def _extract(self, work: "BlocksWork", items: "ItemSource") -> "Rows":
+        """Compute the rows before PCA."""
+        from ..extraction import Estimate, show_progress
+
+        n, unit = len(items), items.unit
+        estimate = Estimate(type(self).__name__, n, unit, self._batch_size_or_usual())
+        with show_progress(self.verbose, n, "gradients", unit, estimate) as shown:
+            return self._run(work, items, shown)
+
+    def _warn_of_zeros(
+        self, values: NDArray[np.float32], slices: dict[str, slice]
+    ) -> None:
+        """Warn of images whose gradient is exactly zero."""
+        for name, part in slices.items():
+            zero = ~values[:, part].any(axis=1)
+            if name != "embedding" and zero.any():
+                warnings.warn(
+                    f"The {name} gradient of {int(zero.sum())} of {len(values)} images "
+                    f"(first: row {int(zero.argmax())}) is exactly zero, and so is "
+                    "that block of their rows.",
+                    UserWarning,
+                    stacklevel=4,
+                )

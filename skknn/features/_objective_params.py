@@ -1,12 +1,18 @@
 """Parameters of objectives as parameters of the transformer that holds them."""
 
+from typing import Any
+
+from sklearn.base import BaseEstimator
+
 from ..gradients.objectives import resolve_objectives
 
 
-class ObjectiveParams:
+class ObjectiveParams(BaseEstimator):
     """``objectives__NAME__PARAMETER`` in ``get_params`` and ``set_params``."""
 
-    def get_params(self, deep=True):
+    objectives: Any
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Get parameters; with ``deep`` those of the objectives as well.
 
         Parameters
@@ -28,7 +34,7 @@ class ObjectiveParams:
                     params[f"objectives__{name}__{key}"] = value
         return params
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> "ObjectiveParams":
         """Set parameters, also of objectives as ``objectives__kl__temperature``.
 
         Parameters

@@ -1,15 +1,30 @@
-"""What users have -> RGB images, one at a time, with errors that name the row."""
+"""What users have -> items that are read lazily, one at a time.
+
+Whoever has ``X`` asks ``is_table`` whether it is 2-D numbers (``_recognise``): then
+each row is a flattened image (``_flattened``); else ``as_images`` takes lists, arrays,
+tensors and Datasets (``_images``). Both are an :class:`ItemSource` (``_item_source``):
+the extraction loop fetches the content of a row, which has a digest, and lets the
+source decode it in a thread (``_decode``, plain JPEG files by ``_jpeg``). A row that
+cannot be used is a :class:`BadImageError`, which names it.
+
+Another modality is another :class:`ItemSource`.
+"""
 
 from ._decode import BadImageError
-from ._rows import RowImages, resolve_image_shape, resolve_value_range
-from ._sequence import ImageSequence, as_images, is_rows
+from ._flattened import FlattenedImages, resolve_image_shape, resolve_value_range
+from ._images import ImageSource, as_images
+from ._item_source import BadItemError, Content, ItemSource
+from ._recognise import is_table
 
 __all__ = [
     "BadImageError",
-    "ImageSequence",
-    "RowImages",
+    "BadItemError",
+    "Content",
+    "FlattenedImages",
+    "ImageSource",
+    "ItemSource",
     "as_images",
-    "is_rows",
+    "is_table",
     "resolve_image_shape",
     "resolve_value_range",
 ]

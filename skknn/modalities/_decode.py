@@ -6,29 +6,48 @@ same features however it was handed over.
 
 import io
 import sys
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ._item_source import BadItemError
+from ._jpeg import decode_plain_jpeg
+
+if TYPE_CHECKING:
+    import torch
 
 _ALPHA_MODES = ("RGBA", "RGBa", "LA", "La", "PA")
 
 
-class BadImageError(ValueError, OSError):
+class BadImageError(BadItemError):
     """An image that cannot be read; the message names its row, file and remedy.
+
+    Raised by ``fit`` and ``transform`` of both image transformers, unless they have
+    ``on_error="nan"``. It is a ``ValueError`` and an ``OSError``.
 
     Attributes
     ----------
     row : int or None
-        Position in the input.
+        Position in ``X``.
     reason : str
         Row, file and what is wrong, without the remedy.
+
+    Examples
+    --------
+    >>> from skknn import BackboneEmbedder
+    >>> from skknn.modalities import BadImageError
+    >>> embedder = BackboneEmbedder("test_resnet", weights=None, random_state=0)
+    >>> try:
+    ...     embedder.fit_transform(["photo.jpg"])
+    ... except BadImageError as error:
+    ...     print(error.row)
+    0
     """
 
-    row = None
-    reason = ""
 
-
-def from_bytes(data):
+def from_bytes(data: bytes) -> Image.Image:
     """Decode the first frame of an encoded image file."""
     if not data:
         raise ValueError("the file is empty (0 bytes)")
@@ -36,16 +55,33 @@ def from_bytes(data):
         image = Image.open(io.BytesIO(data))
     except UnidentifiedImageError:
         raise ValueError("it is no image, or damaged at its beginning") from None
-    with image:
-        return from_pil(image)
+    decoded = decode_plain_jpeg(image, data)
+    if decoded is not None:
+        return decoded
+    _check_size(image)
+    image.load()
+    # Nobody else has this object: what is right already is not copied.
+    ImageOps.exif_transpose(image, in_place=True)
+    return _to_rgb(image)
 
 
-def from_pil(image):
-    """Turn a PIL image of any mode upright, composite it on white, make it RGB."""
+def from_pil(image: Image.Image) -> Image.Image:
+    """Turn a PIL image of any mode upright, composite it on white, make it RGB.
+
+    The image itself stays as it is, and shares no memory with what is returned.
+    """
+    _check_size(image)
+    image.load()
+    return _to_rgb(ImageOps.exif_transpose(image))
+
+
+def _check_size(image: Image.Image) -> None:
     if image.width < 1 or image.height < 1:
         raise ValueError(f"the image has no pixels (size {image.size})")
-    image.load()
-    upright = ImageOps.exif_transpose(image)
+
+
+def _to_rgb(upright: Image.Image) -> Image.Image:
+    """Return an RGB image; the one that was given where it is RGB already."""
     mode = upright.mode
     if mode.startswith("I;16"):
         return from_array(np.asarray(upright).astype(np.uint16))
@@ -57,13 +93,10 @@ def from_pil(image):
         rgba = upright.convert("RGBA")
         white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, rgba).convert("RGB")
-    if mode == "RGB":
-        # A copy: the caller's object (or a closing file) must not be shared.
-        return upright.copy() if upright is image else upright
-    return upright.convert("RGB")
+    return upright if mode == "RGB" else upright.convert("RGB")
 
 
-def from_array(array):
+def from_array(array: ArrayLike) -> Image.Image:
     """Turn an (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) array into RGB."""
     array = np.asarray(array)
     if array.ndim not in (2, 3):
@@ -89,7 +122,7 @@ def from_array(array):
     return Image.fromarray(pixels).convert("RGB")
 
 
-def from_tensor(tensor):
+def from_tensor(tensor: "torch.Tensor") -> Image.Image:
     """Turn a (C, H, W) or (H, W) torch tensor into RGB."""
     tensor = tensor.detach().cpu()
     if tensor.dtype.is_floating_point:
@@ -108,13 +141,13 @@ def from_tensor(tensor):
     return from_array(array)
 
 
-def is_tensor(obj):
+def is_tensor(obj: Any) -> TypeGuard["torch.Tensor"]:
     """Tell whether ``obj`` is a torch tensor, without importing torch."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(obj, torch.Tensor)
 
 
-def _to_uint8(array):
+def _to_uint8(array: NDArray) -> NDArray[np.uint8]:
     kind = array.dtype.kind
     if array.dtype == np.uint8:
         return np.ascontiguousarray(array)
@@ -146,7 +179,7 @@ def _to_uint8(array):
     )
 
 
-def _narrow(array):
+def _narrow(array: NDArray[np.int32]) -> NDArray[np.uint16]:
     """32-bit grey levels that are really 16-bit ones (how some PNG, TIFF open)."""
     low, high = int(array.min()), int(array.max())
     if low < 0 or high > 65535:

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from skknn import BackboneEmbedder
-from skknn.extraction._row_cache import RowCache
+from skknn.extraction import RowCache
 
 RNG = np.random.default_rng(0)
 ARRAYS = RNG.integers(0, 256, (9, 20, 20, 3), dtype=np.uint8)

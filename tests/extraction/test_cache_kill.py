@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from skknn import BackboneEmbedder
-from skknn.extraction._row_cache import RowCache
+from skknn.extraction import RowCache
 
 N_IMAGES, BATCH, N_KILLS = 2000, 32, 20
 IMAGES = np.random.default_rng(0).integers(0, 256, (N_IMAGES, 6, 6, 3), dtype=np.uint8)

@@ -1,13 +1,16 @@
 """Rows spread over joblib's processes, on this machine and on a dask cluster."""
 
+import os
+
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 from skknn import BackboneEmbedder
-from skknn.extraction._processes import n_processes
-from skknn.extraction._row_cache import RowCache
+from skknn.extraction import RowCache, n_processes, n_workers
 from skknn.modalities import BadImageError
 
 ARRAYS = np.random.default_rng(0).integers(0, 256, (30, 16, 16, 3), dtype=np.uint8)
@@ -73,15 +76,23 @@ def test_dask(expected, tmp_path, capsys, cluster):
         check_everywhere(expected, tmp_path, capsys)
 
 
-def test_relative_paths_are_found_by_other_processes(expected, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for i, array in enumerate(ARRAYS):
-        Image.fromarray(array).save(f"{i}.png")
-    embedder = tiny(memory="rows").fit(ARRAYS)
+@pytest.mark.parametrize("container", [list, np.array, pd.Series])
+def test_relative_paths_are_found_by_other_processes(
+    container, expected, tmp_path, monkeypatch
+):
     with joblib.parallel_config("loky", n_jobs=2):
-        rows = embedder.transform([f"{i}.png" for i in range(30)])
+        # Processes that began in another folder.
+        joblib.Parallel()(joblib.delayed(os.getcwd)() for _ in range(2))
+        monkeypatch.chdir(tmp_path)
+        for i, array in enumerate(ARRAYS):
+            Image.fromarray(array).save(f"{i}.png")
+        module = tiny().fit(ARRAYS).backbone_.module
+        torch.save(module.state_dict(), "weights.pth")
+        embedder = tiny(memory="rows", weights="weights.pth").fit(ARRAYS)
+        rows = embedder.transform(container([f"{i}.png" for i in range(30)]))
     np.testing.assert_array_equal(rows, expected)
     assert len(list((tmp_path / "rows").glob("rows-*.sqlite"))) == 1
+    assert (embedder.memory, embedder.weights) == ("rows", "weights.pth")
 
 
 def test_flattened_rows(expected):
@@ -100,4 +111,6 @@ def test_no_processes_within_processes():
     with joblib.parallel_config("threading", n_jobs=4):
         assert n_processes() == 1
     # n_jobs of the estimator means threads, whatever joblib's default backend.
-    assert tiny(n_jobs=3)._n_threads() == 3
+    assert n_workers(3) == 3
+    with joblib.parallel_config("threading", n_jobs=4):
+        assert n_workers(None) == 4

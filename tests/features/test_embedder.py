@@ -100,6 +100,7 @@ def test_a_row_depends_on_its_image_alone(backbone, tmp_path):
     for settings in (
         {"batch_size": 1},
         {"batch_size": 4},
+        {"batch_size": "auto"},
         {"n_jobs": 1},
         {"n_jobs": 5},
         {"memory": tmp_path},
@@ -186,6 +187,21 @@ def test_refitting_forgets_the_form_of_the_old_data():
         embedder.transform(np.zeros((3, 64)))
 
 
+@pytest.mark.parametrize("bad", [{"weights": "nowhere.pth"}, {"layer": "nothing"}])
+def test_a_failed_refit_leaves_an_unfitted_estimator(bad):
+    embedder = tiny().fit(np.zeros((3, 64)))
+    before = set(vars(tiny()))
+    with pytest.raises((ValueError, OSError)):
+        embedder.set_params(**bad).fit(ARRAYS)
+    assert set(vars(embedder)) == before
+    with pytest.raises(NotFittedError):
+        embedder.transform(ARRAYS)
+    embedder.set_params(**{name: getattr(tiny(), name) for name in bad})
+    np.testing.assert_array_equal(
+        embedder.fit(ARRAYS).transform(ARRAYS), tiny().fit_transform(ARRAYS)
+    )
+
+
 def test_names_and_frames():
     embedder = tiny().set_output(transform="pandas").fit(ARRAYS)
     frame = embedder.transform(ARRAYS)
@@ -260,7 +276,7 @@ def test_pooling_of_a_users_feature_map():
         ),
         ({"device": "abacus"}, ValueError, "device='abacus'.*'cpu'"),
         ({"precision": "float16"}, ValueError, "'precision'.*'bf16'"),
-        ({"batch_size": 0}, ValueError, "'batch_size'.*0"),
+        ({"batch_size": 0}, ValueError, "'batch_size'.*'auto'.*0"),
         ({"on_error": "skip"}, ValueError, "'on_error'.*'nan'"),
         ({"image_size": 0}, ValueError, "'image_size'"),
         ({"pooling": "sum"}, ValueError, "'pooling'"),
@@ -430,7 +446,6 @@ def test_threads_of_joblib_are_taken_as_threads():
     with joblib.parallel_config("threading", n_jobs=3):
         embedder = tiny()
         np.testing.assert_array_equal(embedder.fit_transform(ARRAYS), expected)
-        assert embedder._n_threads() == 3
 
 
 def test_two_threads_may_use_one_embedder():

@@ -67,29 +67,57 @@ def test_the_default_backbone_pickles_small(tmp_path):
     np.testing.assert_array_equal(pickle.loads(data).transform(ARRAYS), expected)
 
 
-def test_no_paths_or_tokens_of_this_machine(tmp_path, monkeypatch):
+def test_nothing_of_this_machine_but_the_paths_that_were_given(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_secret_of_this_machine")
-    weights = tmp_path / "weights.pth"
-    torch.save(tiny().fit(ARRAYS).backbone_.module.state_dict(), weights)
-    embedder = tiny(weights=weights, memory=tmp_path / "rows").fit(ARRAYS)
-    expected = embedder.transform(ARRAYS)
-    for dump in (pickle.dumps, lambda e: joblib_bytes(e)):
-        data = dump(embedder)
+    embedder = tiny(memory="rows", weights=None).fit(ARRAYS)
+    monkeypatch.chdir(tmp_path)
+    embedder.transform(ARRAYS)
+    for data in (pickle.dumps(embedder), joblib_bytes(embedder)):
         for secret in (str(tmp_path), os.path.expanduser("~/"), "hf_secret", "/site-"):
             assert secret.encode() not in data
-    loaded = pickle.loads(pickle.dumps(embedder))
-    assert loaded.memory is None and loaded.weights == "weights.pth"
-    # The recipe itself, and this estimator, keep what the user wrote.
-    assert clone(embedder).memory == tmp_path / "rows"
-    assert pickle.loads(pickle.dumps(clone(embedder))).memory == tmp_path / "rows"
-    assert embedder.memory == tmp_path / "rows"
-    with pytest.raises(FileNotFoundError, match="weights='weights.pth'"):
+
+
+@pytest.mark.parametrize(
+    "copy_of",
+    [
+        copy.copy,
+        copy.deepcopy,
+        lambda e: pickle.loads(pickle.dumps(e)),
+        lambda e: joblib.Parallel(2)(joblib.delayed(identity)(e) for _ in range(2))[0],
+        clone,
+    ],
+    ids=["copy", "deepcopy", "pickle", "joblib", "clone"],
+)
+def test_copies_keep_paths_as_they_were_written(copy_of, tmp_path):
+    weights, memory = tmp_path / "weights.pth", str(tmp_path / "rows")
+    torch.save(tiny().fit(ARRAYS).backbone_.module.state_dict(), weights)
+    embedder = tiny(weights=weights, memory=memory).fit(ARRAYS)
+    expected = embedder.transform(ARRAYS)
+    twin = copy_of(embedder)
+    assert (twin.weights, twin.memory) == (weights, memory)
+    twin = twin.fit(ARRAYS) if copy_of is clone else twin
+    np.testing.assert_array_equal(twin.transform(ARRAYS), expected)
+    assert len(list((tmp_path / "rows").glob("*.sqlite"))) == 1
+
+
+def identity(estimator):
+    return estimator
+
+
+def test_weights_that_are_really_missing_are_named(tmp_path):
+    weights, elsewhere = tmp_path / "weights.pth", tmp_path / "elsewhere.pth"
+    torch.save(tiny().fit(ARRAYS).backbone_.module.state_dict(), weights)
+    embedder = tiny(weights=weights).fit(ARRAYS)
+    expected = embedder.transform(ARRAYS)
+    data = pickle.dumps(embedder)
+    weights.rename(elsewhere)
+    # This one has them in memory.
+    np.testing.assert_array_equal(embedder.transform(ARRAYS), expected)
+    loaded = pickle.loads(data)
+    with pytest.raises(FileNotFoundError, match=r"weights=.*weights\.pth"):
         loaded.transform(ARRAYS)
-    loaded.set_params(weights=weights)
+    loaded.set_params(weights=elsewhere)
     np.testing.assert_array_equal(loaded.transform(ARRAYS), expected)
-    monkeypatch.chdir(tmp_path)
-    again = pickle.loads(pickle.dumps(embedder))
-    np.testing.assert_array_equal(again.transform(ARRAYS), expected)
 
 
 def joblib_bytes(estimator):

@@ -13,6 +13,7 @@ import pytest
 import torch
 from fungi_references import noise_images, unit
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, ParameterGrid
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
@@ -24,8 +25,8 @@ from skknn import (
     KLObjective,
     SimCLRObjective,
 )
-from skknn.features import _fungi_extract
 from skknn.gradients import Objective
+from skknn.modalities import BadImageError
 
 OBJECTIVES = (
     "kl",
@@ -69,7 +70,6 @@ def rows(fitted, X):
 def test_batch_size_order_and_subset_change_no_row(fitted, rows, X):
     for batch_size in (1, 7, 100):
         other = copy.copy(fitted).set_params(batch_size=batch_size)
-        other._machine = None
         np.testing.assert_allclose(other.transform(X), rows, atol=1e-6)
     order = np.random.default_rng(0).permutation(len(X))
     shuffled = fitted.transform([X[i] for i in order])
@@ -116,7 +116,7 @@ def test_another_seed_gives_other_heads_signs_and_boxes(fitted, X):
     other = tiny(random_state=1).fit(X)
     assert (other.heads_["kl"][0] != fitted.heads_["kl"][0]).any()
     assert (other.views(X[:1], "dino") != fitted.views(X[:1], "dino")).any()
-    one = np.eye(1, fitted._machine.engine.size, dtype=np.float32)
+    one = np.eye(1, fitted.gradients(X[:1], "kl").shape[1], dtype=np.float32)
     assert (other.project(one) != fitted.project(one)).any()
 
 
@@ -204,7 +204,8 @@ def test_views_heads_and_negatives(fitted, X):
     assert set(fitted.heads_["dino"]) == {"student", "teacher"}
     student, teacher = (fitted.heads_["dino"][k][0] for k in ("student", "teacher"))
     assert student.shape == (32, 64) and (student != teacher).any()
-    assert fitted.negatives_.shape == (3 * 9, 16)
+    assert set(fitted.negatives_) == {"simclr"}
+    assert fitted.negatives_["simclr"].shape == (3 * 9, 16)
 
 
 def test_negatives_are_latents_of_training_windows(fitted, X):
@@ -213,7 +214,7 @@ def test_negatives_are_latents_of_training_windows(fitted, X):
         embeddings = fitted.backbone_.module(views.flatten(0, 1)).numpy()
     weight, bias = fitted.heads_["simclr"]
     latents = (embeddings @ weight.T + bias).reshape(9, 9, 16)
-    negatives = fitted.negatives_.reshape(3, 9, 16)
+    negatives = fitted.negatives_["simclr"].reshape(3, 9, 16)
     distances = np.abs(negatives[:, None] - latents[None]).max(axis=(2, 3))
     assert (distances.min(axis=1) < 1e-4).all()
     assert len(set(distances.argmin(axis=1))) == 3
@@ -221,9 +222,9 @@ def test_negatives_are_latents_of_training_windows(fitted, X):
 
 def test_fewer_rows_than_negatives(X):
     few = tiny(objectives=SimCLRObjective(n_views=4, n_negatives=256, head_dim=8))
-    assert few.fit(X[:2]).negatives_.shape == (2 * 4, 8)
+    assert few.fit(X[:2]).negatives_["simclr"].shape == (2 * 4, 8)
     none = tiny(objectives=SimCLRObjective(n_views=4, n_negatives=0, head_dim=8))
-    assert none.fit(X[:2]).negatives_ is None
+    assert none.fit(X[:2]).negatives_ == {}
     assert np.isfinite(none.transform(X[:2])).all()
 
 
@@ -255,14 +256,20 @@ def test_constant_images_are_finite(fitted):
     assert np.isfinite(fitted.transform(images)).all()
 
 
+class Flat(KLObjective):
+    """A loss whose slope is zero everywhere."""
+
+    name = "flat"
+
+    def loss(self, latents, bank):
+        return 0 * super().loss(latents, bank)
+
+
 def test_zero_gradients_give_zero_rows_and_a_warning(X):
-    fungi = tiny(objectives=("kl",)).fit(X)
-    weight, bias = fungi._heads["kl"]["head"]
-    fungi._heads["kl"]["head"] = np.zeros_like(weight), bias
-    del fungi._machine
-    with pytest.warns(UserWarning, match="kl gradient of 9 of 9 images"):
+    fungi = tiny(objectives=(Flat(),)).fit(X)
+    with pytest.warns(UserWarning, match="flat gradient of 9 of 9 images"):
         rows = fungi.transform(X)
-    assert (rows[:, fungi.feature_slices_["kl"]] == 0).all()
+    assert (rows[:, fungi.feature_slices_["flat"]] == 0).all()
     part = rows[:, fungi.feature_slices_["embedding"]]
     np.testing.assert_allclose(np.linalg.norm(part, axis=1), 1, atol=1e-5)
 
@@ -358,6 +365,59 @@ def test_bad_images(fitted, rows, X):
 # -- state
 
 
+def test_a_failed_fit_leaves_nothing_that_transforms(X, tmp_path):
+    """Never a new state beside an old PCA, or half of either."""
+    empty = set(vars(tiny()))
+    fungi = tiny(n_components=3)
+    for bad in ([*X, "missing.png"], X[:1]):
+        with pytest.raises(ValueError):
+            fungi.fit(bad)
+        assert set(vars(fungi)) == empty
+        with pytest.raises(NotFittedError):
+            fungi.transform(X)
+        for name in ("heads_", "negatives_", "layer_", "backbone_", "pca_"):
+            assert not hasattr(fungi, name)
+    fungi.fit(np.zeros((4, 64)) + np.arange(4)[:, None])
+    with pytest.raises(BadImageError, match="row 9"):
+        fungi.fit([*X, "missing.png"])
+    assert set(vars(fungi)) == empty
+    np.testing.assert_array_equal(
+        fungi.fit(X).transform(X), tiny(n_components=3).fit_transform(X)
+    )
+
+
+@pytest.mark.parametrize("n_components", [None, 3])
+def test_fit_transform_builds_one_network(X, n_components, monkeypatch):
+    from skknn.backbones import _extractor
+    from skknn.gradients import _blocks
+
+    built = []
+
+    class Counted(_blocks.BlockExtractor):
+        def __init__(self, *args, **kwargs):
+            built.append("blocks")
+            super().__init__(*args, **kwargs)
+
+    def fused_copy(*args, original=_extractor.fused_copy, **kwargs):
+        built.append("network")
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(_blocks, "BlockExtractor", Counted)
+    monkeypatch.setattr(_extractor, "fused_copy", fused_copy)
+    fungi = tiny(n_components=n_components)
+    fungi.fit_transform(X)
+    assert sorted(built) == ["blocks", "network"]
+    fungi.transform(X)
+    assert sorted(built) == ["blocks", "network"]
+
+
+def test_batch_size_after_fit_is_heeded(fitted, rows, X):
+    other = copy.copy(fitted)
+    for batch_size in (3, 3, "auto"):
+        other.set_params(batch_size=batch_size)
+        np.testing.assert_allclose(other.transform(X), rows, atol=1e-6)
+
+
 def test_pickle_is_small_and_gives_the_same_rows(fitted, rows, X):
     data = pickle.dumps(fitted)
     assert len(data) < 2_000_000
@@ -411,23 +471,22 @@ def test_batch_norm_statistics_stay(X):
 # -- cache
 
 
-def count_forwards(monkeypatch):
-    """Count embeddings of views computed by any gradient forward."""
-    from skknn.gradients import _engine
-
+def count_losses(monkeypatch):
+    """Count gradients as they are computed: (objective, images)."""
     calls = []
-    original = _engine.Task.slopes
+    for cls in (KLObjective, DINOObjective, SimCLRObjective):
 
-    def slopes(self, embeddings):
-        calls.append((type(self.objective).name, len(embeddings)))
-        return original(self, embeddings)
+        def loss(self, latents, bank, original=cls.loss):
+            losses = original(self, latents, bank)
+            calls.append((self.name, len(losses)))
+            return losses
 
-    monkeypatch.setattr(_engine.Task, "slopes", slopes)
+        monkeypatch.setattr(cls, "loss", loss)
     return calls
 
 
 def test_cache_stores_blocks(tmp_path, monkeypatch, rows, X):
-    calls = count_forwards(monkeypatch)
+    calls = count_losses(monkeypatch)
     kept = {"memory": tmp_path, "objectives": OBJECTIVES}
     np.testing.assert_array_equal(tiny(**kept).fit_transform(X), rows)
     assert len(calls) == 3 * 9
@@ -462,7 +521,7 @@ def test_cache_stores_blocks(tmp_path, monkeypatch, rows, X):
 
 def test_grid_search_extracts_each_block_once(tmp_path, monkeypatch):
     X, y = noise_images(12), np.arange(12) % 2
-    calls = count_forwards(monkeypatch)
+    calls = count_losses(monkeypatch)
     pipe = Pipeline(
         [
             ("fungi", tiny(memory=tmp_path, objectives=("kl",))),
@@ -487,16 +546,19 @@ def test_a_cache_without_seed_is_useless_and_says_so(tmp_path, X):
 KILLED = """
 import os, signal, sys
 sys.path[:0] = sys.argv[1].split(os.pathsep)
-from skknn.gradients import _engine
+from skknn import DINOObjective, KLObjective, SimCLRObjective
 from fungi_references import noise_images
 from test_fungi_transformer import tiny
-original, left = _engine.Task.slopes, [int(sys.argv[3])]
-def slopes(self, embeddings):
-    left[0] -= 1
-    if left[0] == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return original(self, embeddings)
-_engine.Task.slopes = slopes
+left = [int(sys.argv[3])]
+def dying(original):
+    def loss(self, latents, bank):
+        left[0] -= 1
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return original(self, latents, bank)
+    return loss
+for cls in (KLObjective, DINOObjective, SimCLRObjective):
+    cls.loss = dying(cls.loss)
 tiny(memory=sys.argv[2]).fit_transform(noise_images(60))
 """
 
@@ -507,7 +569,7 @@ def test_a_killed_run_resumes(tmp_path, monkeypatch):
     here = os.pathsep.join([str(Path(__file__).parents[1]), str(Path(__file__).parent)])
     done = subprocess.run([sys.executable, "-c", KILLED, here, tmp_path, "135"])
     assert done.returncode == -9
-    calls = count_forwards(monkeypatch)
+    calls = count_losses(monkeypatch)
     X = noise_images(60)
     resumed = tiny(memory=tmp_path).fit_transform(X)
     np.testing.assert_allclose(resumed, tiny().fit_transform(X), atol=1e-6)
@@ -545,21 +607,6 @@ def test_the_estimate_does_not_count_cached_images(tmp_path, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_the_estimate_is_that_of_computed_images(capsys, monkeypatch):
-    now = iter([10.0, 12.0])
-    monkeypatch.setattr(_fungi_extract.time, "perf_counter", lambda: next(now))
-    estimate = _fungi_extract.Estimate(100, batch_size=4)
-    estimate.delivered(50)
-    for _ in range(4):
-        estimate.begin()
-    for _ in range(2):
-        estimate.computed(2)
-        estimate.delivered(2)
-    estimate.computed(2)
-    want = "[FungiTransformer] 0.5 s an image, at most 23 s for the 46 left\n"
-    assert capsys.readouterr().out == want
-
-
 # -- an objective of one's own, as in the docs
 
 
@@ -584,8 +631,7 @@ class DeepCluster(Objective):
         return 4 * self.n_prototypes
 
     def make_bank(self, latents, rng):
-        chosen = rng.choice(len(latents), min(self.n_prototypes, len(latents)), False)
-        return torch.nn.functional.normalize(latents[chosen], dim=1)
+        return torch.nn.functional.normalize(latents[: self.n_prototypes], dim=1)
 
     def loss(self, latents, bank):
         z = torch.nn.functional.normalize(latents[:, 0], dim=1)
@@ -603,7 +649,9 @@ def test_an_objective_of_ones_own(tmp_path, X):
     # Against autograd on the network itself, in float64.
     module = copy.deepcopy(fungi.backbone_.module).double()
     layer = module.get_submodule(fungi.layer_).requires_grad_(True)
-    bank = fungi._machine.tasks["deepcluster"].bank
+    assert set(fungi.negatives_) == {"deepcluster"}
+    bank = torch.from_numpy(fungi.negatives_["deepcluster"][:4]).double()
+    bank = torch.nn.functional.normalize(bank, dim=1)
     weight, bias = (torch.from_numpy(a).double() for a in fungi.heads_["deepcluster"])
     for row, G in enumerate(fungi.gradients(X, "deepcluster")):
         views = torch.from_numpy(fungi.views(X[row : row + 1], "deepcluster"))[0]

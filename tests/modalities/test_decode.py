@@ -21,7 +21,7 @@ ALPHA = RNG.integers(0, 256, (13, 17), dtype=np.uint8)
 
 def pixels(item):
     """The RGB pixels that an item becomes."""
-    image = as_images([item]).image(0)
+    image = as_images([item]).item(0)
     assert image.mode == "RGB"
     return np.asarray(image)
 
@@ -367,7 +367,7 @@ def test_exif_orientation(orientation, tmp_path):
 def test_images_of_the_user_are_not_changed(tmp_path):
     image = photo()
     before = image.tobytes(), image.mode, image.size
-    found = as_images([image]).image(0)
+    found = as_images([image]).item(0)
     found.paste((0, 0, 0), (0, 0, 5, 5))
     assert (image.tobytes(), image.mode, image.size) == before
 
@@ -469,7 +469,7 @@ def test_bad_files(case, reason, tmp_path):
     with pytest.raises(
         BadImageError, match=rf"(?s)row 2 \(.*image\.jpg.*{reason}"
     ) as e:
-        images.image(2)
+        images.item(2)
     assert e.value.row == 2
     assert "on_error='nan'" in str(e.value)
 
@@ -507,14 +507,14 @@ def test_bad_items(name):
     item, reason = BAD_ITEMS[name]
     images = as_images([RGB, item])
     with pytest.raises(BadImageError, match=rf"(?s)row 1.*{reason}") as error:
-        images.image(1)
+        images.item(1)
     assert isinstance(error.value, ValueError)
     assert isinstance(error.value, OSError)
 
 
 def test_closed_image(tmp_path):
     with pytest.raises(BadImageError, match="row 0"):
-        as_images([closed_pil_image(tmp_path)]).image(0)
+        as_images([closed_pil_image(tmp_path)]).item(0)
 
 
 def test_permission_denied(tmp_path, monkeypatch):
@@ -527,7 +527,7 @@ def test_permission_denied(tmp_path, monkeypatch):
 
         monkeypatch.setattr("pathlib.Path.read_bytes", deny)
     with pytest.raises(BadImageError, match=r"row 0 \(.*image.jpg.*permission"):
-        as_images([path]).image(0)
+        as_images([path]).item(0)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -538,7 +538,7 @@ def test_files_are_closed(tmp_path):
     before = len(os.listdir("/proc/self/fd"))
     for row in range(10):
         try:
-            images.image(row)
+            images.item(row)
         except BadImageError:
             pass
     assert len(os.listdir("/proc/self/fd")) == before

@@ -1,14 +1,16 @@
 """Flattened images: 2-D tables of numbers -> RGB images."""
 
 import warnings
+from collections.abc import Sequence
 from math import isqrt
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ._sequence import ImageSequence, Source
+from ._images import ImageContent, ImageSource
 
 
-class RowImages(ImageSequence):
+class FlattenedImages(ImageSource):
     """The rows of a 2-D array, each one flattened image.
 
     Parameters
@@ -20,7 +22,9 @@ class RowImages(ImageSequence):
         The values that become black and white.
     """
 
-    def __init__(self, X, shape, value_range):
+    def __init__(
+        self, X: NDArray, shape: tuple[int, ...], value_range: tuple[float, float]
+    ) -> None:
         low, high = value_range
         outside = (X < low) | (X > high)
         if outside.any():
@@ -37,20 +41,21 @@ class RowImages(ImageSequence):
         self.shape = shape
         self.value_range = value_range
 
-    def fetch(self, row):
+    def fetch(self, row: int) -> ImageContent:
+        """Return the 8-bit pixels of one row."""
         # One image at a time, so that memory does not grow with the rows.
         low, high = self.value_range
-        values = np.asarray(self.items[row], dtype=np.float64)
+        values = np.asarray(self._items[row], dtype=np.float64)
         span = high - low
         scaled = np.zeros(values.shape) if span == 0 else (values - low) / span
         pixels = np.rint(np.clip(scaled, 0.0, 1.0) * 255.0).astype(np.uint8)
         size = int(np.prod(self.shape))
         if size > pixels.size:
             pixels = np.concatenate([pixels, np.zeros(size - pixels.size, np.uint8)])
-        return Source(pixels.reshape(self.shape))
+        return ImageContent(pixels.reshape(self.shape))
 
 
-def guess_image_shape(n_features):
+def guess_image_shape(n_features: int) -> tuple[tuple[int, ...], bool]:
     """Guess the shape of flattened images from the length of a row.
 
     Exact squares are grey images, three times a square is (h, w, 3); anything
@@ -71,7 +76,9 @@ def guess_image_shape(n_features):
     return (side, side), True
 
 
-def resolve_image_shape(image_shape, n_features):
+def resolve_image_shape(
+    image_shape: Sequence[int] | None, n_features: int
+) -> tuple[int, ...]:
     """Return the image shape of rows of length ``n_features``.
 
     Raises
@@ -109,7 +116,7 @@ def resolve_image_shape(image_shape, n_features):
     return shape
 
 
-def resolve_value_range(X):
+def resolve_value_range(X: NDArray) -> tuple[float, float]:
     """Return the values that stand for black and white in rows of pixels.
 
     8-bit rows keep 0 to 255 and floats within [0, 1] keep 0 to 1; anything else

@@ -1,18 +1,30 @@
-"""Recognise what ``X`` is and give its images one by one, decoded late."""
+"""Images of every form, read and decoded one at a time."""
 
 import copy
 import hashlib
 import os
 import stat
-import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
-from ._decode import BadImageError, from_array, from_bytes, from_pil, from_tensor
-from ._decode import is_tensor as _is_tensor
+from ._decode import (
+    BadImageError,
+    from_array,
+    from_bytes,
+    from_pil,
+    from_tensor,
+    is_tensor,
+)
+from ._recognise import is_column_of_items, is_dataset
+
+if TYPE_CHECKING:
+    import torch
 
 _ACCEPTED = (
     "Accepted are: a list, array or Series of file paths, PIL images or arrays "
@@ -21,25 +33,34 @@ _ACCEPTED = (
     "images"
 )
 
+_WEB = ("http:", "https:", "ftp:")
 _PIL_LOCKS = [threading.Lock() for _ in range(64)]
 
 
-class Source:
-    """One image before it is decoded: its content, digest and name.
+class ImageContent:
+    """One image before it is decoded.
 
     Parameters
     ----------
     obj : bytes, PIL image, array or tensor
-        What will be decoded.
+        What will be decoded; bytes are those of an encoded file.
     """
 
-    __slots__ = ("obj", "_image")
+    __slots__ = ("obj",)
 
-    def __init__(self, obj):
+    def __init__(self, obj: Any) -> None:
         self.obj = obj
-        self._image = None
 
-    def digest(self):
+    @property
+    def n_bytes(self) -> int:
+        """Memory that it holds."""
+        if isinstance(self.obj, bytes):
+            return len(self.obj)
+        if isinstance(self.obj, Image.Image):
+            return self.obj.width * self.obj.height * len(self.obj.getbands())
+        return self.obj.nbytes
+
+    def digest(self) -> bytes:
         """Return 20 bytes that stand for the content: of the file as it is on
         disk, or of the decoded pixels where there is no file."""
         if isinstance(self.obj, bytes):
@@ -50,15 +71,21 @@ class Source:
         state.update(image.tobytes())
         return state.digest()
 
-    def image(self):
-        """Return the 8-bit RGB PIL image."""
-        if self._image is None:
-            self._image = _decode(self.obj)
-        return self._image
+    def image(self) -> Image.Image:
+        """Decode to an 8-bit RGB PIL image, a new one at every call."""
+        if isinstance(self.obj, bytes):
+            return from_bytes(self.obj)
+        if isinstance(self.obj, Image.Image):
+            # The same object may be in several rows, and loading is not thread-safe.
+            with _PIL_LOCKS[id(self.obj) // 64 % len(_PIL_LOCKS)]:
+                return from_pil(self.obj)
+        if is_tensor(self.obj):
+            return from_tensor(self.obj)
+        return from_array(self.obj)
 
 
-class ImageSequence:
-    """A sequence of images that are fetched and decoded one at a time.
+class ImageSource:
+    """A sequence of images: an :class:`~skknn.modalities.ItemSource`.
 
     Parameters
     ----------
@@ -69,43 +96,38 @@ class ImageSequence:
         at once, and an item may be a tuple that begins with the image.
     """
 
-    def __init__(self, items, *, is_dataset=False):
-        self.items = items
+    unit = "image"
+
+    def __init__(self, items: Any, *, is_dataset: bool = False) -> None:
+        self._items = items
         self._lock = threading.Lock() if is_dataset else None
-        self._first = 0
+        # Of every row, its number in what the user gave.
+        self._numbers: Sequence[int] = range(len(items))
 
-    def __len__(self):
-        return len(self.items)
+    def __len__(self) -> int:
+        return len(self._numbers)
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_lock": self._lock is not None}
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._lock = threading.Lock() if self._lock else None
+        self._lock = threading.Lock() if state["_lock"] else None
 
-    def part(self, start, stop):
-        """Return consecutive images, to be handed to another process."""
-        part = copy.copy(self)
-        part._first = self._first + start
-        if self._lock:
-            part.items = _Span(self.items, start, stop)
-        elif isinstance(self.items, (list, tuple)):
-            part.items = [_absolute(item) for item in self.items[start:stop]]
-        else:
-            part.items = self.items[start:stop]
+    def part(self, low: int, high: int) -> "ImageSource":
+        """Return consecutive images; paths that another process can follow."""
+        part = self._with(self._numbers[low:high], slice(low, high))
+        if isinstance(part._items, (list, tuple)):
+            part._items = [_absolute(item) for item in part._items]
         return part
 
-    def describe(self, row):
-        """Name a row for an error message."""
-        number = self._first + row
-        item = None if self._lock else self.items[row]
-        if isinstance(item, (str, os.PathLike)):
-            return f"row {number} ({os.fspath(item)!r})"
-        return f"row {number}"
+    def rows(self, chosen: Iterable[int]) -> "ImageSource":
+        """Return some images. Errors go on naming their rows in the whole."""
+        chosen = [int(row) for row in chosen]
+        return self._with([self._numbers[row] for row in chosen], chosen)
 
-    def fetch(self, row):
-        """Read (not yet decode) one image.
+    def fetch(self, row: int) -> ImageContent:
+        """Read, but do not decode, one image.
 
         Raises
         ------
@@ -115,71 +137,65 @@ class ImageSequence:
         try:
             if self._lock:
                 with self._lock:
-                    item = self.items[row]
+                    item = self._items[row]
                 if isinstance(item, (tuple, list)) and len(item):
                     item = item[0]
             else:
-                item = self.items[row]
-            return Source(_read(item))
+                item = self._items[row]
+            return ImageContent(_read(item))
         except Exception as error:
             raise self.bad(row, error) from error
 
-    def image(self, row, source=None):
-        """Fetch, unless given, and decode one image to 8-bit RGB.
+    def item(self, row: int, content: ImageContent | None = None) -> Image.Image:
+        """Decode one image to 8-bit RGB.
 
         Raises
         ------
         BadImageError
             If the row is no image or cannot be decoded.
         """
-        source = self.fetch(row) if source is None else source
+        content = self.fetch(row) if content is None else content
         try:
-            return source.image()
+            return content.image()
         except Exception as error:
             raise self.bad(row, error) from error
 
-    def bad(self, row, error):
-        """Return the :class:`BadImageError` that says what is wrong with a row."""
+    def bad(self, row: int, error: BaseException) -> BadImageError:
+        """Return the error that says what is wrong with a row."""
         if isinstance(error, BadImageError):
             return error
         text = str(error).strip() or type(error).__name__
-        reason = f"{self.describe(row)} cannot be used as an image: {text}"
+        reason = f"{self._describe(row)} cannot be used as an image: {text}"
         bad = BadImageError(
             f"X: {reason}. Mend or remove it, or pass on_error='nan' to get a row of "
             "NaN in its place."
         )
         bad.reason = reason
-        bad.row = self._first + row
+        bad.row = self._numbers[row]
         return bad
 
+    def _describe(self, row: int) -> str:
+        item = None if self._lock else self._items[row]
+        if isinstance(item, (str, os.PathLike)):
+            return f"row {self._numbers[row]} ({os.fspath(item)!r})"
+        return f"row {self._numbers[row]}"
 
-def is_rows(X):
-    """Tell whether ``X`` is a 2-D table of numbers: one flattened image a row."""
-    if hasattr(X, "toarray") or type(X).__name__ in ("csr_array", "csc_array"):
-        return True
-    if _is_image(X) or isinstance(X, (str, bytes, os.PathLike, Mapping)):
-        return False
-    if _is_column_of_items(X):
-        return False
-    ndim = getattr(X, "ndim", None)
-    if ndim is None and hasattr(X, "shape"):
-        ndim = len(X.shape)
-    if ndim is None and hasattr(X, "__array__") and not _is_dataset(X):
-        ndim = np.asarray(X).ndim
-    if ndim is not None:
-        return ndim == 2
-    if isinstance(X, Sequence) and len(X):
-        first = X[0]
-        if isinstance(first, np.ndarray):
-            return first.ndim == 1
-        if isinstance(first, (list, tuple)):
-            inner = first[0] if len(first) else 0
-            return not isinstance(inner, (list, tuple, np.ndarray))
-    return False
+    def _with(self, numbers: Sequence[int], chosen: slice | list[int]) -> "ImageSource":
+        taken = copy.copy(self)
+        taken._numbers = numbers
+        if self._lock:
+            every = range(len(self))
+            rows = every[chosen] if isinstance(chosen, slice) else chosen
+            taken._items = _Subset(self._items, rows)
+        elif isinstance(self._items, (list, tuple)) and not isinstance(chosen, slice):
+            taken._items = [self._items[row] for row in chosen]
+        else:
+            taken._items = self._items[chosen]
+        return taken
 
 
-def as_images(X):
-    """Give the images of ``X`` as a sequence; 2-D rows are not handled here.
+def as_images(X: Any) -> ImageSource:
+    """Give the images of ``X``; 2-D tables are not handled here.
 
     Parameters
     ----------
@@ -188,44 +204,42 @@ def as_images(X):
 
     Returns
     -------
-    ImageSequence
+    ImageSource
 
     Raises
     ------
     TypeError, ValueError
         If ``X`` is none of the accepted forms, or is empty.
     """
-    if isinstance(X, ImageSequence):
-        return X
     if isinstance(X, (str, bytes, os.PathLike)):
         raise ValueError(
             f"X={X!r} is a single {'path' if not isinstance(X, bytes) else 'image'}, "
             "not a sequence of them. Pass a list, such as [path]; for a folder with "
             "one sub-folder a class use skknn.datasets.load_image_folder(path).data"
         )
-    if _is_image(X):
+    if isinstance(X, Image.Image):
         raise ValueError("X is a single PIL image. Pass a list, such as [image]")
-    if _is_dataset(X):
+    if is_dataset(X):
         if not hasattr(X, "__len__") or not hasattr(X, "__getitem__"):
             raise TypeError(
                 f"X is a {type(X).__name__} without length. Pass a map-style Dataset, "
                 "or a list of its items"
             )
-        images = ImageSequence(X, is_dataset=True)
-    elif _is_tensor(X):
-        images = ImageSequence(_checked_tensor(X))
-    elif _is_column_of_items(X):
-        images = ImageSequence(list(np.asarray(X, dtype=object).ravel()))
+        images = ImageSource(X, is_dataset=True)
+    elif is_tensor(X):
+        images = ImageSource(_checked_tensor(X))
+    elif is_column_of_items(X):
+        images = ImageSource(list(np.asarray(X, dtype=object).ravel()))
     elif isinstance(X, (list, tuple)):
-        images = ImageSequence(X)
+        images = ImageSource(X)
     elif isinstance(X, Mapping) or not hasattr(X, "__len__"):
         raise TypeError(
             f"X is a {type(X).__name__}, which holds no images. {_ACCEPTED}"
         )
     elif isinstance(X, np.ndarray) or hasattr(X, "__array__"):
-        images = ImageSequence(_checked_array(np.asarray(X)))
+        images = ImageSource(_checked_array(np.asarray(X)))
     else:
-        images = ImageSequence(list(X))
+        images = ImageSource(list(X))
     if len(images) == 0:
         raise ValueError(
             "Found array with 0 sample(s) while a minimum of 1 is required"
@@ -233,14 +247,28 @@ def as_images(X):
     return images
 
 
-def _checked_array(array):
+class _Subset:
+    """Some items of a Dataset."""
+
+    def __init__(self, items: Any, chosen: Sequence[int]) -> None:
+        self._items, self._chosen = items, chosen
+
+    def __len__(self) -> int:
+        return len(self._chosen)
+
+    def __getitem__(self, row: int) -> Any:
+        return self._items[self._chosen[row]]
+
+
+def _checked_array(array: NDArray) -> NDArray | list[Any]:
+    """Return pixels (n, height, width[, channels]), or the items of a column."""
     if array.dtype.kind in "OUS":
         if array.ndim != 1:
             raise ValueError(
                 f"X is an array of {array.dtype} with shape {array.shape}. Paths and "
                 "images come as one column: use X.ravel()"
             )
-        return array
+        return list(array)
     if array.ndim == 1 or array.ndim == 0:
         raise ValueError(
             f"Expected 2D array or images, got {array.ndim}D array of numbers "
@@ -260,7 +288,7 @@ def _checked_array(array):
     return array
 
 
-def _checked_tensor(tensor):
+def _checked_tensor(tensor: "torch.Tensor") -> "torch.Tensor":
     if tensor.ndim == 4 and tensor.shape[1] not in (1, 3, 4):
         hint = ""
         if tensor.shape[3] in (1, 3, 4):
@@ -275,32 +303,17 @@ def _checked_tensor(tensor):
     return tensor
 
 
-class _Span:
-    """Consecutive items of a Dataset."""
-
-    def __init__(self, items, start, stop):
-        self.items, self.start, self.stop = items, start, stop
-
-    def __len__(self):
-        return self.stop - self.start
-
-    def __getitem__(self, row):
-        return self.items[self.start + row]
-
-
-def _absolute(item):
+def _absolute(item: Any) -> Any:
     """A path that another process can follow; anything else as it is."""
-    return os.path.abspath(item) if isinstance(item, (str, os.PathLike)) else item
+    if not isinstance(item, (str, os.PathLike)) or str(item).startswith(_WEB):
+        return item
+    return os.path.abspath(item)
 
 
-def _read(item):
+def _read(item: Any) -> Any:
     if isinstance(item, (str, os.PathLike)):
         return _read_file(item)
-    if isinstance(item, np.str_):
-        return _read_file(str(item))
-    if isinstance(item, bytes) or _is_image(item) or _is_tensor(item):
-        return item
-    if isinstance(item, np.ndarray):
+    if isinstance(item, (bytes, Image.Image, np.ndarray)) or is_tensor(item):
         return item
     if isinstance(item, (list, tuple)):
         return np.asarray(item)
@@ -309,7 +322,7 @@ def _read(item):
     )
 
 
-def _read_file(path):
+def _read_file(path: str | os.PathLike) -> bytes:
     path = Path(path)
     try:
         mode = path.stat().st_mode
@@ -323,48 +336,8 @@ def _read_file(path):
             raise ValueError("it is not a regular file")
         return path.read_bytes()
     except FileNotFoundError:
-        if str(path).startswith(("http:", "https:", "ftp:")):
+        if str(path).startswith(_WEB):
             raise ValueError("it is a web address: download it first") from None
         raise ValueError(f"no such file (looked from {os.getcwd()!r})") from None
     except PermissionError:
         raise ValueError("permission to read the file was denied") from None
-
-
-def _decode(obj):
-    if isinstance(obj, bytes):
-        return from_bytes(obj)
-    if _is_image(obj):
-        # The same object may be in several rows, and loading is not thread-safe.
-        with _PIL_LOCKS[id(obj) // 64 % len(_PIL_LOCKS)]:
-            return from_pil(obj)
-    if _is_tensor(obj):
-        return from_tensor(obj)
-    return from_array(obj)
-
-
-def _is_image(obj):
-    from PIL import Image
-
-    return isinstance(obj, Image.Image)
-
-
-def _is_dataset(obj):
-    if "torch" not in sys.modules:
-        return False
-    from torch.utils.data import Dataset
-
-    return isinstance(obj, Dataset)
-
-
-def _is_column_of_items(X):
-    """A single column of paths or images, as ColumnTransformer cuts it out."""
-    shape = getattr(X, "shape", ())
-    if len(shape) != 2 or shape[1] != 1 or shape[0] == 0 or hasattr(X, "toarray"):
-        return False
-    array = np.asarray(X)
-    if array.dtype.kind == "U":
-        return True
-    first = array[0, 0]
-    return array.dtype == object and (
-        isinstance(first, (str, os.PathLike, np.ndarray)) or _is_image(first)
-    )

@@ -15,9 +15,10 @@ from PIL import Image
 from scipy import sparse
 
 from skknn.modalities import (
-    RowImages,
+    BadImageError,
+    FlattenedImages,
     as_images,
-    is_rows,
+    is_table,
     resolve_image_shape,
     resolve_value_range,
 )
@@ -83,11 +84,11 @@ def containers(paths):
 @pytest.mark.parametrize("name", containers(["", "", ""]))
 def test_containers(name, paths):
     X = containers(paths)[name]
-    assert not is_rows(X)
+    assert not is_table(X)
     images = as_images(X)
     assert len(images) == 3
     for row in range(3):
-        np.testing.assert_array_equal(np.asarray(images.image(row)), RGB[row])
+        np.testing.assert_array_equal(np.asarray(images.item(row)), RGB[row])
 
 
 def test_equal_pixels_have_equal_digests_unless_they_are_files(paths):
@@ -114,16 +115,46 @@ def test_parts_and_pickles_keep_row_numbers(name, paths):
     part = as_images(containers(paths)[name]).part(1, 3)
     for images in (part, pickle.loads(pickle.dumps(part)), part.part(0, 2)):
         assert len(images) == 2
-        np.testing.assert_array_equal(np.asarray(images.image(0)), RGB[1])
+        np.testing.assert_array_equal(np.asarray(images.item(0)), RGB[1])
         assert images.bad(1, ValueError("x")).row == 2
+
+
+@pytest.mark.parametrize("name", containers(["", "", ""]))
+def test_some_rows_keep_their_numbers(name, paths):
+    some = as_images(containers(paths)[name]).rows(np.array([2, 0]))
+    for images in (some, pickle.loads(pickle.dumps(some)), some.part(0, 2)):
+        assert len(images) == 2
+        np.testing.assert_array_equal(np.asarray(images.item(0)), RGB[2])
+        np.testing.assert_array_equal(np.asarray(images.item(1)), RGB[0])
+        assert images.bad(0, ValueError("x")).row == 2
+    assert some.part(1, 2).bad(0, ValueError("x")).row == 0
+
+
+@pytest.mark.parametrize(
+    "container", [list, tuple, np.array, pd.Series, pl.Series], ids=lambda c: c.__name__
+)
+def test_parts_find_relative_paths_from_any_folder(
+    container, paths, tmp_path, monkeypatch
+):
+    """Processes of joblib may have begun in another folder."""
+    monkeypatch.chdir(tmp_path)
+    part = as_images(container(["0.png", "1.png", "2.png"])).part(1, 3)
+    monkeypatch.chdir("/")
+    np.testing.assert_array_equal(np.asarray(part.item(1)), RGB[2])
+
+
+def test_parts_leave_web_addresses_alone():
+    part = as_images(["http://example.org/a.jpg"]).part(0, 1)
+    with pytest.raises(BadImageError, match="download it first"):
+        part.item(0)
 
 
 def test_grey_images_in_one_array():
     images = as_images(RGB[..., 0])
     expected = np.repeat(RGB[1, :, :, :1], 3, axis=2)
-    np.testing.assert_array_equal(np.asarray(images.image(1)), expected)
+    np.testing.assert_array_equal(np.asarray(images.item(1)), expected)
     images = as_images(RGB[..., :1])
-    np.testing.assert_array_equal(np.asarray(images.image(1)), expected)
+    np.testing.assert_array_equal(np.asarray(images.item(1)), expected)
 
 
 ROWS = {
@@ -143,7 +174,7 @@ ROWS = {
 
 @pytest.mark.parametrize("name", ROWS)
 def test_rows_are_recognised(name):
-    assert is_rows(ROWS[name])
+    assert is_table(ROWS[name])
 
 
 BAD = {
@@ -189,7 +220,9 @@ def test_other_lengths_are_padded_with_a_warning(n_features, side):
     with pytest.warns(UserWarning, match=f"padded with zeros to {side} x {side}"):
         assert resolve_image_shape(None, n_features) == (side, side)
     X = np.full((1, n_features), 255, np.uint8)
-    image = np.asarray(RowImages(X, (side, side), (0, 255)).image(0))[..., 0].ravel()
+    image = np.asarray(FlattenedImages(X, (side, side), (0, 255)).item(0))[
+        ..., 0
+    ].ravel()
     assert (image[:n_features] == 255).all() and (image[n_features:] == 0).all()
 
 
@@ -221,9 +254,9 @@ def test_rows_are_stretched_over_the_range_seen_in_fit(X):
         assert (low, high) == (0, 1)
     else:
         assert (low, high) == (X.min(), X.max())
-    images = RowImages(X, (2, 3), (low, high))
+    images = FlattenedImages(X, (2, 3), (low, high))
     for row in range(4):
-        levels = np.asarray(images.image(row))[..., 0].ravel()
+        levels = np.asarray(images.item(row))[..., 0].ravel()
         span = high - low
         expected = [0 if span == 0 else 255 * (v - low) / span for v in X[row]]
         assert np.abs(levels - np.array(expected)).max() <= 0.5 + 1e-6
@@ -239,14 +272,14 @@ def test_rows_of_bytes_and_unit_floats_keep_their_range():
 def test_rows_outside_the_range_are_clipped_with_a_warning():
     X = np.array([[0.0, 1.0, 0.5, 0.5], [-1.0, 2.0, 0.5, 0.5]])
     with pytest.warns(UserWarning, match=r"2 values in 1 of 2 rows \(first: row 1\)"):
-        images = RowImages(X, (2, 2), (0.0, 1.0))
+        images = FlattenedImages(X, (2, 2), (0.0, 1.0))
     np.testing.assert_array_equal(
-        np.asarray(images.image(1))[..., 0], [[0, 255], [128, 128]]
+        np.asarray(images.item(1))[..., 0], [[0, 255], [128, 128]]
     )
 
 
 def test_colour_rows():
     X = RGB.reshape(3, -1)
-    images = RowImages(X, (5, 7, 3), (0, 255))
-    np.testing.assert_array_equal(np.asarray(images.image(2)), RGB[2])
-    np.testing.assert_array_equal(np.asarray(images.part(1, 3).image(1)), RGB[2])
+    images = FlattenedImages(X, (5, 7, 3), (0, 255))
+    np.testing.assert_array_equal(np.asarray(images.item(2)), RGB[2])
+    np.testing.assert_array_equal(np.asarray(images.part(1, 3).item(1)), RGB[2])

@@ -1,0 +1,94 @@
+"""The contract between a modality and the extraction loop."""
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+
+class BadItemError(ValueError, OSError):
+    """A row of ``X`` that cannot be used; the message names it and a remedy.
+
+    Both a ``ValueError`` and an ``OSError``, because what is wrong may be the value or
+    the file behind it.
+
+    Attributes
+    ----------
+    row : int or None
+        Position in ``X``.
+    reason : str
+        Row, file and what is wrong, without the remedy.
+    """
+
+    row: int | None = None
+    reason: str = ""
+
+
+class Content(Protocol):
+    """What one item consists of before it is decoded.
+
+    Attributes
+    ----------
+    n_bytes : int
+        Memory that it holds.
+    """
+
+    @property
+    def n_bytes(self) -> int: ...
+
+    def digest(self) -> bytes:
+        """Return 20 bytes that stand for the content, the same in every process."""
+        ...
+
+
+class ItemSource(Protocol):
+    """Items of one modality: images, and as well texts or sounds.
+
+    Rows are read and decoded when they are asked for, from several threads at once.
+
+    Attributes
+    ----------
+    unit : str
+        What one item is called in messages, such as "image".
+    """
+
+    @property
+    def unit(self) -> str: ...
+
+    def __len__(self) -> int: ...
+
+    def fetch(self, row: int) -> Content:
+        """Read, but do not decode, one item.
+
+        Raises
+        ------
+        BadItemError
+            If it cannot be read.
+        """
+        ...
+
+    def item(self, row: int, content: Any = None) -> Any:
+        """Decode one item, for images to an 8-bit RGB PIL image.
+
+        Parameters
+        ----------
+        row : int
+        content : Content, optional
+            What :meth:`fetch` gave; fetched again if not given.
+
+        Raises
+        ------
+        BadItemError
+            If it cannot be read or decoded.
+        """
+        ...
+
+    def part(self, low: int, high: int) -> "ItemSource":
+        """Return consecutive rows, to be handed to another process."""
+        ...
+
+    def rows(self, chosen: Iterable[int]) -> "ItemSource":
+        """Return some rows. Errors go on naming their rows in the whole."""
+        ...
+
+    def bad(self, row: int, error: BaseException) -> BadItemError:
+        """Return the error that says what is wrong with a row."""
+        ...

@@ -1,0 +1,80 @@
+"""Plain JPEG files by torchvision's decoder: Pillow's pixels, in less time.
+
+Both hand the work to libjpeg. torchvision's way takes three quarters of Pillow's time
+and leaves the interpreter to the other threads meanwhile (``benchmarks/embedding.py
+decode``). Two builds of libjpeg may disagree in single grey levels, and then the same
+picture would give other features as a file than as an opened image: so the two are
+compared once in every process, and Pillow stays in charge unless they agree.
+"""
+
+import io
+from functools import cache
+
+import numpy as np
+from PIL import Image
+
+_ORIENTATION = 0x0112
+_END_OF_IMAGE = b"\xff\xd9"
+
+
+def decode_plain_jpeg(image: Image.Image, data: bytes) -> Image.Image | None:
+    """Decode an encoded file if it is a plain 8-bit grey or RGB JPEG.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        ``data`` as Pillow opened, but did not load it.
+    data : bytes
+
+    Returns
+    -------
+    PIL.Image.Image or None
+        None for all that is better left to Pillow: other formats, several pictures in
+        one file, CMYK, turned pictures, files that are cut off or damaged.
+    """
+    if (
+        image.format != "JPEG"
+        or image.mode not in ("L", "RGB")
+        or not data.endswith(_END_OF_IMAGE)
+        or image.getexif().get(_ORIENTATION, 1) != 1
+        or not _agrees_with_pillow()
+    ):
+        return None
+    try:
+        return Image.fromarray(_pixels(data))
+    except RuntimeError:
+        return None  # Pillow will say what is wrong, or read it all the same
+
+
+def _pixels(data: bytes) -> np.ndarray:
+    import torch
+    from torchvision.io import ImageReadMode  # loads the operator, too
+
+    # A copy, because a tensor must not share bytes that are constant.
+    encoded = torch.frombuffer(bytearray(data), dtype=torch.uint8)
+    # The operator itself: the function around it warns, from torchvision 0.29 on, that
+    # it will go one day. When it does, Pillow decodes everything.
+    pixels = torch.ops.image.decode_jpeg(encoded, ImageReadMode.RGB.value)
+    # In memory the channels come last, so this is no copy.
+    return pixels.permute(1, 2, 0).numpy()
+
+
+@cache
+def _agrees_with_pillow() -> bool:
+    """Decode noise both ways, in the ways of subsampling that files have."""
+    rng = np.random.default_rng(0)
+    noise = Image.fromarray(rng.integers(0, 256, (37, 43, 3), dtype=np.uint8))
+    for picture in (noise, noise.convert("L")):
+        for subsampling in ("4:4:4", "4:2:2", "4:2:0"):
+            for progressive in (False, True):
+                file = io.BytesIO()
+                picture.save(
+                    file, "JPEG", subsampling=subsampling, progressive=progressive
+                )
+                expected = np.asarray(Image.open(file).convert("RGB"))
+                try:
+                    if not np.array_equal(_pixels(file.getvalue()), expected):
+                        return False
+                except (AttributeError, ImportError, RuntimeError):
+                    return False  # a torchvision without this decoder
+    return True
