@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..neighbors._votes import vote_weights
+from ..neighbors import vote_weights
 from ._pictures import BLUE, GREEN, ORANGE, class_texts, draw_image, knn_side
 
 
@@ -122,7 +122,7 @@ class NeighborsDisplay:
             distances=distances[0, :shown],
             weights=weights[:shown] / weights.sum(),
             neighbor_ids=ids,
-            neighbor_labels=[names[c] for c in knn._codes[ids]],
+            neighbor_labels=[names[c] for c in knn.index_.codes[ids]],
             proba=proba,
             class_names=names,
             true_label=None if true_label is None else text.get(true_label, true_label),

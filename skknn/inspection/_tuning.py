@@ -2,12 +2,8 @@
 
 import numpy as np
 
-_ALIASES = {
-    "k": "n_neighbors",
-    "temperature": "tau",
-    "lambda": "lam",
-    "lambda_": "lam",
-}
+from ..classifiers import JOINT_ALIASES
+
 _SYMBOLS = {"n_neighbors": "k", "lam": "lambda"}
 
 
@@ -155,7 +151,7 @@ class TuningDisplay:
 
 def _canonical(column):
     name = column.removeprefix("param_").rpartition("__")[2]
-    return _ALIASES.get(name, name)
+    return JOINT_ALIASES.get(name, name)
 
 
 def _column(cv_results, name):
@@ -164,7 +160,7 @@ def _column(cv_results, name):
     for column in columns:
         if column == f"param_{wanted}":
             return column
-    found = [c for c in columns if _canonical(c) == _ALIASES.get(wanted, wanted)]
+    found = [c for c in columns if _canonical(c) == JOINT_ALIASES.get(wanted, wanted)]
     if len(found) == 1:
         return found[0]
     raise ValueError(

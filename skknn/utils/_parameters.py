@@ -1,5 +1,7 @@
 """Aliases of parameters, and errors that end with a remedy."""
 
+from typing import Any, Self
+
 from ._sklearn import InvalidParameterError
 
 
@@ -17,10 +19,20 @@ class ParamsMixin:
         parameter is outside its constraints.
     """
 
-    _param_aliases = {}
-    _param_remedies = {}
+    _param_aliases: dict[str, str] = {}
+    _param_remedies: dict[str, str] = {}
 
-    def set_params(self, **params):
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        # Before __init__, whose own message would not know what was meant.
+        for name in kwargs.keys() & cls._param_aliases.keys():
+            raise TypeError(
+                f"{cls.__name__} has no constructor argument {name!r}: it is called "
+                f"{cls._param_aliases[name]!r} there. set_params and parameter grids "
+                "understand both."
+            )
+        return super().__new__(cls)
+
+    def set_params(self, **params: Any) -> Self:
         """Set parameters, under their own names or an alias.
 
         Parameters
@@ -39,24 +51,42 @@ class ParamsMixin:
         ValueError
             If a parameter is unknown, or is given under two of its names.
         """
-        canonical, given_as = {}, {}
+        canonical: dict[str, Any] = {}
+        given_as: dict[str, str] = {}
         for name, value in params.items():
             head, sep, tail = name.partition("__")
-            key = self._param_aliases.get(head, head) + sep + tail
+            key = canonical_name(self, head) + sep + tail
             if key in canonical:
                 raise ValueError(
                     f"{type(self).__name__}: parameter {key!r} was given twice, as "
                     f"{given_as[key]!r} and as {name!r}. Keep one of them."
                 )
             canonical[key], given_as[key] = value, name
-        return super().set_params(**canonical)
+        return super().set_params(**canonical)  # type: ignore[misc]
 
-    def _validate_params(self):
+    def _validate_params(self) -> None:
         try:
-            super()._validate_params()
+            super()._validate_params()  # type: ignore[misc]
         except InvalidParameterError as error:
             message = str(error)
             for name, remedy in self._param_remedies.items():
                 if message.startswith(f"The {name!r} parameter"):
                     raise InvalidParameterError(f"{message} {remedy}") from None
             raise
+
+
+def canonical_name(estimator: Any, name: str) -> str:
+    """The constructor's name of a parameter that may be given by an alias.
+
+    Parameters
+    ----------
+    estimator : object
+        Any estimator; those of others have no aliases.
+    name : str
+    """
+    return getattr(estimator, "_param_aliases", {}).get(name, name)
+
+
+def check_parameters(estimator: Any) -> None:
+    """Raise an error if a parameter of an estimator has a value that is not allowed."""
+    estimator._validate_params()
