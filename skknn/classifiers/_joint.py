@@ -255,7 +255,7 @@ class JointKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
-        """Class probabilities of the mixture (R, Eq. 5).
+        """Class probabilities of the mixture.
 
         Parameters
         ----------

@@ -131,7 +131,9 @@ def test_other_kinds_of_pipelines_are_sent_to_grid_search(two_problems):
     (X, y), _ = two_problems
     pipe = Resampling([("scale", StandardScaler()), ("clf", SoftKNNClassifier())])
     for whole in (pipe, make_pipeline(StandardScaler(), pipe)):
-        with pytest.raises(ValueError, match=r"Resampling.*Use GridSearchCV"):
+        with pytest.raises(
+            ValueError, match=r"takes no .*Resampling.*Use GridSearchCV"
+        ):
             NeighborSearchCV(whole, {}, cv=2).fit(X, y)
     GridSearchCV(pipe, {"clf__k": [1, 3]}, cv=2).fit(X, y)
 
