@@ -90,6 +90,7 @@ def objective(X, y, weights, coef, intercept):
 
 
 def time_table(args):
+    from skknn.classifiers import fit_base, make_base
     from skknn.model_selection._newton import LogisticPath
 
     X, y = rows_of(args)
@@ -111,7 +112,11 @@ def time_table(args):
             coefs[name] = path.solve(weights)[:2]
         else:
             rows = X64 if name == "sklearn float64" else X
-            base = clf._fit_base(X, y) if name == "skknn" else theirs(rows, y, weights)
+            if name == "skknn":
+                base = make_base(clf)
+                fit_base(base, X, y, weights, clf.classes_)
+            else:
+                base = theirs(rows, y, weights)
             coefs[name] = base.coef_, base.intercept_
         return time.process_time() - begin
 
@@ -121,12 +126,17 @@ def time_table(args):
         for name in names[turn % 4 :] + names[: turn % 4]:
             seconds[name].append(run(name))
     median = {name: np.median(values) for name, values in seconds.items()}
-    values = {name: objective(X, y, weights, *pair) for name, pair in coefs.items()}
+    # The Newton path gives none where it does not get there: lbfgs would take over.
+    values = {
+        name: objective(X, y, weights, *pair)
+        for name, pair in coefs.items()
+        if pair[0] is not None
+    }
     least = min(values.values())
     print(f"{args.turns} turns, weights {weights.min():.2f} to {weights.max():.2f}")
     print(f"{'':18} {'seconds':>8} {'objective - lowest':>20}")
     for name in names:
-        above = f"{values[name] - least:.1e}"
+        above = f"{values[name] - least:.1e}" if name in values else "not reached"
         print(f"{name:18} {median[name]:8.2f} {above:>20}")
     for other in ("sklearn float32", "sklearn float64"):
         ratios = np.divide(seconds["skknn"], seconds[other])

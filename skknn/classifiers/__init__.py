@@ -1,11 +1,70 @@
-"""R: soft kNN votes, the weighted base classifier and their mixture."""
+"""R: soft kNN votes, the weighted base classifier and their mixture.
 
+``fit`` goes through stages, ordinary functions that a search over many parameters calls
+as well: ``_inputs`` (what kNN side and base see of X and y), ``_labelled_index`` (rows
+with classes, lists of neighbours, votes, each training row without itself),
+``_modulation`` (leave-one-out votes to weights), ``_base`` (a base made and fitted
+with them; ``_convergence`` keeps its solver's complaints), ``_mixture`` (its answers,
+checked, mixed with the votes). ``_parameters`` says which values are allowed,
+``_row_blocks`` how much is held at a time. The estimators are ``_soft_knn``,
+``_weighted_logistic`` and ``_joint``.
+"""
+
+from ._base import fit_base, make_base
+from ._inputs import (
+    TrainingInputs,
+    check_inputs,
+    check_labels_present,
+    check_rows,
+    refitted,
+    see_rows,
+)
 from ._joint import JointKNNClassifier
-from ._soft_knn import SoftKNNClassifier
+from ._labelled_index import (
+    LabelledIndex,
+    clip_n_neighbors,
+    count_rows,
+    neighbor_blocks,
+    resolve_n_neighbors,
+)
+from ._mixture import base_proba, mix_proba, mixable
+from ._modulation import is_weighted, weigh_rows
+from ._parameters import (
+    JOINT_ALIASES,
+    MIXTURE_PARAMETERS,
+    SEARCH_PARAMETERS,
+    VOTE_PARAMETERS,
+    WEIGHT_PARAMETERS,
+)
+from ._soft_knn import SoftKNNClassifier, make_knn
 from ._weighted_logistic import KNNWeightedLogisticRegression
 
 __all__ = [
+    "JOINT_ALIASES",
+    "MIXTURE_PARAMETERS",
+    "SEARCH_PARAMETERS",
+    "VOTE_PARAMETERS",
+    "WEIGHT_PARAMETERS",
     "JointKNNClassifier",
     "KNNWeightedLogisticRegression",
+    "LabelledIndex",
     "SoftKNNClassifier",
+    "TrainingInputs",
+    "base_proba",
+    "check_inputs",
+    "check_labels_present",
+    "check_rows",
+    "clip_n_neighbors",
+    "count_rows",
+    "fit_base",
+    "is_weighted",
+    "make_base",
+    "make_knn",
+    "mix_proba",
+    "mixable",
+    "neighbor_blocks",
+    "refitted",
+    "resolve_n_neighbors",
+    "see_rows",
+    "weigh_rows",
 ]

@@ -1,26 +1,27 @@
 """JointKNNClassifier: soft kNN votes and a kNN-guided base classifier, mixed."""
 
 from numbers import Real
+from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.linear_model import LogisticRegression
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
 
 from ..utils._parameters import ParamsMixin
 from ..utils._sklearn import HasMethods, Interval, fit_context
-from ._guide import GuideMixin
-from ._mixture import mix_proba
-from ._validation import (
-    GUIDE_CONSTRAINTS,
-    GUIDE_REMEDIES,
-    KNN_ALIASES,
-    validate_rows,
-)
+from ._base import fit_base, make_base
+from ._convergence import warn_not_converged
+from ._inputs import check_inputs, refitted, see_rows
+from ._labelled_index import own_class_votes
+from ._mixture import base_proba, mix_proba
+from ._modulation import Modulation, weigh_rows
+from ._parameters import GUIDED_CONSTRAINTS, GUIDED_REMEDIES, JOINT_ALIASES
+from ._row_blocks import table_blocks, take_rows
+from ._soft_knn import make_knn
 
 
-class JointKNNClassifier(GuideMixin, ParamsMixin, ClassifierMixin, BaseEstimator):
+class JointKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
     r"""Mixture of soft kNN votes and a classifier trained with kNN-guided weights.
 
     Training weights the base classifier's rows by ``1 + alpha * (-log p)``, where
@@ -75,9 +76,16 @@ class JointKNNClassifier(GuideMixin, ParamsMixin, ClassifierMixin, BaseEstimator
     gamma : float, default=2.0
         Exponent of ``"focal"``. Rows whose neighbours agree get weights near 0; 0
         weights all rows alike.
-    metric, preprocessing, algorithm, device, n_jobs
-        Of the neighbour search; see :class:`SoftKNNClassifier`. The base sees ``X``
-        as given.
+    metric : {"sqeuclidean", "euclidean", "cosine"}, default="sqeuclidean"
+        Distance in the votes; see :class:`SoftKNNClassifier`.
+    preprocessing : {"center-l2", "l2-center", "l2"} or None, default="center-l2"
+        Of rows before distances are taken; the base sees ``X`` as given.
+    algorithm : str or object, default="auto"
+        Search engine; see :class:`SoftKNNClassifier`.
+    device : None, str or torch.device, default=None
+        Device of ``algorithm="torch"`` and ``"auto"``.
+    n_jobs : int or None, default=None
+        Threads of the search. None takes as many as BLAS may use.
     random_state : int, RandomState instance or None, default=None
         When given, sets every ``random_state`` parameter of ``estimator``.
 
@@ -116,8 +124,9 @@ class JointKNNClassifier(GuideMixin, ParamsMixin, ClassifierMixin, BaseEstimator
 
     References
     ----------
-    .. [1] "Rethinking Nearest Neighbors for Visual Classification", the paper cited
-       as R.
+    .. [1] M. Jia, B.-C. Chen, Z. Wu, C. Cardie, S. Belongie, S.-N. Lim, "Rethinking
+       Nearest Neighbors for Visual Classification", 2021,
+       https://arxiv.org/abs/2112.08459, cited as R.
 
     Examples
     --------
@@ -135,14 +144,14 @@ class JointKNNClassifier(GuideMixin, ParamsMixin, ClassifierMixin, BaseEstimator
     """
 
     _parameter_constraints = {
-        **GUIDE_CONSTRAINTS,
+        **GUIDED_CONSTRAINTS,
         "lam": [Interval(Real, 0, 1, closed="both")],
-        "estimator": [HasMethods(["fit", "predict"]), None],
+        "estimator": [HasMethods(["fit"]), None],
         "knn_transformer": [HasMethods(["fit", "transform"]), None],
     }
-    _param_aliases = {**KNN_ALIASES, "lambda": "lam", "lambda_": "lam"}
+    _param_aliases = JOINT_ALIASES
     _param_remedies = {
-        **GUIDE_REMEDIES,
+        **GUIDED_REMEDIES,
         "lam": "lam is the share of the kNN votes: 0 is the base alone, 1 kNN alone.",
         "estimator": "Pass a classifier with predict_proba, or None for "
         "LogisticRegression.",
@@ -151,24 +160,24 @@ class JointKNNClassifier(GuideMixin, ParamsMixin, ClassifierMixin, BaseEstimator
 
     def __init__(
         self,
-        n_neighbors=20,
+        n_neighbors: int | str = 20,
         *,
-        tau=0.1,
-        alpha=0.01,
-        lam=0.5,
-        estimator=None,
-        C=1.0,
-        class_weight=None,
-        knn_transformer=None,
-        modulation="nll",
-        gamma=2.0,
-        metric="sqeuclidean",
-        preprocessing="center-l2",
-        algorithm="auto",
-        device=None,
-        n_jobs=None,
-        random_state=None,
-    ):
+        tau: float = 0.1,
+        alpha: float = 0.01,
+        lam: float = 0.5,
+        estimator: Any = None,
+        C: float = 1.0,
+        class_weight: Any = None,
+        knn_transformer: Any = None,
+        modulation: Modulation = "nll",
+        gamma: float = 2.0,
+        metric: str = "sqeuclidean",
+        preprocessing: str | None = "center-l2",
+        algorithm: Any = "auto",
+        device: Any = None,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+    ) -> None:
         self.n_neighbors = n_neighbors
         self.tau = tau
         self.alpha = alpha
@@ -188,7 +197,7 @@ class JointKNNClassifier(GuideMixin, ParamsMixin, ClassifierMixin, BaseEstimator
 
     # estimator and knn_transformer come from the user: their fits must validate.
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y):
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Fit the kNN side, then the base with the weights it gives.
 
         Parameters
@@ -210,13 +219,43 @@ class JointKNNClassifier(GuideMixin, ParamsMixin, ClassifierMixin, BaseEstimator
             a base without ``predict_proba``, or one without ``sample_weight``
             although there are weights.
         """
-        X_base, X_knn, y = self._fit_inputs(X, y)
-        self.knn_ = self._fit_guide(X_knn, y)
-        self.estimator_ = self._fit_base(X_base, y)
+        inputs = check_inputs(self, X, y)
+        knn = make_knn(self).fit(inputs.neighbors, inputs.y)
+        weights = weigh_rows(
+            own_class_votes(knn.index_, knn.n_neighbors_, self.tau),
+            modulation=self.modulation,
+            gamma=self.gamma,
+            alpha=self.alpha,
+        )
+        base = make_base(self)
+        failures = fit_base(
+            base, inputs.base, inputs.y, weights.for_base, inputs.classes
+        )
+        if self.estimator is None:
+            remedy = (
+                "Scale the columns of X, for example with StandardScaler, or pass "
+                "estimator=LogisticRegression(max_iter=..., tol=...)."
+            )
+        else:
+            remedy = "Adjust its limit of iterations or its tolerance, or scale X."
+        warn_not_converged(self, base, failures, remedy)
+        more = {}
+        if inputs.transformer is not None:
+            more["knn_transformer_"] = inputs.transformer
+        self.__dict__ = refitted(
+            self,
+            inputs,
+            knn_=knn,
+            estimator_=base,
+            knn_proba_=weights.knn_proba,
+            modulation_=weights.modulation,
+            sample_weight_=weights.sample_weight,
+            **more,
+        )
         return self
 
-    def predict_proba(self, X):
-        """Class probabilities of the mixture (R, Eq. 5).
+    def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
+        """Class probabilities of the mixture.
 
         Parameters
         ----------
@@ -229,15 +268,9 @@ class JointKNNClassifier(GuideMixin, ParamsMixin, ClassifierMixin, BaseEstimator
             base's own output, float32 where the base is.
         """
         check_is_fitted(self)
-        rows = self._validate_rows(X)
-        votes = base = None
-        if self.lam != 0:
-            votes = self.knn_.predict_proba(self._knn_input(X, rows))
-        if self.lam != 1:
-            base = self.estimator_.predict_proba(self._base_input(X, rows))
-        return mix_proba(votes, base, self.lam)
+        return self._mix(*self._sides(X))
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: ArrayLike) -> NDArray[Any]:
         """Logarithm of :meth:`predict_proba`.
 
         Parameters
@@ -251,7 +284,7 @@ class JointKNNClassifier(GuideMixin, ParamsMixin, ClassifierMixin, BaseEstimator
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Most probable class of the mixture; a tie goes to the class sorted first.
 
         Parameters
@@ -262,55 +295,26 @@ class JointKNNClassifier(GuideMixin, ParamsMixin, ClassifierMixin, BaseEstimator
         -------
         ndarray of shape (n_queries,)
         """
-        proba = self.predict_proba(X)
-        return self.classes_[proba.argmax(axis=1)]
+        check_is_fitted(self)
+        base_rows, knn_rows = self._sides(X)
+        codes = [
+            self._mix(take_rows(base_rows, part), take_rows(knn_rows, part)).argmax(1)
+            for part in table_blocks(base_rows, len(self.classes_))
+        ]
+        return self.classes_[np.concatenate(codes)]
 
-    def _validate_rows(self, X, reset=False):
-        """Numeric rows; None where only the user's own steps look into ``X``."""
-        if self.knn_transformer is None:
-            return validate_rows(self, X, reset=reset)
-        if hasattr(X, "shape"):
-            validate_data(self, X, reset=reset, skip_check_array=True)
-        return None
+    def _sides(self, X: Any) -> tuple[Any, Any]:
+        """What base and kNN side see of queries; None for a kNN without a vote."""
+        transformer = getattr(self, "knn_transformer_", None)
+        seen = see_rows(self, X, transformer)
+        votes = self.lam != 0
+        return seen.for_base, seen.for_neighbors(transformer) if votes else None
 
-    def _fit_knn_transformer(self, X, y):
-        if self.knn_transformer is not None:
-            self.knn_transformer_ = clone(self.knn_transformer).fit(X, y)
-
-    def _base_input(self, X, rows):
-        return X if rows is None or hasattr(X, "columns") else rows
-
-    def _knn_input(self, X, rows):
-        if self.knn_transformer is None:
-            return rows
-        return self.knn_transformer_.transform(X)
-
-    def _make_base(self):
-        if self.estimator is None:
-            return LogisticRegression(
-                C=self.C, class_weight=self.class_weight, max_iter=1000, tol=1e-6
-            )
-        base = clone(self.estimator)
-        if self.random_state is not None:
-            random = check_random_state(self.random_state)
-            seeds = {
-                name: random.randint(np.iinfo(np.int32).max)
-                for name in sorted(base.get_params())
-                if name == "random_state" or name.endswith("__random_state")
-            }
-            base.set_params(**seeds)
-        if not hasattr(base, "predict_proba"):
-            raise ValueError(
-                f"estimator={base!r} has no predict_proba, so its predictions cannot "
-                "be mixed with votes. Wrap it in CalibratedClassifierCV, or choose a "
-                "classifier with probabilities."
-            )
-        return base
-
-    def _convergence_remedy(self):
-        if self.estimator is None:
-            return (
-                "Scale the columns of X, for example with StandardScaler, or pass "
-                "estimator=LogisticRegression(max_iter=..., tol=...)."
-            )
-        return "Adjust its limit of iterations or its tolerance, or scale X."
+    def _mix(self, base_rows: Any, knn_rows: Any) -> NDArray[Any]:
+        """R, Eq. 5, where a side without a share is not asked."""
+        votes = base = None
+        if self.lam != 0:
+            votes = self.knn_.predict_proba(knn_rows)
+        if self.lam != 1:
+            base = base_proba(self.estimator_, base_rows, self.classes_)
+        return mix_proba(votes, base, self.lam)

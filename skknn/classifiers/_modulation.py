@@ -1,14 +1,70 @@
 """From leave-one-out probabilities to the weights of training rows (R, Eq. 3, 4)."""
 
 import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+Modulation = str | Callable[[NDArray[np.float64]], Any]
 
 # -log p is infinite for p = 0, for example in a class of one row.
 MAX_NLL = 100.0
 
 
-def row_modulation(proba, modulation, gamma):
+@dataclass(frozen=True)
+class RowWeights:
+    """How hard each training row is, and what that makes it weigh.
+
+    Attributes
+    ----------
+    knn_proba : ndarray of shape (n_samples,), float64
+        Leave-one-out probability of the row's own class.
+    modulation : ndarray of shape (n_samples,), float64
+    sample_weight : ndarray of shape (n_samples,), float64
+    for_base : ndarray of shape (n_samples,), float64, or None
+        ``sample_weight``; None, so a fit without any, where alpha switches them off.
+    """
+
+    knn_proba: NDArray[np.float64]
+    modulation: NDArray[np.float64]
+    sample_weight: NDArray[np.float64]
+    for_base: NDArray[np.float64] | None
+
+
+def is_weighted(modulation: Modulation, alpha: float) -> bool:
+    """Whether these settings give the base sample weights at all."""
+    return not (isinstance(modulation, str) and modulation == "nll" and alpha == 0)
+
+
+def weigh_rows(
+    proba: NDArray[np.float64], *, modulation: Modulation, gamma: float, alpha: float
+) -> RowWeights:
+    """Modulation and weights of training rows.
+
+    Parameters
+    ----------
+    proba : ndarray of shape (n_samples,), float64
+        Leave-one-out probability of each row's own class.
+    modulation : {"nll", "focal"} or callable
+    gamma : float
+    alpha : float
+
+    Returns
+    -------
+    RowWeights
+    """
+    values = row_modulation(proba, modulation, gamma)
+    weights = row_weights(values, modulation, alpha)
+    used = is_weighted(modulation, alpha)
+    return RowWeights(proba, values, weights, weights if used else None)
+
+
+def row_modulation(
+    proba: NDArray[np.float64], modulation: Modulation, gamma: float
+) -> NDArray[np.float64]:
     """Modulation of each training row.
 
     Parameters
@@ -27,10 +83,10 @@ def row_modulation(proba, modulation, gamma):
     """
     # Rounding of the running sums may leave p a few units above 1.
     proba = np.clip(proba, 0.0, 1.0)
-    if modulation == "nll":
+    if isinstance(modulation, str) and modulation == "nll":
         with np.errstate(divide="ignore"):
             return np.minimum(-np.log(proba), MAX_NLL) + 0.0
-    if modulation == "focal":
+    if isinstance(modulation, str):
         return (1.0 - proba) ** gamma
     values = np.asarray(modulation(proba), dtype=np.float64)
     if values.shape != proba.shape:
@@ -48,7 +104,9 @@ def row_modulation(proba, modulation, gamma):
     return values
 
 
-def row_weights(values, modulation, alpha):
+def row_weights(
+    values: NDArray[np.float64], modulation: Modulation, alpha: float
+) -> NDArray[np.float64]:
     """Sample weights from modulations.
 
     ``1 + alpha * m`` for ``"nll"`` (R, Eq. 4); the modulation itself otherwise.
@@ -77,7 +135,7 @@ def row_weights(values, modulation, alpha):
             "agree on all rows. The base classifier is fitted without weights; a "
             "larger n_neighbors or tau brings out differences.",
             UserWarning,
-            stacklevel=3,
+            stacklevel=5,
         )
         return np.ones_like(values)
     clamped = values >= MAX_NLL
@@ -89,6 +147,6 @@ def row_weights(values, modulation, alpha):
                 f"their own class and carry {share:.0%} of the total weight. Use a "
                 "larger n_neighbors or tau, or a smaller alpha.",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=5,
             )
     return 1.0 + alpha * values

@@ -1,26 +1,31 @@
 """SoftKNNClassifier: votes of the nearest rows, weighted by exp(-d / tau)."""
 
-import warnings
 from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ..neighbors import NeighborIndex, soft_votes, true_class_votes
-from ..neighbors._index import APPROXIMATE
+from ..neighbors import APPROXIMATE, NeighborIndex
 from ..utils._parameters import ParamsMixin
 from ..utils._sklearn import fit_context
-from ._validation import (
+from ._inputs import check_inputs, check_rows, refitted
+from ._labelled_index import (
+    LabelledIndex,
+    class_votes,
+    clip_n_neighbors,
+    count_rows,
+    resolve_n_neighbors,
+)
+from ._parameters import (
     KNN_ALIASES,
     KNN_CONSTRAINTS,
     KNN_REMEDIES,
-    validate_fit,
-    validate_rows,
+    SEARCH_PARAMETERS,
+    VOTE_PARAMETERS,
 )
-
-# Neighbours found before they are turned into votes: bounds memory for any n.
-_BLOCK = 1 << 22
 
 
 class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
@@ -79,6 +84,9 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
     algorithm_ : str
         The engine that searches; with ``algorithm="auto"``, the one chosen for large
         batches of queries.
+    index_ : LabelledIndex
+        The training rows as they are searched, ``index_.rows``, and the class number
+        of each, ``index_.codes``.
     recall_ : float
         Share of the ``n_neighbors_`` nearest rows that searches find, measured on a
         sample of training rows. With ``"hnsw"`` and ``"ivf"`` only.
@@ -100,8 +108,9 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
 
     References
     ----------
-    .. [1] "Rethinking Nearest Neighbors for Visual Classification", the paper cited
-       as R.
+    .. [1] M. Jia, B.-C. Chen, Z. Wu, C. Cardie, S. Belongie, S.-N. Lim, "Rethinking
+       Nearest Neighbors for Visual Classification", 2021,
+       https://arxiv.org/abs/2112.08459, cited as R.
 
     Examples
     --------
@@ -118,19 +127,18 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
     _parameter_constraints = KNN_CONSTRAINTS
     _param_aliases = KNN_ALIASES
     _param_remedies = KNN_REMEDIES
-    _searches_itself = True
 
     def __init__(
         self,
-        n_neighbors=20,
+        n_neighbors: int | str = 20,
         *,
-        tau=0.1,
-        metric="sqeuclidean",
-        preprocessing="center-l2",
-        algorithm="auto",
-        device=None,
-        n_jobs=None,
-    ):
+        tau: float = 0.1,
+        metric: str = "sqeuclidean",
+        preprocessing: str | None = "center-l2",
+        algorithm: Any = "auto",
+        device: Any = None,
+        n_jobs: int | None = None,
+    ) -> None:
         self.n_neighbors = n_neighbors
         self.tau = tau
         self.metric = metric
@@ -140,7 +148,7 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
         self.n_jobs = n_jobs
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y):
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Keep the training rows, prepared for search.
 
         Parameters
@@ -163,26 +171,37 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
         ImportError
             If the engine's library is not installed.
         """
-        X, y = validate_fit(self, X, y)
-        self._codes = np.searchsorted(self.classes_, y)
-        self.n_samples_fit_ = X.shape[0]
-        self.n_neighbors_ = resolve_n_neighbors(
-            self.n_neighbors, self.n_samples_fit_, len(self.classes_)
-        )
-        self._index = NeighborIndex(
+        inputs = check_inputs(self, X, y)
+        rows = NeighborIndex(
             metric=self.metric,
             preprocessing=self.preprocessing,
             algorithm=self.algorithm,
             device=self.device,
             n_jobs=self.n_jobs,
-        ).fit(X)
-        self.mean_ = self._index.preprocessor_.mean_
-        self.algorithm_ = self._index.algorithm_
-        if self.algorithm_ in APPROXIMATE:
-            self.recall_ = self._index.recall(self.n_neighbors_)
+        ).fit(inputs.neighbors)
+        index = LabelledIndex(rows, inputs.codes, len(inputs.classes))
+        k = resolve_n_neighbors(self.n_neighbors, index.n_samples, index.n_classes)
+        more = {}
+        if rows.algorithm_ in APPROXIMATE:
+            more["recall_"] = rows.recall(k)
+        self.__dict__ = refitted(
+            self,
+            inputs,
+            index_=index,
+            n_samples_fit_=index.n_samples,
+            n_neighbors_=k,
+            mean_=rows.preprocessor_.mean_,
+            algorithm_=rows.algorithm_,
+            **more,
+        )
         return self
 
-    def kneighbors(self, X=None, n_neighbors=None, return_distance=True):
+    def kneighbors(
+        self,
+        X: ArrayLike | None = None,
+        n_neighbors: int | None = None,
+        return_distance: bool = True,
+    ) -> Any:
         """Nearest training rows.
 
         Parameters
@@ -203,7 +222,7 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
             Training row numbers; equal distances are sorted by row number.
         """
         check_is_fitted(self)
-        rows = None if X is None else validate_rows(self, X)
+        rows = None if X is None else check_rows(self, X)
         available = self.n_samples_fit_ - (X is None)
         if n_neighbors is None:
             k = min(self.n_neighbors_, available)
@@ -213,11 +232,13 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
                 "for the fitted number."
             )
         else:
-            k = _clip(int(n_neighbors), available)
-        distances, ids = self._search(rows, k)
+            k = clip_n_neighbors(int(n_neighbors), available)
+        index = self.index_.rows
+        found = index.leave_one_out(k) if X is None else index.kneighbors(rows, k)
+        distances, ids = found
         return (distances, ids) if return_distance else ids
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: ArrayLike | None) -> NDArray[np.float64]:
         """Class probabilities.
 
         Parameters
@@ -232,15 +253,13 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
             Rows sum to 1; columns in the order of ``classes_``.
         """
         check_is_fitted(self)
-        rows = None if X is None else validate_rows(self, X)
-        proba = np.empty((self._n_queries(rows), len(self.classes_)))
-        for part, distances, ids in self._neighbor_blocks(rows):
-            proba[part] = soft_votes(
-                distances, self._codes[ids], self.tau, len(self.classes_)
-            )
+        rows = None if X is None else check_rows(self, X)
+        proba = np.empty((count_rows(self.index_, rows), len(self.classes_)))
+        for part, votes in class_votes(self.index_, rows, self.n_neighbors_, self.tau):
+            proba[part] = votes
         return proba
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: ArrayLike | None) -> NDArray[np.float64]:
         """Logarithm of :meth:`predict_proba`; -inf where no neighbour votes.
 
         Parameters
@@ -254,7 +273,7 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike | None) -> NDArray[Any]:
         """Most probable class; a tie goes to the class sorted first.
 
         Parameters
@@ -266,55 +285,31 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
         -------
         ndarray of shape (n_queries,)
         """
-        proba = self.predict_proba(X)
-        return self.classes_[proba.argmax(axis=1)]
+        check_is_fitted(self)
+        rows = None if X is None else check_rows(self, X)
+        codes = np.empty(count_rows(self.index_, rows), dtype=np.intp)
+        for part, votes in class_votes(self.index_, rows, self.n_neighbors_, self.tau):
+            codes[part] = votes.argmax(axis=1)
+        return self.classes_[codes]
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         graph = isinstance(self.algorithm, str) and self.algorithm == "precomputed"
         tags.input_tags.sparse = tags.input_tags.pairwise = graph
         return tags
 
-    def _leave_one_out_proba(self):
-        """Leave-one-out probability of each training row's own class, (n,)."""
-        proba = np.empty(self.n_samples_fit_)
-        for part, distances, ids in self._neighbor_blocks(None):
-            agree = self._codes[ids] == self._codes[part][:, None]
-            proba[part] = true_class_votes(distances, agree, self.tau)
-        return proba
 
-    def _n_queries(self, rows):
-        return self.n_samples_fit_ if rows is None else rows.shape[0]
+def make_knn(classifier: Any) -> SoftKNNClassifier:
+    """The unfitted kNN side of a classifier.
 
-    def _search(self, rows, k):
-        if rows is None:
-            return self._index.leave_one_out(k)
-        return self._index.kneighbors(rows, k)
+    Parameters
+    ----------
+    classifier : classifier of this package
 
-    def _neighbor_blocks(self, rows):
-        k = min(self.n_neighbors_, self.n_samples_fit_ - (rows is None))
-        size = max(1, _BLOCK // k)
-        for start in range(0, self._n_queries(rows), size):
-            part = slice(start, start + size)
-            if rows is None:
-                yield part, *self._index.leave_one_out(k, part)
-            else:
-                yield part, *self._index.kneighbors(rows[part], k)
-
-
-def resolve_n_neighbors(n_neighbors, n_samples, n_classes):
-    """Number of voting rows that ``n_neighbors`` means for this training set."""
-    if n_neighbors == "mean":
-        return max(1, round(n_samples / n_classes))
-    return _clip(int(n_neighbors), n_samples)
-
-
-def _clip(n_neighbors, available):
-    if n_neighbors > available:
-        warnings.warn(
-            f"n_neighbors={n_neighbors} is more than the {available} rows that can "
-            f"vote; using n_neighbors={available}.",
-            UserWarning,
-            stacklevel=2,
-        )
-    return min(n_neighbors, available)
+    Returns
+    -------
+    SoftKNNClassifier
+        Of its own for a SoftKNNClassifier too.
+    """
+    names = SEARCH_PARAMETERS | VOTE_PARAMETERS
+    return SoftKNNClassifier(**{name: getattr(classifier, name) for name in names})

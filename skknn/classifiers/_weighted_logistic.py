@@ -1,25 +1,26 @@
 """KNNWeightedLogisticRegression: logistic regression that tries harder on hard rows."""
 
 from numbers import Integral, Real
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import check_is_fitted
 
 from ..utils._parameters import ParamsMixin
 from ..utils._sklearn import Interval, fit_context
-from ._guide import GuideMixin
-from ._validation import (
-    GUIDE_CONSTRAINTS,
-    GUIDE_REMEDIES,
-    KNN_ALIASES,
-)
+from ._base import fit_base, make_base
+from ._convergence import warn_not_converged
+from ._inputs import check_inputs, check_rows, refitted
+from ._labelled_index import own_class_votes
+from ._modulation import Modulation, weigh_rows
+from ._parameters import GUIDED_CONSTRAINTS, GUIDED_REMEDIES, KNN_ALIASES
+from ._row_blocks import row_blocks
+from ._soft_knn import make_knn
 
 
-class KNNWeightedLogisticRegression(
-    GuideMixin, ParamsMixin, ClassifierMixin, BaseEstimator
-):
+class KNNWeightedLogisticRegression(ParamsMixin, ClassifierMixin, BaseEstimator):
     r"""Logistic regression whose training rows are weighted by a leave-one-out kNN.
 
     With :math:`p_i` the probability that the other rows' soft kNN votes give to the
@@ -63,9 +64,16 @@ class KNNWeightedLogisticRegression(
     tol : float, default=1e-6
         Largest gradient entry, of the mean weighted loss, at which the solver stops.
         See Notes.
-    metric, preprocessing, algorithm, device, n_jobs
-        Of the neighbour search; see :class:`SoftKNNClassifier`. The regression sees
-        ``X`` as given.
+    metric : {"sqeuclidean", "euclidean", "cosine"}, default="sqeuclidean"
+        Distance in the votes; see :class:`SoftKNNClassifier`.
+    preprocessing : {"center-l2", "l2-center", "l2"} or None, default="center-l2"
+        Of rows before distances are taken; the regression sees ``X`` as given.
+    algorithm : str or object, default="auto"
+        Search engine; see :class:`SoftKNNClassifier`.
+    device : None, str or torch.device, default=None
+        Device of ``algorithm="torch"`` and ``"auto"``.
+    n_jobs : int or None, default=None
+        Threads of the search. None takes as many as BLAS may use.
     random_state : int, RandomState instance or None, default=None
         Unused: search and solver are deterministic.
 
@@ -109,8 +117,9 @@ class KNNWeightedLogisticRegression(
 
     References
     ----------
-    .. [1] "Rethinking Nearest Neighbors for Visual Classification", the paper cited
-       as R.
+    .. [1] M. Jia, B.-C. Chen, Z. Wu, C. Cardie, S. Belongie, S.-N. Lim, "Rethinking
+       Nearest Neighbors for Visual Classification", 2021,
+       https://arxiv.org/abs/2112.08459, cited as R.
 
     Examples
     --------
@@ -125,34 +134,34 @@ class KNNWeightedLogisticRegression(
     """
 
     _parameter_constraints = {
-        **GUIDE_CONSTRAINTS,
+        **GUIDED_CONSTRAINTS,
         "fit_intercept": ["boolean"],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="neither")],
     }
     _param_aliases = KNN_ALIASES
-    _param_remedies = GUIDE_REMEDIES
+    _param_remedies = GUIDED_REMEDIES
 
     def __init__(
         self,
-        n_neighbors=20,
+        n_neighbors: int | str = 20,
         *,
-        tau=0.1,
-        alpha=0.01,
-        modulation="nll",
-        gamma=2.0,
-        C=1.0,
-        fit_intercept=True,
-        class_weight=None,
-        max_iter=1000,
-        tol=1e-6,
-        metric="sqeuclidean",
-        preprocessing="center-l2",
-        algorithm="auto",
-        device=None,
-        n_jobs=None,
-        random_state=None,
-    ):
+        tau: float = 0.1,
+        alpha: float = 0.01,
+        modulation: Modulation = "nll",
+        gamma: float = 2.0,
+        C: float = 1.0,
+        fit_intercept: bool = True,
+        class_weight: Any = None,
+        max_iter: int = 1000,
+        tol: float = 1e-6,
+        metric: str = "sqeuclidean",
+        preprocessing: str | None = "center-l2",
+        algorithm: Any = "auto",
+        device: Any = None,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+    ) -> None:
         self.n_neighbors = n_neighbors
         self.tau = tau
         self.alpha = alpha
@@ -171,7 +180,7 @@ class KNNWeightedLogisticRegression(
         self.random_state = random_state
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y):
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Find the hard rows, weight them and fit the regression.
 
         Parameters
@@ -191,15 +200,39 @@ class KNNWeightedLogisticRegression(
             For NaN or infinity in ``X``, mismatched lengths, fewer than two classes,
             or a ``modulation`` that returns no valid weights.
         """
-        X_base, X_knn, y = self._fit_inputs(X, y)
-        self._fit_guide(X_knn, y)
-        self._base = self._fit_base(X_base, y)
-        self.coef_ = self._base.coef_
-        self.intercept_ = self._base.intercept_
-        self.n_iter_ = self._base.n_iter_
+        inputs = check_inputs(self, X, y)
+        knn = make_knn(self).fit(inputs.neighbors, inputs.y)
+        weights = weigh_rows(
+            own_class_votes(knn.index_, knn.n_neighbors_, self.tau),
+            modulation=self.modulation,
+            gamma=self.gamma,
+            alpha=self.alpha,
+        )
+        base = make_base(self)
+        failures = fit_base(
+            base, inputs.base, inputs.y, weights.for_base, inputs.classes
+        )
+        warn_not_converged(
+            self,
+            base,
+            failures,
+            f"Increase max_iter={self.max_iter} or tol={self.tol}, or scale the "
+            "columns of X, for example with StandardScaler.",
+        )
+        self.__dict__ = refitted(
+            self,
+            inputs,
+            _base=base,
+            coef_=base.coef_,
+            intercept_=base.intercept_,
+            n_iter_=base.n_iter_,
+            knn_proba_=weights.knn_proba,
+            modulation_=weights.modulation,
+            sample_weight_=weights.sample_weight,
+        )
         return self
 
-    def decision_function(self, X):
+    def decision_function(self, X: ArrayLike) -> NDArray[Any]:
         """Scores ``X @ coef_.T + intercept_``.
 
         Parameters
@@ -211,9 +244,9 @@ class KNNWeightedLogisticRegression(
         ndarray of shape (n_queries,) for two classes, else (n_queries, n_classes)
         """
         check_is_fitted(self)
-        return self._base.decision_function(self._validate_rows(X))
+        return self._base.decision_function(check_rows(self, X))
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
         """Class probabilities of the regression.
 
         Parameters
@@ -226,9 +259,9 @@ class KNNWeightedLogisticRegression(
             Columns in the order of ``classes_``.
         """
         check_is_fitted(self)
-        return self._base.predict_proba(self._validate_rows(X))
+        return self._base.predict_proba(check_rows(self, X))
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: ArrayLike) -> NDArray[Any]:
         """Logarithm of :meth:`predict_proba`.
 
         Parameters
@@ -242,7 +275,7 @@ class KNNWeightedLogisticRegression(
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Most probable class.
 
         Parameters
@@ -254,19 +287,6 @@ class KNNWeightedLogisticRegression(
         ndarray of shape (n_queries,)
         """
         check_is_fitted(self)
-        return self._base.predict(self._validate_rows(X))
-
-    def _make_base(self):
-        return LogisticRegression(
-            C=self.C,
-            fit_intercept=self.fit_intercept,
-            class_weight=self.class_weight,
-            max_iter=self.max_iter,
-            tol=self.tol,
-        )
-
-    def _convergence_remedy(self):
-        return (
-            f"Increase max_iter={self.max_iter} or tol={self.tol}, or scale the "
-            "columns of X, for example with StandardScaler."
-        )
+        rows = check_rows(self, X)
+        parts = row_blocks(len(rows), len(self.classes_))
+        return np.concatenate([self._base.predict(rows[part]) for part in parts])

@@ -1,10 +1,14 @@
 """How alike blocks of features are (F, Fig. 2)."""
 
+from collections.abc import Mapping
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 
 
-def linear_cka(A, B):
+def linear_cka(A: ArrayLike, B: ArrayLike) -> float:
     """Linear centred kernel alignment of two feature matrices.
 
     Parameters
@@ -27,19 +31,19 @@ def linear_cka(A, B):
     >>> round(linear_cka(A, 7 * A[:, ::-1]), 6)
     1.0
     """
-    A, B = (check_array(M, dtype=np.float64, ensure_min_samples=2) for M in (A, B))
-    if len(A) != len(B):
+    P, Q = (check_array(M, dtype=np.float64, ensure_min_samples=2) for M in (A, B))
+    if len(P) != len(Q):
         raise ValueError(
-            f"A has {len(A)} rows and B has {len(B)}: they must describe the same "
+            f"A has {len(P)} rows and B has {len(Q)}: they must describe the same "
             "samples in the same order."
         )
-    A, B = (M - M.mean(axis=0) for M in (A, B))
+    P, Q = (M - M.mean(axis=0) for M in (P, Q))
     # The smaller of the two Gram forms: features x features or rows x rows.
-    if max(A.shape[1], B.shape[1]) <= len(A):
-        cross = np.linalg.norm(A.T @ B) ** 2
-        scale = np.linalg.norm(A.T @ A) * np.linalg.norm(B.T @ B)
+    if max(P.shape[1], Q.shape[1]) <= len(P):
+        cross = np.linalg.norm(P.T @ Q) ** 2
+        scale = np.linalg.norm(P.T @ P) * np.linalg.norm(Q.T @ Q)
     else:
-        K, L = A @ A.T, B @ B.T
+        K, L = P @ P.T, Q @ Q.T
         cross = (K * L).sum()
         scale = np.linalg.norm(K) * np.linalg.norm(L)
     return float(cross / scale) if scale > 0 else 0.0
@@ -72,12 +76,12 @@ class CKADisplay:
     (2, 2)
     """
 
-    def __init__(self, *, similarity, names):
+    def __init__(self, *, similarity: NDArray[np.float64], names: list[str]) -> None:
         self.similarity = similarity
         self.names = names
 
     @classmethod
-    def from_features(cls, X, blocks=None):
+    def from_features(cls, X: Any, blocks: Mapping[str, slice] | None = None) -> Self:
         """Compare blocks of columns, or several matrices.
 
         Parameters
@@ -108,7 +112,7 @@ class CKADisplay:
                 similarity[i, j] = similarity[j, i] = value
         return cls(similarity=similarity, names=names)
 
-    def plot(self, ax=None, *, cmap="cividis"):
+    def plot(self, ax: Any = None, *, cmap: str = "cividis") -> Self:
         """Draw the matrix with its values.
 
         Parameters

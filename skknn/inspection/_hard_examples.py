@@ -1,6 +1,10 @@
 """The training rows whose neighbours disagree most with their label (R, Eq. 3)."""
 
+from collections.abc import Sequence
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
@@ -43,7 +47,15 @@ class HardExamplesDisplay:
     (6,)
     """
 
-    def __init__(self, *, row_ids, knn_proba, modulation, labels, images=None):
+    def __init__(
+        self,
+        *,
+        row_ids: NDArray[np.intp],
+        knn_proba: NDArray[np.float64],
+        modulation: NDArray[np.float64],
+        labels: list[str],
+        images: list[Any] | None = None,
+    ) -> None:
         self.row_ids = row_ids
         self.knn_proba = knn_proba
         self.modulation = modulation
@@ -52,8 +64,14 @@ class HardExamplesDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator, *, y=None, images=None, n_examples=10, class_names=None
-    ):
+        cls,
+        estimator: Any,
+        *,
+        y: ArrayLike | None = None,
+        images: Any = None,
+        n_examples: int = 10,
+        class_names: Sequence[str] | None = None,
+    ) -> Self:
         """Rank the training rows of a fitted estimator.
 
         Parameters
@@ -96,7 +114,7 @@ class HardExamplesDisplay:
             images=None if images is None else [images[i] for i in order],
         )
 
-    def plot(self, ax=None, *, n_columns=5):
+    def plot(self, ax: Any = None, *, n_columns: int = 5) -> Self:
         """Draw the images, or bars of the modulation where there are none.
 
         Parameters

@@ -1,8 +1,12 @@
 """Which training rows made a prediction (R, Fig. 6)."""
 
-import numpy as np
+from collections.abc import Sequence
+from typing import Any, Self
 
-from ..neighbors._votes import vote_weights
+import numpy as np
+from numpy.typing import NDArray
+
+from ..neighbors import vote_weights
 from ._pictures import BLUE, GREEN, ORANGE, class_texts, draw_image, knn_side
 
 
@@ -26,8 +30,8 @@ class NeighborsDisplay:
     class_names : list of str
     true_label : str or None
         Class of the query, where known.
-    query_image, neighbor_images : image and list of images, or None
-        Paths, PIL images or arrays.
+    query_image : path, PIL image, array or None
+    neighbor_images : list of paths, PIL images or arrays, or None
 
     Attributes
     ----------
@@ -52,16 +56,16 @@ class NeighborsDisplay:
     def __init__(
         self,
         *,
-        distances,
-        weights,
-        neighbor_ids,
-        neighbor_labels,
-        proba,
-        class_names,
-        true_label=None,
-        query_image=None,
-        neighbor_images=None,
-    ):
+        distances: NDArray[np.float64],
+        weights: NDArray[np.float64],
+        neighbor_ids: NDArray[np.intp],
+        neighbor_labels: list[str],
+        proba: NDArray[np.floating],
+        class_names: list[str],
+        true_label: Any = None,
+        query_image: Any = None,
+        neighbor_images: list[Any] | None = None,
+    ) -> None:
         self.distances = distances
         self.weights = weights
         self.neighbor_ids = neighbor_ids
@@ -75,15 +79,15 @@ class NeighborsDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        x,
+        estimator: Any,
+        x: Any,
         *,
-        n_neighbors=5,
-        images=None,
-        query_image=None,
-        true_label=None,
-        class_names=None,
-    ):
+        n_neighbors: int = 5,
+        images: Any = None,
+        query_image: Any = None,
+        true_label: Any = None,
+        class_names: Sequence[str] | None = None,
+    ) -> Self:
         """Look up the neighbours of one query.
 
         Parameters
@@ -122,7 +126,7 @@ class NeighborsDisplay:
             distances=distances[0, :shown],
             weights=weights[:shown] / weights.sum(),
             neighbor_ids=ids,
-            neighbor_labels=[names[c] for c in knn._codes[ids]],
+            neighbor_labels=[names[c] for c in knn.index_.codes[ids]],
             proba=proba,
             class_names=names,
             true_label=None if true_label is None else text.get(true_label, true_label),
@@ -130,7 +134,7 @@ class NeighborsDisplay:
             neighbor_images=None if images is None else [images[i] for i in ids],
         )
 
-    def plot(self, ax=None, *, n_classes=5):
+    def plot(self, ax: Any = None, *, n_classes: int = 5) -> Self:
         """Draw query, neighbours and the most probable classes in one row.
 
         Neighbours that share the predicted class are green, others orange; without
@@ -149,7 +153,8 @@ class NeighborsDisplay:
         """
         import matplotlib.pyplot as plt
 
-        with_images = self.neighbor_images is not None
+        images = self.neighbor_images
+        with_images = images is not None
         n_images = 1 + len(self.distances) if with_images else 0
         widths = [1] * n_images + [1.3] if with_images else [1.3, 1]
         if ax is None:
@@ -162,16 +167,16 @@ class NeighborsDisplay:
             self.figure_, place = ax.figure, ax.get_subplotspec()
             ax.set_axis_off()
         grid = place.subgridspec(1, len(widths), width_ratios=widths)
-        self.axes_ = [self.figure_.add_subplot(cell) for cell in grid]
+        self.axes_ = [self.figure_.add_subplot(grid[0, i]) for i in range(len(widths))]
         guess = self.class_names[int(self.proba.argmax())]
         title = "query" if self.true_label is None else f"query: {self.true_label}"
         title += f"\ntaken for {guess}"
         colors = [GREEN if c == guess else ORANGE for c in self.neighbor_labels]
-        if with_images:
+        if images is not None:
             self._panel(self.axes_[0], self.query_image, title)
             texts = zip(self.neighbor_labels, self.distances, self.weights)
             for axis, image, color, (label, distance, weight) in zip(
-                self.axes_[1:-1], self.neighbor_images, colors, texts
+                self.axes_[1:-1], images, colors, texts
             ):
                 text = f"{label}\nd = {distance:.3g}, vote {weight:.0%}"
                 self._panel(axis, image, text, color)
@@ -189,7 +194,14 @@ class NeighborsDisplay:
         self._bars(self.axes_[-1], names, self.proba[order], "probability", BLUE)
         return self
 
-    def _bars(self, axis, names, values, label, color):
+    def _bars(
+        self,
+        axis: Any,
+        names: list[str],
+        values: NDArray[np.floating],
+        label: str,
+        color: Any,
+    ) -> None:
         axis.barh(range(len(names)), values, color=color)
         axis.set_yticks(range(len(names)), names)
         axis.invert_yaxis()
@@ -197,7 +209,9 @@ class NeighborsDisplay:
         axis.set_xlabel(label)
         axis.spines[["top", "right"]].set_visible(False)
 
-    def _panel(self, axis, image, title, color=None):
+    def _panel(
+        self, axis: Any, image: Any, title: str, color: str | None = None
+    ) -> None:
         if image is not None:
             draw_image(axis, image)
         else:
@@ -210,5 +224,5 @@ class NeighborsDisplay:
             spine.set_linewidth(2.5 if color else 0.8)
 
 
-def _is_image(x):
+def _is_image(x: Any) -> bool:
     return isinstance(x, (str, bytes)) or hasattr(x, "__fspath__") or hasattr(x, "mode")

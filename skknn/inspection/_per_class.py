@@ -1,8 +1,11 @@
 """Precision and recall of each class for kNN, BASE and JOINT (R, Fig. 13)."""
 
 import copy
+from collections.abc import Sequence
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import precision_recall_fscore_support
 from sklearn.utils.multiclass import unique_labels
 
@@ -16,8 +19,10 @@ class PerClassDisplay:
 
     Parameters
     ----------
-    precision, recall : dict of str -> ndarray of shape (n_classes,)
+    precision : dict of str -> ndarray of shape (n_classes,)
         One entry a model; 0 where a class was never predicted.
+    recall : dict of str -> ndarray of shape (n_classes,)
+        One entry a model.
     support : ndarray of shape (n_classes,), int
         Rows of each class.
     class_names : list of str
@@ -38,14 +43,28 @@ class PerClassDisplay:
     array([1. , 0.5])
     """
 
-    def __init__(self, *, precision, recall, support, class_names):
+    def __init__(
+        self,
+        *,
+        precision: dict[str, NDArray[np.float64]],
+        recall: dict[str, NDArray[np.float64]],
+        support: NDArray[np.integer],
+        class_names: list[str],
+    ) -> None:
         self.precision = precision
         self.recall = recall
         self.support = support
         self.class_names = class_names
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, class_names=None):
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: ArrayLike,
+        *,
+        class_names: Sequence[str] | None = None,
+    ) -> Self:
         """Compare the two sides of a joint classifier with their mixture.
 
         Parameters
@@ -78,7 +97,14 @@ class PerClassDisplay:
         )
 
     @classmethod
-    def from_predictions(cls, y_true, predictions, *, labels=None, class_names=None):
+    def from_predictions(
+        cls,
+        y_true: ArrayLike,
+        predictions: dict[str, Any],
+        *,
+        labels: Any = None,
+        class_names: Sequence[str] | None = None,
+    ) -> Self:
         """Compare any predictions.
 
         Parameters
@@ -108,7 +134,7 @@ class PerClassDisplay:
             class_names=class_texts(labels, class_names),
         )
 
-    def plot(self, ax=None):
+    def plot(self, ax: Any = None) -> Self:
         """Draw one line a class: dots for the models, recall right of precision.
 
         Parameters

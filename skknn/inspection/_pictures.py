@@ -1,6 +1,8 @@
 """What the displays share: colours, thumbnails, the last step of a Pipeline."""
 
 import os
+from collections.abc import Sequence
+from typing import Any
 
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
@@ -9,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#E69F00", "#009E73", "#9A9A9A"
 
 
-def split_pipeline(estimator, X):
+def split_pipeline(estimator: Any, X: Any) -> tuple[Any, Any]:
     """The last step of a (nested) Pipeline, and ``X`` as that step sees it."""
     check_is_fitted(estimator)
     while isinstance(estimator, Pipeline):
@@ -19,8 +21,8 @@ def split_pipeline(estimator, X):
     return estimator, X
 
 
-def knn_side(estimator, X):
-    """The SoftKNNClassifier in an estimator, and ``X`` as it sees it."""
+def knn_side(estimator: Any, X: Any) -> tuple[Any, Any, Any]:
+    """The last step of a Pipeline, its SoftKNNClassifier, and ``X`` as that sees it."""
     estimator, X = split_pipeline(estimator, X)
     if hasattr(estimator, "knn_"):
         if getattr(estimator, "knn_transformer_", None) is not None:
@@ -34,7 +36,7 @@ def knn_side(estimator, X):
     )
 
 
-def draw_image(axis, image):
+def draw_image(axis: Any, image: Any) -> None:
     """Show a path, a PIL image or an array of pixels, without ticks."""
     if isinstance(image, (str, os.PathLike)):
         from PIL import Image, ImageOps
@@ -46,7 +48,7 @@ def draw_image(axis, image):
     axis.set_yticks([])
 
 
-def class_texts(classes, names):
+def class_texts(classes: Any, names: Sequence[str] | None) -> list[str]:
     """Class labels as text; ``names`` replaces them in order."""
     if names is None:
         return [str(label) for label in classes]

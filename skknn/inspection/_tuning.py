@@ -1,13 +1,13 @@
 """How the score moves over two parameters of a search (R, Fig. 5)."""
 
-import numpy as np
+from collections.abc import Iterable
+from typing import Any, Self
 
-_ALIASES = {
-    "k": "n_neighbors",
-    "temperature": "tau",
-    "lambda": "lam",
-    "lambda_": "lam",
-}
+import numpy as np
+from numpy.typing import NDArray
+
+from ..classifiers import JOINT_ALIASES
+
 _SYMBOLS = {"n_neighbors": "k", "lam": "lambda"}
 
 
@@ -20,10 +20,16 @@ class TuningDisplay:
     ----------
     scores : ndarray of shape (n_y, n_x)
         Best score of each pair over all other parameters; NaN where none was tried.
-    x_values, y_values : list
-        Values of the two parameters.
-    x_name, y_name : str
+    x_values : list
+        Values of the parameter along x.
+    y_values : list
+        Values of the parameter along y.
+    x_name : str
+        Name of the parameter along x.
+    y_name : str
+        Name of the parameter along y.
     score_name : str
+        Column that the scores are from.
 
     Attributes
     ----------
@@ -44,7 +50,16 @@ class TuningDisplay:
     (3, 2)
     """
 
-    def __init__(self, *, scores, x_values, y_values, x_name, y_name, score_name):
+    def __init__(
+        self,
+        *,
+        scores: NDArray[np.float64],
+        x_values: list[Any],
+        y_values: list[Any],
+        x_name: str,
+        y_name: str,
+        score_name: str,
+    ) -> None:
         self.scores = scores
         self.x_values = x_values
         self.y_values = y_values
@@ -53,16 +68,25 @@ class TuningDisplay:
         self.score_name = score_name
 
     @classmethod
-    def from_cv_results(cls, cv_results, *, x="tau", y="k", score="mean_test_score"):
+    def from_cv_results(
+        cls,
+        cv_results: dict[str, Any],
+        *,
+        x: str = "tau",
+        y: str = "k",
+        score: str = "mean_test_score",
+    ) -> Self:
         """Collect the scores of a finished search.
 
         Parameters
         ----------
         cv_results : dict
             ``cv_results_`` of any scikit-learn search.
-        x, y : str, default="tau" and "k"
-            Parameters, by name or alias, with or without the prefix of a Pipeline.
-            ``x="alpha", y="lambda"`` gives R's other map.
+        x : str, default="tau"
+            Parameter along x, by name or alias, with or without the prefix of a
+            Pipeline.
+        y : str, default="k"
+            Parameter along y. ``x="alpha", y="lambda"`` gives the other map of [1]_.
         score : str, default="mean_test_score"
             Column of ``cv_results``.
 
@@ -74,6 +98,12 @@ class TuningDisplay:
         ------
         ValueError
             If a parameter or the column is not in ``cv_results``.
+
+        References
+        ----------
+        .. [1] M. Jia, B.-C. Chen, Z. Wu, C. Cardie, S. Belongie, S.-N. Lim,
+           "Rethinking Nearest Neighbors for Visual Classification", 2021,
+           https://arxiv.org/abs/2112.08459, Fig. 5.
         """
         if score not in cv_results:
             columns = sorted(key for key in cv_results if key.startswith("mean_"))
@@ -97,7 +127,9 @@ class TuningDisplay:
             score_name=score,
         )
 
-    def plot(self, ax=None, *, cmap="cividis", annotate=None):
+    def plot(
+        self, ax: Any = None, *, cmap: str = "cividis", annotate: bool | None = None
+    ) -> Self:
         """Draw the map; a frame marks the best pair.
 
         Parameters
@@ -153,18 +185,18 @@ class TuningDisplay:
         return self
 
 
-def _canonical(column):
+def _canonical(column: str) -> str:
     name = column.removeprefix("param_").rpartition("__")[2]
-    return _ALIASES.get(name, name)
+    return JOINT_ALIASES.get(name, name)
 
 
-def _column(cv_results, name):
+def _column(cv_results: dict[str, Any], name: str) -> str:
     columns = [key for key in cv_results if key.startswith("param_")]
     wanted = name.removeprefix("param_")
     for column in columns:
         if column == f"param_{wanted}":
             return column
-    found = [c for c in columns if _canonical(c) == _ALIASES.get(wanted, wanted)]
+    found = [c for c in columns if _canonical(c) == JOINT_ALIASES.get(wanted, wanted)]
     if len(found) == 1:
         return found[0]
     raise ValueError(
@@ -173,7 +205,7 @@ def _column(cv_results, name):
     )
 
 
-def _distinct(column):
+def _distinct(column: Iterable[Any]) -> list[Any]:
     values = list(dict.fromkeys(v for v in column if v is not np.ma.masked))
     numbers = sorted(v for v in values if not isinstance(v, str))
     return numbers + [v for v in values if isinstance(v, str)]

@@ -1,9 +1,13 @@
 """One neighbour search for a whole grid.
 
-``_candidates`` says what each point of a grid shares with the others, ``_split`` and
-``_sweeps`` evaluate all points on one split, with ``_base_fits`` for the base
-classifiers, ``_lambda_path`` for every lambda at once and ``_scoring`` for the scores;
-``_search_cv`` is the estimator.
+``_search_cv`` is the estimator. ``_settings`` says what each parameter changes,
+``_candidates`` what each point of a grid shares with the others, ``_grid_checks`` what
+is refused at once. ``_grid_run`` evaluates candidates on all splits (``_sequential``
+stage by stage) and checks those that might be selected; ``_one_split`` fits each step
+before the classifiers once and hands on to ``_sweeps``: ``_neighbor_lists`` for every k
+and tau, ``_base_fits`` for the base classifiers, warm-started by ``_newton``. Scores
+come from ``_answers`` by ``_scoring``, or for every lambda at once by
+``_lambda_path``; ``_split`` keeps them.
 """
 
 from ._search_cv import NeighborSearchCV

@@ -4,8 +4,10 @@ import copy
 import hashlib
 import inspect
 from collections import OrderedDict
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
@@ -13,8 +15,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 from sklearn.utils.class_weight import compute_class_weight
 
-from ..classifiers._base_fit import convergence_failures, fit_weighted
-from ..classifiers._mixture import mix_proba, mixable
+from ..classifiers import base_proba, fit_base, mix_proba, mixable
 from ..utils._threads import run_blocks
 from ._newton import LogisticPath
 
@@ -33,8 +34,11 @@ class BaseFits:
     ----------
     base : classifier
         Unfitted.
-    X, y
-        Training rows and labels of the base.
+    X : array-like of shape (n_samples, n_features)
+        Training rows as the base sees them.
+    y : ndarray of shape (n_samples,)
+    classes : ndarray of shape (n_classes,)
+        What is in ``y``, sorted.
     row_sets : list
         Rows that the base is asked about.
     warm : bool
@@ -47,7 +51,15 @@ class BaseFits:
         Reports of solvers that did not converge.
     """
 
-    def __init__(self, base, X, y, row_sets, warm):
+    def __init__(
+        self,
+        base: Any,
+        X: Any,
+        y: NDArray[Any],
+        classes: NDArray[Any],
+        row_sets: list[Any],
+        warm: bool,
+    ) -> None:
         while _has_steps_before(base):
             name, last = base.steps[-1]
             before = clone(base).set_params(**{name: "passthrough"})
@@ -55,14 +67,16 @@ class BaseFits:
             row_sets = [before.transform(rows) for rows in row_sets]
             base = last
         self._base, self._X, self._y, self._row_sets = base, X, y, row_sets
-        product = 2 * np.prod(getattr(X, "shape", 0), dtype=float) * len(np.unique(y))
+        self.classes = classes
+        product = 2 * np.prod(getattr(X, "shape", 0), dtype=float) * len(classes)
         self._n_jobs = 1 if product < _SMALL else None
         self._warm = warm and _is_plain_logistic(base) and not issparse(X)
-        self._path = None
-        self._kept = OrderedDict()
-        self.n_fits_, self.failures_ = 0, []
+        self._path: _Path | None = None
+        self._kept: OrderedDict[bytes | None, FittedBase] = OrderedDict()
+        self.n_fits_ = 0
+        self.failures_: list[str] = []
 
-    def get(self, weights):
+    def get(self, weights: NDArray[np.float64] | None) -> "FittedBase":
         """The base fitted with ``weights``, an ndarray of shape (n_samples,) or None.
 
         Returns
@@ -78,28 +92,26 @@ class BaseFits:
         self._kept.move_to_end(key)
         return self._kept[key]
 
-    def _fit(self, key, weights):
+    def _fit(self, key: bytes | None, weights: NDArray[np.float64] | None) -> None:
         base = None
         if self._path is not None and weights is not None:
             base = self._path.fit(weights)
         if base is None:
             base = clone(self._base)
-            with convergence_failures() as failures:
-                fit_weighted(base, self._X, self._y, weights)
-            self.failures_ += failures
+            self.failures_ += fit_base(base, self._X, self._y, weights, self.classes)
         self.n_fits_ += 1
-        self._kept[key] = FittedBase(base, self._row_sets)
+        self._kept[key] = FittedBase(base, self._row_sets, self.classes)
         # The fit without weights comes back with every k and tau.
-        old = [key for key in self._kept if key is not None]
+        old = [kept for kept in self._kept if kept is not None]
         room = max(2, _KEPT_BYTES // max(1, self._kept[key].nbytes))
-        for key in old[: max(0, len(old) - room)]:
-            del self._kept[key]
+        for unused in old[: max(0, len(old) - room)]:
+            del self._kept[unused]
 
 
 class _Path:
     """Logistic regressions solved from the one without weights."""
 
-    def __init__(self, unweighted, X, y):
+    def __init__(self, unweighted: Any, X: Any, y: NDArray[Any]) -> None:
         self._unweighted, self._y = unweighted, y
         X = check_array(X, dtype=[np.float64, np.float32], order="C")
         self._codes = np.searchsorted(unweighted.classes_, y)
@@ -114,7 +126,7 @@ class _Path:
             tol=unweighted.tol,
         )
 
-    def fit(self, weights):
+    def fit(self, weights: NDArray[np.float64]) -> Any:
         """Fitted LogisticRegression, or None where the solver fails."""
         coef, intercept, n_steps = self._path.solve(self._with_class_weights(weights))
         if coef is None:
@@ -124,7 +136,7 @@ class _Path:
         base.n_iter_ = np.array([n_steps], dtype=np.int32)
         return base
 
-    def _with_class_weights(self, weights):
+    def _with_class_weights(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         base = self._unweighted
         if base.class_weight is None:
             return weights
@@ -139,24 +151,30 @@ class _Path:
 class FittedBase:
     """A fitted base and its answers for the rows that it is asked about."""
 
-    def __init__(self, estimator, row_sets):
+    def __init__(
+        self, estimator: Any, row_sets: list[Any], classes: NDArray[Any]
+    ) -> None:
         self.estimator = estimator
-        self._row_sets = row_sets
-        self._proba, self._mixable = [None] * len(row_sets), [None] * len(row_sets)
+        self._row_sets, self._classes = row_sets, classes
+        self._proba: list[Any] = [None] * len(row_sets)
+        self._mixable: list[Any] = [None] * len(row_sets)
         n_rows = sum(getattr(rows, "shape", (0,))[0] for rows in row_sets)
-        self.nbytes = 16 * n_rows * len(estimator.classes_)
+        self.nbytes = 16 * n_rows * len(classes)
 
-    def answer(self, method, number):
+    def answer(self, method: str, number: int) -> NDArray[Any]:
         """Output of ``method`` for the row set of that number."""
         return getattr(self.estimator, method)(self._row_sets[number])
 
-    def predict_proba(self, number):
+    def predict_proba(self, number: int) -> NDArray[Any]:
         """Class probabilities of the row set of that number, computed once."""
         if self._proba[number] is None:
-            self._proba[number] = self.answer("predict_proba", number)
+            rows = self._row_sets[number]
+            self._proba[number] = base_proba(self.estimator, rows, self._classes)
         return self._proba[number]
 
-    def mix(self, votes, lam, number):
+    def mix(
+        self, votes: NDArray[np.float64] | None, lam: float, number: int
+    ) -> NDArray[Any]:
         """Mixture with the votes for the row set of that number."""
         if lam != 0 and self._mixable[number] is None:
             self._mixable[number] = mixable(self.predict_proba(number))
@@ -164,7 +182,7 @@ class FittedBase:
         return mix_proba(votes, base, lam)
 
 
-def _has_steps_before(base):
+def _has_steps_before(base: Any) -> bool:
     return (
         type(base) is Pipeline
         and len(base.steps) > 1
@@ -172,7 +190,7 @@ def _has_steps_before(base):
     )
 
 
-def _is_plain_logistic(base):
+def _is_plain_logistic(base: Any) -> bool:
     """Whether the solver of warm starts solves the same problem."""
     if type(base) is not LogisticRegression or not np.isfinite(base.C):
         return False

@@ -1,52 +1,33 @@
 """Points of a grid: the estimator that each one means, and what points share."""
 
-import copy
-import inspect
-from dataclasses import dataclass, field
-from functools import cache
+from collections.abc import Iterable
+from typing import Any
 
-import joblib
-import numpy as np
 from sklearn import get_config
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from ..classifiers import (
+    MIXTURE_PARAMETERS,
+    SEARCH_PARAMETERS,
+    VOTE_PARAMETERS,
+    WEIGHT_PARAMETERS,
     JointKNNClassifier,
-    KNNWeightedLogisticRegression,
     SoftKNNClassifier,
+    make_knn,
 )
+from ..utils._parameters import canonical_name, check_parameters
+from ._settings import Step, is_path, own_prefix, role, setting_key, split_pipeline
 
-CLASSIFIERS = (SoftKNNClassifier, KNNWeightedLogisticRegression, JointKNNClassifier)
+Params = dict[str, Any]
 
-# Parameters of the classifiers by what they change. All others change the base.
-_SEARCH = {"metric", "preprocessing", "algorithm", "device", "n_jobs"}
-_SEARCH |= {"knn_transformer"}
-_VOTES = {"n_neighbors", "tau"}
-_WEIGHTS = {"modulation", "gamma", "alpha"}
-_MIXTURE = {"lam"}
-
-_SCALARS = (type(None), bool, int, float, str, bytes)
+_FEEDS_SEARCH = SEARCH_PARAMETERS | {"knn_transformer"}
 
 
-@dataclass
-class Step:
-    """A transformer before the classifier.
-
-    ``memory`` is that of the Pipeline it comes from, ``key`` equal for equal settings.
-    """
-
-    name: str
-    transformer: object
-    memory: object
-    key: tuple = None
-
-
-@dataclass(eq=False)
 class Candidate:
     """One point of the grid.
 
-    Attributes
+    Parameters
     ----------
     params : dict
         As in ``cv_results_["params"]``.
@@ -57,42 +38,57 @@ class Candidate:
     steps : list of Step
     clf : classifier
         The final classifier with all its parameters, never fitted.
-    path : bool
+    path : bool, default=False
         Whether lambda is to be found.
-    validated : bool
-        Whether the values of the parameters are known to be allowed.
+
+    Attributes
+    ----------
     search_key, base_key, weight_key : tuple
         Equal where the neighbour search, the unfitted base, and what turns
         leave-one-out probabilities into weights are equal.
     """
 
-    params: dict
-    whole: object
-    own: dict
-    steps: list
-    clf: object
-    path: bool
-    validated: bool = field(init=False)
-    search_key: tuple = field(init=False)
-    base_key: tuple = field(init=False)
-    weight_key: tuple = field(init=False)
+    def __init__(
+        self,
+        params: Params,
+        whole: Any,
+        own: Params,
+        steps: list[Step],
+        clf: Any,
+        path: bool = False,
+    ) -> None:
+        self.params, self.whole, self.own = params, whole, own
+        self.steps, self.clf, self.path = steps, clf, path
+        self._checked = get_config()["skip_parameter_validation"]
+        keys = {
+            name: setting_key(value)
+            for name, value in vars(clf).items()
+            if not name.startswith("_")
+        }
+        of_votes = VOTE_PARAMETERS | WEIGHT_PARAMETERS | MIXTURE_PARAMETERS
+        self.search_key = (type(clf), *_items(keys, _FEEDS_SEARCH))
+        self.base_key = _items(keys, keys.keys() - _FEEDS_SEARCH - of_votes)
+        self.weight_key = _items(keys, WEIGHT_PARAMETERS)
 
-    def __post_init__(self):
-        self.validated = get_config()["skip_parameter_validation"]
-        names = _parameter_names(type(self.clf))
-        keys = {name: setting_key(getattr(self.clf, name)) for name in names}
-        kind = type(self.clf)
-        base = keys.keys() - _SEARCH - _VOTES - _WEIGHTS - _MIXTURE
-        self.search_key = (kind, *_items(keys, _SEARCH & keys.keys()))
-        self.base_key = _items(keys, base)
-        self.weight_key = _items(keys, _WEIGHTS & keys.keys())
+    def check_parameters(self) -> None:
+        """Raise an error if a value is not allowed; looked at once."""
+        if not self._checked:
+            check_parameters(self.clf)
+        self._checked = True
 
-    def make_estimator(self):
+    def make_estimator(self) -> Any:
         """A new estimator with all parameters of this point."""
         return clone(self.whole).set_params(**clone(self.own, safe=False))
 
+    def settle_lambda(self, lam: float) -> None:
+        """Put the lambda that was found in the place of "path"."""
+        self.params = {
+            name: lam if is_path(value) else value
+            for name, value in self.params.items()
+        }
 
-def make_candidates(estimator, settings):
+
+def make_candidates(estimator: Any, settings: Iterable[Params]) -> list[Candidate]:
     """Resolve settings of parameters into candidates.
 
     Parameters
@@ -112,90 +108,61 @@ def make_candidates(estimator, settings):
         If a point of the grid ends in another classifier, or names no parameter.
     """
     split_pipeline(estimator)
-    prefix = _prefix(estimator)
-    built = {}
-    return [_candidate(estimator, prefix, built, params) for params in settings]
+    builder = _Builder(estimator)
+    return [builder.candidate(params) for params in settings]
 
 
-def _candidate(estimator, prefix, built, params):
-    own = {name: value for name, value in params.items() if _is_own(name, prefix)}
-    # A grid may replace a nested estimator and set its parameters as well.
-    own = {
-        name: value
-        for name, value in own.items()
-        if not any(other.startswith(f"{name}__") for other in params)
-    }
-    rest = {name: value for name, value in params.items() if name not in own}
-    # What is built from equal settings is built once: embedders are slow to clone.
-    key = setting_key(rest)
-    if key not in built:
-        built[key] = *_build(estimator, rest), set()
-    if _prefix(built[key][0]) != prefix:
-        # The grid has replaced the last step by another structure.
-        own, rest = {}, params
-        whole, steps, final = _build(estimator, rest)
-        return Candidate(params, whole, own, steps, final, False)
-    whole, steps, final, known = built[key]
-    path = [
-        name
-        for name, value in own.items()
-        if isinstance(value, str)
-        and value == "path"
-        and role(final, name[len(prefix) :]) == "mixture"
-    ]
-    own = {name: value for name, value in own.items() if name not in path}
-    values = {name[len(prefix) :]: value for name, value in own.items()}
-    clf = copy.copy(final)
-    if tuple(values) not in known:
-        clf.set_params(**values)
-        known.add(tuple(values))
-    # set_params has seen these names; for thousands of points it is slow.
-    for name, value in clone(values, safe=False).items():
-        setattr(clf, final._param_aliases.get(name, name), value)
-    return Candidate(params, whole, own, steps, clf, bool(path))
+class _Builder:
+    """What is built from equal settings is built once: embedders are slow to clone."""
+
+    def __init__(self, estimator: Any) -> None:
+        self._estimator, self._prefix = estimator, own_prefix(estimator)
+        self._built: dict[Any, tuple[Any, ...]] = {}
+
+    def candidate(self, params: Params) -> Candidate:
+        own = {name: value for name, value in params.items() if self._is_own(name)}
+        # A grid may replace a nested estimator and set its parameters as well.
+        own = {
+            name: value
+            for name, value in own.items()
+            if not any(other.startswith(f"{name}__") for other in params)
+        }
+        rest = {name: value for name, value in params.items() if name not in own}
+        key = setting_key(rest)
+        if key not in self._built:
+            whole, steps, final = self._build(rest)
+            self._built[key] = whole, steps, final, final.get_params(deep=False), set()
+        whole, steps, final, defaults, known = self._built[key]
+        if own_prefix(whole) != self._prefix:
+            # The grid has replaced the last step by another structure.
+            whole, steps, final = self._build(params)
+            return Candidate(params, whole, {}, steps, final)
+        start = len(self._prefix)
+        path = [
+            name
+            for name, value in own.items()
+            if is_path(value) and role(final, name[start:]) == "mixture"
+        ]
+        own = {name: value for name, value in own.items() if name not in path}
+        values = clone({name[start:]: v for name, v in own.items()}, safe=False)
+        if tuple(values) not in known:
+            # Looks at the names; for thousands of points it is slow.
+            clone(final).set_params(**values)
+            known.add(tuple(values))
+        values = {canonical_name(final, name): v for name, v in values.items()}
+        clf = type(final)(**{**defaults, **values})
+        return Candidate(params, whole, own, steps, clf, bool(path))
+
+    def _is_own(self, name: str) -> bool:
+        return name.startswith(self._prefix) and "__" not in name[len(self._prefix) :]
+
+    def _build(self, params: Params) -> tuple[Any, list[Step], Any]:
+        # As in GridSearchCV: values may be estimators, which are not to be shared.
+        whole = clone(self._estimator).set_params(**clone(params, safe=False))
+        return whole, *split_pipeline(whole)
 
 
-def _is_own(name, prefix):
-    return name.startswith(prefix) and "__" not in name[len(prefix) :]
-
-
-def _build(estimator, params):
-    # As in GridSearchCV: values may be estimators, which are not to be shared.
-    whole = clone(estimator).set_params(**clone(params, safe=False))
-    return whole, *split_pipeline(whole)
-
-
-def split_pipeline(estimator):
-    """Flatten nested Pipelines.
-
-    Returns
-    -------
-    steps : list of Step
-    classifier : estimator
-        The last step of all.
-    """
-    steps, last = [], estimator
-    while type(last) is Pipeline:
-        if getattr(last, "transform_input", None) is not None:
-            raise ValueError(
-                "NeighborSearchCV takes no Pipeline with "
-                f"transform_input={last.transform_input!r}. Use GridSearchCV."
-            )
-        for name, transformer in last.steps[:-1]:
-            if transformer is not None and transformer != "passthrough":
-                step = Step(name, transformer, last.memory, setting_key(transformer))
-                steps.append(step)
-        last = last.steps[-1][1]
-    if type(last) not in CLASSIFIERS:
-        names = ", ".join(kind.__name__ for kind in CLASSIFIERS)
-        raise ValueError(
-            f"NeighborSearchCV searches over {names}, alone or as the last step of "
-            f"Pipelines; got estimator={last!r}. Use GridSearchCV for other estimators."
-        )
-    return steps, last
-
-
-def as_votes(candidate):
+def as_votes(candidate: Candidate) -> Candidate:
     """The candidate's kNN alone, as a candidate of SoftKNNClassifier."""
     clf = candidate.clf
     if isinstance(clf, SoftKNNClassifier):
@@ -204,87 +171,26 @@ def as_votes(candidate):
     if getattr(clf, "knn_transformer", None) is not None:
         transformer = clf.knn_transformer
         steps.append(Step("knn", transformer, None, setting_key(transformer)))
-    guide = clf._make_guide()
+    knn = make_knn(clf)
     whole = Pipeline([(f"step{i}", s.transformer) for i, s in enumerate(steps)])
-    whole.steps.append(("votes", guide))
-    return Candidate(candidate.params, whole, {}, steps, guide, False)
+    whole.steps.append(("votes", knn))
+    return Candidate(candidate.params, whole, {}, steps, knn)
 
 
-def as_base(candidate):
+def as_base(candidate: Candidate) -> Candidate:
     """The candidate with no share of the votes in the mixture."""
     if not isinstance(candidate.clf, JointKNNClassifier):
         return candidate
-    clf = copy.copy(candidate.clf).set_params(lam=0.0)
-    prefix = _prefix(candidate.whole)
+    clf = type(candidate.clf)(**{**candidate.clf.get_params(deep=False), "lam": 0.0})
+    prefix = own_prefix(candidate.whole)
     own = {
         name: value
         for name, value in candidate.own.items()
         if role(clf, name[len(prefix) :]) != "mixture"
     }
     own[prefix + "lam"] = 0.0
-    return Candidate(
-        candidate.params, candidate.whole, own, candidate.steps, clf, False
-    )
+    return Candidate(candidate.params, candidate.whole, own, candidate.steps, clf)
 
 
-def role(estimator, name):
-    """What a parameter changes: "neighbors", "base" or "mixture".
-
-    Parameters
-    ----------
-    estimator : classifier of this package, or Pipeline that ends in one
-    name : str
-        As ``estimator.set_params`` takes it.
-    """
-    head, _, tail = name.partition("__")
-    if type(estimator) is Pipeline:
-        last_name, last = estimator.steps[-1]
-        return role(last, tail) if head == last_name and tail else "neighbors"
-    head = getattr(estimator, "_param_aliases", {}).get(head, head)
-    if head in _SEARCH | _VOTES or isinstance(estimator, SoftKNNClassifier):
-        return "neighbors"
-    return "mixture" if head in _MIXTURE else "base"
-
-
-def setting_key(value):
-    """Something hashable that is equal for settings with equal effect."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, _SCALARS):
-        return type(value).__name__, value
-    if isinstance(value, dict):
-        # Names in sorted order; the values of class_weight may have any keys.
-        names = sorted(value, key=repr)
-        return "dict", tuple((setting_key(n), setting_key(value[n])) for n in names)
-    if isinstance(value, list | tuple):
-        return type(value).__name__, tuple(setting_key(v) for v in value)
-    if hasattr(value, "get_params") and not isinstance(value, type):
-        params = value.get_params(deep=False)
-        # Output containers, or all of a fitted estimator that clone does not undo.
-        state = {n: v for n, v in vars(value).items() if n not in params}
-        return type(value), setting_key(params), setting_key(state)
-    if not callable(value):
-        try:
-            return type(value).__name__, joblib.hash(value)
-        except Exception:
-            # What cannot be pickled is equal to itself alone.
-            pass
-    return "id", id(value)
-
-
-@cache
-def _parameter_names(kind):
-    return tuple(inspect.signature(kind).parameters)
-
-
-def _prefix(estimator):
-    """What stands before the final classifier's own parameter names."""
-    prefix = ""
-    while type(estimator) is Pipeline:
-        name, estimator = estimator.steps[-1]
-        prefix += f"{name}__"
-    return prefix
-
-
-def _items(keys, names):
-    return tuple((name, keys[name]) for name in sorted(names))
+def _items(keys: Params, names: Iterable[str]) -> tuple[Any, ...]:
+    return tuple((name, keys[name]) for name in sorted(names) if name in keys)

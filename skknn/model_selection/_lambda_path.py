@@ -6,10 +6,13 @@ that the end points of all rows give the accuracy at every lambda; and the log l
 convex.
 """
 
-import numpy as np
+from typing import Any
 
-from ..classifiers._mixture import mix_proba, mixable
-from ._scoring import neg_log_loss
+import numpy as np
+from numpy.typing import NDArray
+
+from ..classifiers import mix_proba, mixable
+from ._scoring import neg_log_loss, own_entries, own_proba, takes_rest
 
 # Entries of the tables handled at a time: temporaries stay in the cache.
 _BLOCK = 1 << 16
@@ -27,17 +30,28 @@ class LambdaPath:
         Scores that are asked for.
     """
 
-    def __init__(self, votes, base, codes, kinds):
+    def __init__(
+        self,
+        votes: NDArray[np.float64],
+        base: NDArray[Any],
+        codes: NDArray[np.integer],
+        kinds: set[str],
+    ) -> None:
         self.n_rows = len(codes)
         if "accuracy" in kinds:
             self._find_intervals(votes, base, codes)
         if "neg_log_loss" in kinds:
-            rows = np.arange(len(codes))
-            self.own_votes = votes[rows, codes]
-            self.own_base = base[rows, codes]
-            self.own_mixable = mixable(base)[rows, codes]
+            self._rest = takes_rest(codes, votes.shape[1])
+            self._votes = own_entries(votes, codes)
+            self._base = own_entries(base, codes)
+            self._mixable = own_entries(mixable(base), codes)
 
-    def _find_intervals(self, votes, base, codes):
+    def _find_intervals(
+        self,
+        votes: NDArray[np.float64],
+        base: NDArray[Any],
+        codes: NDArray[np.integer],
+    ) -> None:
         self.right_at_ends = [
             np.count_nonzero(table.argmax(axis=1) == codes) for table in (base, votes)
         ]
@@ -54,7 +68,9 @@ class LambdaPath:
         self.low, self.high = low[changes], high[changes]
         self.low_closed, self.high_closed = low_closed[changes], high_closed[changes]
 
-    def counts(self, edges):
+    def counts(
+        self, edges: NDArray[np.float64]
+    ) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
         """Rows classified correctly between and at ``edges``.
 
         Parameters
@@ -85,11 +101,11 @@ class LambdaPath:
         at[[0, -1]] = self.right_at_ends
         return between, at
 
-    def score(self, kind, lam):
+    def score(self, kind: str, lam: float) -> float:
         """Score at one lambda, the same number as the scorer's."""
         return self._accuracy(lam) if kind == "accuracy" else self._neg_log_loss(lam)
 
-    def _accuracy(self, lam):
+    def _accuracy(self, lam: float) -> float:
         if lam in (0, 1):
             right = self.right_at_ends[int(lam)]
         else:
@@ -99,13 +115,17 @@ class LambdaPath:
             right = self.n_always + np.count_nonzero(inside | at_low | at_high)
         return right / self.n_rows
 
-    def _neg_log_loss(self, lam):
-        if lam == 0:
-            return neg_log_loss(self.own_base)
-        return neg_log_loss(mix_proba(self.own_votes, self.own_mixable, lam))
+    def _neg_log_loss(self, lam: float) -> float:
+        base = self._base if lam == 0 else self._mixable
+        mixed = mix_proba(self._votes, base, lam)
+        return neg_log_loss(own_proba(mixed, self._rest))
+
+    def own_ends(self) -> tuple[NDArray[np.float64], ...]:
+        """Probability of each row's own class by the votes, and by the base."""
+        return tuple(own_proba(t, self._rest) for t in (self._votes, self._mixable))
 
 
-def best_lambda(paths, kind):
+def best_lambda(paths: list[LambdaPath], kind: str) -> float:
     """Lambda with the best mean score over the splits.
 
     Parameters
@@ -130,7 +150,7 @@ def best_lambda(paths, kind):
     )
 
 
-def _best_accuracy(paths):
+def _best_accuracy(paths: list[LambdaPath]) -> float:
     ends = [end for path in paths for end in (path.low, path.high)]
     edges = np.unique(np.concatenate([[0.0, 1.0], *ends]))
     between, at = zip(*(path.counts(edges) for path in paths))
@@ -146,10 +166,9 @@ def _best_accuracy(paths):
     return float(edges[at.argmax()])
 
 
-def _least_loss(paths):
+def _least_loss(paths: list[LambdaPath]) -> float:
     """Zero of the derivative of the mean loss, which grows with lambda."""
-    votes = np.concatenate([path.own_votes for path in paths])
-    base = np.concatenate([path.own_mixable for path in paths])
+    votes, base = map(np.concatenate, zip(*(path.own_ends() for path in paths)))
     share = np.concatenate([np.full(path.n_rows, 1 / path.n_rows) for path in paths])
     # Where both sides give no probability the loss is clipped, whatever lambda is.
     counts = np.maximum(votes, base) > np.finfo(np.float64).eps
@@ -166,7 +185,9 @@ def _least_loss(paths):
     return 1.0 if high == 1.0 else (low + high) / 2
 
 
-def _intervals(votes, base, own):
+def _intervals(
+    votes: NDArray[np.float64], base: NDArray[np.float64], own: NDArray[np.integer]
+) -> tuple[NDArray[Any], ...]:
     """Lambdas between which each row's own class wins, and whether it does at them.
 
     Returns
@@ -194,40 +215,11 @@ def _intervals(votes, base, own):
     return low, high, _wins(votes, base, own, low), _wins(votes, base, own, high)
 
 
-def _wins(votes, base, own, lam):
+def _wins(
+    votes: NDArray[np.float64],
+    base: NDArray[np.float64],
+    own: NDArray[np.integer],
+    lam: NDArray[np.float64],
+) -> NDArray[np.bool_]:
     lam = lam[:, None]
     return (lam * votes + (1 - lam) * base).argmax(axis=1) == own
-
-
-def settle_paths(candidate, row, task, metric):
-    """Find a candidate's lambda from its results on all splits, and fill them in.
-
-    Parameters
-    ----------
-    candidate : Candidate
-        ``params`` get the number found.
-    row : sequence of dict
-        Results of the candidate, one a split. Those of failed fits stay as they are.
-    task : Task
-    metric : str or None
-        Name of the score that selects; the first one where there is none.
-    """
-    kinds = task.kinds
-    if isinstance(kinds, dict):
-        kind = kinds[metric if metric in kinds else next(iter(kinds))]
-    else:
-        kind = kinds
-    done = [result for result in row if "paths" in result]
-    paths = [result["paths"]["test"] for result in done]
-    lam = best_lambda(paths, kind) if paths else np.nan
-    candidate.params = {
-        name: lam if isinstance(value, str) and value == "path" else value
-        for name, value in candidate.params.items()
-    }
-    for result in done:
-        for name, path in result.pop("paths").items():
-            if isinstance(kinds, dict):
-                scores = {n: path.score(kind, lam) for n, kind in kinds.items()}
-            else:
-                scores = path.score(kinds, lam)
-            result[f"{name}_scores"] = scores

@@ -7,9 +7,13 @@ preconditioner serves all weight vectors.
 """
 
 from collections import deque
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import expit
+
+Floats = NDArray[np.floating]
 
 _MAX_STEPS, _MAX_PRODUCTS = 12, 60
 # Conjugate gradients reduce a residual this far before the curvature is taken anew.
@@ -44,7 +48,18 @@ class LogisticPath:
         Pairs of matrix products with ``X`` so far.
     """
 
-    def __init__(self, X, codes, coef, intercept, weights, *, C, fit_intercept, tol):
+    def __init__(
+        self,
+        X: Floats,
+        codes: NDArray[np.integer],
+        coef: Floats,
+        intercept: Floats,
+        weights: NDArray[np.float64],
+        *,
+        C: float,
+        fit_intercept: bool,
+        tol: float,
+    ) -> None:
         self._X, self._codes = X, codes
         self._penalty, self._fit_intercept, self._tol = 1 / C, fit_intercept, tol
         self.n_products_ = 0
@@ -57,9 +72,11 @@ class LogisticPath:
         # How much a row's weight moves the gradient at the start.
         self._pull = np.sqrt(_row_dots(residual, residual) * _row_dots(X, X))[:, 0]
         size = max(1, min(_KEPT, _KEPT_BYTES // (4 * (theta.size + len(X)))))
-        self._solved = deque(maxlen=size)
+        self._solved: deque[tuple[Floats, Any, Floats]] = deque(maxlen=size)
 
-    def solve(self, weights):
+    def solve(
+        self, weights: NDArray[np.float64]
+    ) -> tuple[Floats | None, Floats | None, int]:
         """Solution for these weights.
 
         Parameters
@@ -84,13 +101,14 @@ class LogisticPath:
         theta = theta.astype(self._X.dtype)
         return theta[:, :-1].copy(), theta[:, -1].copy(), n_steps
 
-    def _predict(self, change):
+    def _predict(self, change: Floats) -> Floats:
         """Where the most similar weights of those before, rescaled, ended.
 
         To first order a solution moves in proportion to the weights.
         """
         square = np.vdot(change, change)
-        best, start = 1.0, self._start
+        best: Any = 1.0
+        start = self._start
         for earlier, earlier_square, move in self._solved:
             product = np.vdot(earlier, change)
             if not product > 0:
@@ -103,7 +121,9 @@ class LogisticPath:
                 best, start = score, self._start + share * move
         return start
 
-    def _newton(self, theta, weights, tol):
+    def _newton(
+        self, theta: Floats, weights: NDArray[np.float64], tol: float
+    ) -> tuple[Floats | None, int]:
         """Newton's method from ``theta``; None where it does not converge."""
         limit = tol * weights.sum()
         before = np.inf
@@ -123,7 +143,13 @@ class LogisticPath:
             theta = theta + self._newton_step(gradient, proba, weights, limit)
         return None, step
 
-    def _newton_step(self, gradient, proba, weights, limit):
+    def _newton_step(
+        self,
+        gradient: Floats,
+        proba: Floats,
+        weights: NDArray[np.float64],
+        limit: float,
+    ) -> Floats:
         """Conjugate gradients for ``hessian @ step = -gradient``."""
         step = np.zeros_like(gradient)
         residual = -gradient
@@ -143,7 +169,7 @@ class LogisticPath:
             direction = toward + (square / before) * direction
         return step
 
-    def _prepare(self, theta, weights):
+    def _prepare(self, theta: Floats, weights: NDArray[np.float64]) -> None:
         """Prepare the diagonal blocks of the Hessian, one an output.
 
         In the principal axes of the rows a block is nearly diagonal, but for the mean
@@ -162,14 +188,14 @@ class LogisticPath:
         self._diagonal = np.maximum(spread, 0) + self._penalty
         self._inner = 1 / total + _row_dots(self._means, self._means / self._diagonal)
 
-    def _precondition(self, gradient):
+    def _precondition(self, gradient: Floats) -> Floats:
         """Solve with the prepared blocks, by the formula of Sherman and Morrison."""
         solved = (gradient @ self._axes) / self._diagonal
         along = _row_dots(self._means, solved) / self._inner
         solved -= along * self._means / self._diagonal
         return solved @ self._axes.T
 
-    def _residuals(self, theta):
+    def _residuals(self, theta: Floats) -> tuple[Floats, Floats]:
         """Probabilities minus class indicators, and probabilities, one an output."""
         proba = self._scores(theta)
         if proba.shape[1] == 1:
@@ -182,7 +208,9 @@ class LogisticPath:
         residual[np.arange(len(proba)), self._codes] -= 1
         return residual, proba
 
-    def _curvature(self, direction, proba, weights):
+    def _curvature(
+        self, direction: Floats, proba: Floats, weights: NDArray[np.float64]
+    ) -> Floats:
         """Product of the Hessian with a direction."""
         moved = self._scores(direction)
         if moved.shape[1] == 1:
@@ -192,13 +220,13 @@ class LogisticPath:
             moved *= proba
         return self._products(moved, weights) + self._penalized(direction)
 
-    def _scores(self, theta):
+    def _scores(self, theta: Floats) -> Floats:
         theta = theta.astype(self._X.dtype)
         scores = self._X @ theta[:, :-1].T
         scores += theta[:, -1]
         return scores
 
-    def _products(self, table, weights):
+    def _products(self, table: Floats, weights: NDArray[np.float64]) -> Floats:
         """Sums over rows of ``weight * table * (X, 1)``, one row an output."""
         self.n_products_ += 1
         table = table * weights.astype(table.dtype)[:, None]
@@ -208,11 +236,11 @@ class LogisticPath:
             sums[:, -1] = table.sum(axis=0, dtype=np.float64)
         return sums
 
-    def _penalized(self, theta):
+    def _penalized(self, theta: Floats) -> Floats:
         penalty = self._penalty * theta
         penalty[:, -1] = 0
         return penalty
 
 
-def _row_dots(a, b):
+def _row_dots(a: Floats, b: Floats) -> Floats:
     return np.einsum("ij,ij->i", a, b)[:, None]

@@ -3,17 +3,15 @@
 import time
 import warnings
 from numbers import Integral, Real
+from typing import Any, Self
 
 import numpy as np
-from sklearn.base import clone, is_classifier
+from numpy.typing import ArrayLike
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer_names
-from sklearn.model_selection import ParameterGrid, check_cv
-from sklearn.utils import column_or_1d, get_tags, indexable
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils import indexable
 
-from ..classifiers import SoftKNNClassifier
-from ..classifiers._validation import validate_rows
 from ..utils._sklearn import (
     BaseSearchCV,
     HasMethods,
@@ -21,11 +19,12 @@ from ..utils._sklearn import (
     check_method_params,
     fit_context,
 )
-from ._candidates import make_candidates, role, split_pipeline
-from ._run import GridRun
-from ._scoring import KINDS, scorer_kinds
-from ._split import Task
-from ._stages import Stages
+from ._candidates import Candidate, make_candidates
+from ._grid_checks import check_data, check_path, grid_points, make_splits
+from ._grid_run import GridRun
+from ._scoring import scorer_kinds
+from ._sequential import Stages
+from ._split import Result, Task
 
 
 class NeighborSearchCV(BaseSearchCV):
@@ -83,7 +82,9 @@ class NeighborSearchCV(BaseSearchCV):
     best_estimator_ : estimator
         Fitted on all rows, if ``refit``.
     best_params_ : dict
-        Of the best point; with ``strategy="sequential"``, of the last stage.
+        Of the best point, under the names of ``param_grid``; with
+        ``strategy="sequential"``, of the last stage. ``set_params`` takes them as they
+        are; constructors know canonical names alone.
     best_score_ : float
         Its mean score.
     best_index_ : int
@@ -131,6 +132,12 @@ class NeighborSearchCV(BaseSearchCV):
     Approximate engines (``algorithm="hnsw"``, ``"ivf"``) may find other neighbours
     when asked for more of them, so their scores agree only as far as their recall.
 
+    References
+    ----------
+    .. [1] M. Jia, B.-C. Chen, Z. Wu, C. Cardie, S. Belongie, S.-N. Lim, "Rethinking
+       Nearest Neighbors for Visual Classification", 2021,
+       https://arxiv.org/abs/2112.08459, cited as R.
+
     Examples
     --------
     >>> from sklearn.datasets import load_digits
@@ -166,18 +173,18 @@ class NeighborSearchCV(BaseSearchCV):
 
     def __init__(
         self,
-        estimator,
-        param_grid,
+        estimator: Any,
+        param_grid: Any,
         *,
-        scoring=None,
-        cv=None,
-        strategy="exhaustive",
-        refit=True,
-        n_jobs=None,
-        verbose=0,
-        error_score=np.nan,
-        return_train_score=False,
-    ):
+        scoring: Any = None,
+        cv: Any = None,
+        strategy: str = "exhaustive",
+        refit: Any = True,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+        error_score: Any = np.nan,
+        return_train_score: bool = False,
+    ) -> None:
         self.estimator = estimator
         self.param_grid = param_grid
         self.scoring = scoring
@@ -191,7 +198,7 @@ class NeighborSearchCV(BaseSearchCV):
 
     # The estimator validates its own parameters, point by point.
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None, **params):
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None, **params: Any) -> Self:
         """Evaluate the grid, then fit the best point on all rows.
 
         Parameters
@@ -228,10 +235,11 @@ class NeighborSearchCV(BaseSearchCV):
                 "NeighborSearchCV passes no parameters on to fit, got "
                 f"{sorted(routed.estimator.fit)}. Use GridSearchCV."
             )
-        candidates = make_candidates(self.estimator, self._settings())
-        y = self._check_data(candidates, X, y)
+        points = grid_points(self.estimator, self.param_grid)
+        candidates = make_candidates(self.estimator, points)
+        y = check_data(candidates, X, y)
         kinds = scorer_kinds(scorers, self.scoring)
-        self._check_candidates(candidates, kinds)
+        check_path(candidates, kinds, self.scoring)
         task = Task(
             estimator=self.estimator,
             X=X,
@@ -244,17 +252,26 @@ class NeighborSearchCV(BaseSearchCV):
             leave_one_out=isinstance(self.cv, str),
             verbose=self.verbose,
         )
-        splits = self._splits(X, y, routed.splitter.split)
-        self.n_splits_ = len(splits)
+        splits = make_splits(
+            self.cv, self.estimator, candidates, X, y, routed.splitter.split
+        )
         run = GridRun(task, splits, self.n_jobs, self._metric(kinds))
         if self.verbose:
             print(f"{len(splits)} splits for each of {len(candidates)} points")
-        self._search(candidates, run, refit_metric)
-        self._refit(X, y)
-        self.scorer_ = getattr(scorers, "_scorers", scorers)
+        fitted = {
+            "n_splits_": len(splits),
+            "scorer_": getattr(scorers, "_scorers", scorers),
+            **self._search(candidates, run, refit_metric),
+        }
+        _warn_not_converged(run)
+        if self.refit:
+            fitted |= self._fit_best(X, y, fitted["best_params_"])
+        # All at once: a search that was interrupted leaves what was there before.
+        kept = {name: v for name, v in vars(self).items() if not name.endswith("_")}
+        self.__dict__ = {**kept, **fitted}
         return self
 
-    def _metric(self, kinds):
+    def _metric(self, kinds: Any) -> str | None:
         """Name of the score that selects, where there is one."""
         if callable(self.refit):
             return None
@@ -262,135 +279,75 @@ class NeighborSearchCV(BaseSearchCV):
             return self.refit
         return None if isinstance(kinds, dict) else "score"
 
-    def _search(self, candidates, run, refit_metric):
-        """Set ``cv_results_`` and the best point."""
+    def _search(
+        self, candidates: list[Candidate], run: GridRun, refit_metric: Any
+    ) -> dict[str, Any]:
+        """``cv_results_`` and what follows from them."""
+        n_splits = len(run.splits)
         if self.strategy == "exhaustive":
             results = run.evaluate(candidates)
-            table, best = self._tabulate(candidates, results, refit_metric)
+            table, best = self._tabulate(candidates, results, n_splits, refit_metric)
         else:
             stages = Stages(
                 self.estimator,
                 run,
-                lambda *stage: self._tabulate(*stage, refit_metric)[1],
+                lambda candidates, results: self._tabulate(
+                    candidates, results, n_splits, refit_metric
+                )[1],
             ).search(candidates)
-            candidates, results, best = stages.candidates, stages.results, stages.best
+            results, best = stages.results, stages.best
             more = {"stage": stages.names}
-            table, _ = self._tabulate(candidates, results, refit_metric, more)
-        self.cv_results_ = table
-        if best is not None:
-            self.best_index_ = best
-            self.best_params_ = table["params"][best]
-            if not callable(self.refit):
-                name = self.refit if self.multimetric_ else "score"
-                self.best_score_ = table[f"mean_test_{name}"][best]
-        if run.failures_:
-            warnings.warn(
-                f"{len(run.failures_)} of {run.n_base_fits_} fits of base classifiers "
-                f"stopped before they converged (the first: {run.failures_[0]}). Scale "
-                "the columns of X, for example with StandardScaler, or raise max_iter "
-                "or tol of the base.",
-                ConvergenceWarning,
-                stacklevel=4,
+            table, _ = self._tabulate(
+                stages.candidates, results, n_splits, refit_metric, more
             )
+        several = isinstance(results[0]["test_scores"], dict)
+        found = {"cv_results_": table, "multimetric_": several}
+        if best is None:
+            return found
+        found |= {"best_index_": best, "best_params_": table["params"][best]}
+        if not callable(self.refit):
+            name = self.refit if several else "score"
+            found["best_score_"] = table[f"mean_test_{name}"][best]
+        return found
 
-    def _tabulate(self, candidates, results, refit_metric, more=None):
+    def _tabulate(
+        self,
+        candidates: list[Candidate],
+        results: list[Result],
+        n_splits: int,
+        refit_metric: Any,
+        more: dict[str, list[str]] | None = None,
+    ) -> tuple[dict[str, Any], Any]:
         """``cv_results_`` of these candidates, and the best of them or None."""
         params = [candidate.params for candidate in candidates]
-        table = self._format_results(params, self.n_splits_, results, more)
+        table = self._format_results(params, n_splits, results, more)
         first = results[0]["test_scores"]
-        self.multimetric_ = isinstance(first, dict)
-        if self.multimetric_ and callable(self.scoring):
+        several = isinstance(first, dict)
+        if several and callable(self.scoring):
             # What a callable returns is known only now.
             self._check_refit_for_multimetric(first)
             refit_metric = self.refit
-        if self.multimetric_ and not self.refit:
+        if several and not self.refit:
             return table, None
         return table, self._select_best_index(self.refit, refit_metric, table)
 
-    def _refit(self, X, y):
-        if not self.refit:
-            return
+    def _fit_best(self, X: Any, y: Any, params: dict[str, Any]) -> dict[str, Any]:
         # The parameters may be estimators, which are not to be fitted in place.
-        best = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
+        best = clone(self.estimator).set_params(**clone(params, safe=False))
         start = time.time()
-        self.best_estimator_ = best.fit(X, y)
-        self.refit_time_ = time.time() - start
+        fitted = {"best_estimator_": best.fit(X, y), "refit_time_": time.time() - start}
         if hasattr(best, "feature_names_in_"):
-            self.feature_names_in_ = best.feature_names_in_
+            fitted["feature_names_in_"] = best.feature_names_in_
+        return fitted
 
-    def _settings(self):
-        """Points of ``param_grid``, with "path" as one value of lambda."""
-        split_pipeline(self.estimator)
-        grids = self.param_grid
-        grids = [grids] if isinstance(grids, dict) else grids
-        return ParameterGrid(
-            [
-                {
-                    name: ["path"]
-                    if isinstance(values, str)
-                    and values == "path"
-                    and role(self.estimator, name) == "mixture"
-                    else values
-                    for name, values in grid.items()
-                }
-                for grid in grids
-            ]
+
+def _warn_not_converged(run: GridRun) -> None:
+    if run.failures_:
+        warnings.warn(
+            f"{len(run.failures_)} of {run.n_base_fits_} fits of base classifiers "
+            f"stopped before they converged (the first: {run.failures_[0]}). Scale "
+            "the columns of X, for example with StandardScaler, or raise max_iter "
+            "or tol of the base.",
+            ConvergenceWarning,
+            stacklevel=4,
         )
-
-    def _check_data(self, candidates, X, y):
-        """Refuse at once what every fit would refuse; return ``y`` with one axis."""
-        labels = column_or_1d(y, warn=True)
-        check_classification_targets(labels)
-        numeric = [
-            not candidate.steps
-            and getattr(candidate.clf, "knn_transformer", None) is None
-            for candidate in candidates
-        ]
-        if all(numeric):
-            validate_rows(clone(candidates[0].clf), X, reset=True)
-        return y if np.ndim(y) == 1 else labels
-
-    def _check_candidates(self, candidates, kinds):
-        if any(candidate.path for candidate in candidates):
-            named = kinds if isinstance(kinds, dict) else {"scoring": kinds}
-            other = [name for name, kind in named.items() if kind not in KINDS]
-            if other:
-                raise ValueError(
-                    f"lam='path' is exact for the scores {', '.join(KINDS)}; got "
-                    f"scoring={self.scoring!r}. Give a list of numbers instead, for "
-                    "example np.linspace(0, 1, 101): they share all fits."
-                )
-        if isinstance(self.cv, str):
-            self._check_leave_one_out(candidates)
-
-    def _check_leave_one_out(self, candidates):
-        for candidate in candidates:
-            if not isinstance(candidate.clf, SoftKNNClassifier):
-                raise ValueError(
-                    "cv='loo' needs SoftKNNClassifier; "
-                    f"{type(candidate.clf).__name__} would have to fit its base once "
-                    "for each row. Use cv=5, or tune k and tau of SoftKNNClassifier "
-                    "first."
-                )
-            for step in candidate.steps:
-                if get_tags(step.transformer).target_tags.required:
-                    raise ValueError(
-                        f"cv='loo' fits {step.transformer!r} on all rows, labels "
-                        "included, so no row would be left out. Use cv=5."
-                    )
-
-    def _splits(self, X, y, params):
-        if isinstance(self.cv, str):
-            everything = np.arange(len(y))
-            return [(everything, everything)]
-        cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
-        n_splits = cv.get_n_splits(X, y, **params)
-        splits = list(cv.split(X, y, **params))
-        if len(splits) != n_splits:
-            raise ValueError(
-                f"cv={self.cv!r} announces {n_splits} splits and gives {len(splits)}. "
-                "Use a splitter that does what it says."
-            )
-        if not splits:
-            raise ValueError(f"cv={self.cv!r} gives no splits.")
-        return splits

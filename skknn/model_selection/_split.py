@@ -1,21 +1,25 @@
-"""All points of a grid on one split of the rows."""
+"""What is evaluated on one split of the rows, and what came of it."""
 
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from traceback import format_exc
+from typing import Any
 
-from sklearn.base import clone
-from sklearn.pipeline import Pipeline
+import numpy as np
+from numpy.typing import NDArray
 
-from ..classifiers import SoftKNNClassifier
 from ..utils._sklearn import check_method_params, safe_split
+from ._base_fits import BaseFits
+from ._candidates import Candidate
 from ._lambda_path import LambdaPath
-from ._scoring import RowScores
-from ._sweeps import groups, sweep_guided, sweep_votes
+from ._scoring import RowScores, named_kinds
+
+Result = dict[str, Any]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Task:
     """What is the same on every split.
 
@@ -23,28 +27,29 @@ class Task:
     ``cold`` forbids warm starts.
     """
 
-    estimator: object
-    X: object
-    y: object
-    scorers: object
-    kinds: object
-    score_params: dict
-    error_score: object
+    estimator: Any
+    X: Any
+    y: Any
+    scorers: Any
+    kinds: Any
+    score_params: dict[str, Any]
+    error_score: Any
     return_train_score: bool
     leave_one_out: bool
     verbose: int
     cold: bool = True
 
 
-@dataclass
+@dataclass(frozen=True)
 class Point:
     """A candidate and its place among the results."""
 
     number: int
-    candidate: object
+    candidate: Candidate
 
     @property
-    def clf(self):
+    def clf(self) -> Any:
+        """The final classifier with all its parameters, never fitted."""
         return self.candidate.clf
 
 
@@ -52,43 +57,48 @@ class Point:
 class Outcome:
     """Results of one split: one dict a candidate, in the form of GridSearchCV's."""
 
-    results: list
+    results: list[Any]
     n_base_fits: int = 0
-    failures: list = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
 
 
-def evaluate_split(task, candidates, train, test, label):
-    """Score all candidates on one split.
+class RowSet:
+    """Rows that points are scored on, as scorers see them.
 
-    Parameters
+    Attributes
     ----------
-    task : Task
-    candidates : list of Candidate
-    train, test : ndarray of int
-    label : str
-        For messages.
-
-    Returns
-    -------
-    Outcome
+    name : {"test", "train"}
+    X, y
+    scores : RowScores
+        Once the classes are known.
     """
-    start = time.perf_counter()
-    split = Split(task, candidates, train, test, label)
-    split.run()
-    seconds = time.perf_counter() - start
-    results = split.outcome.results
-    scoring = sum(result["score_time"] for result in results)
-    for result in results:
-        # The work is shared; so is the time.
-        result["fit_time"] = (seconds - scoring) / len(results)
-    if task.verbose:
-        fits = split.outcome.n_base_fits
-        split.say(f"done, {fits} base fits" if fits else "done")
-    return split.outcome
+
+    def __init__(self, name: str, X: Any, y: Any, params: dict[str, Any]) -> None:
+        self.name, self.X, self.y, self._params = name, X, y, params
+        self._scores: RowScores | None = None
+
+    @property
+    def scores(self) -> RowScores:
+        """What scores answers for these rows."""
+        assert self._scores is not None, "prepare comes first"
+        return self._scores
+
+    def prepare(self, task: Task, classes: NDArray[Any]) -> None:
+        """Get ready for answers over these classes; later calls do nothing."""
+        if self._scores is None:
+            self._scores = RowScores(
+                task.scorers,
+                task.kinds,
+                self.X,
+                self.y,
+                classes,
+                self._params,
+                task.error_score,
+            )
 
 
 class Split:
-    """Rows, shared transformations, failures and scores of one split.
+    """Rows, failures and scores of one split.
 
     Attributes
     ----------
@@ -96,7 +106,14 @@ class Split:
         What points are scored on: the held-out rows and, on demand, the training rows.
     """
 
-    def __init__(self, task, candidates, train, test, label):
+    def __init__(
+        self,
+        task: Task,
+        candidates: list[Candidate],
+        train: NDArray[np.intp],
+        test: NDArray[np.intp],
+        label: str,
+    ) -> None:
         self.task, self.label = task, label
         self.points = [Point(i, candidate) for i, candidate in enumerate(candidates)]
         self.outcome = Outcome([None] * len(candidates))
@@ -113,52 +130,8 @@ class Split:
         if task.return_train_score:
             self.row_sets.append(RowSet("train", self.X, self.y, train_params))
 
-    def run(self):
-        """Fill ``outcome``."""
-        rows = [row_set.X for row_set in self.row_sets]
-        if self.task.leave_one_out:
-            # The classifiers' word for the training rows, each without itself.
-            rows[0] = None
-        self._descend(self.points, 0, self.X, rows)
-
-    def _descend(self, points, depth, X, rows):
-        """Fit what comes before the classifiers, each setting of each step once."""
-        last = [p for p in points if len(p.candidate.steps) == depth]
-        for group in groups(last, lambda p: p.candidate.search_key):
-            self._sweep(group, X, rows)
-        others = [p for p in points if len(p.candidate.steps) > depth]
-        for group in groups(others, lambda p: p.candidate.steps[depth].key):
-            step = group[0].candidate.steps[depth]
-            # A Pipeline of this step alone fits it as the whole one would.
-            pipe = Pipeline(
-                [(step.name, clone(step.transformer)), ("rest", "passthrough")],
-                memory=step.memory,
-            )
-            transformed = None
-            with self.failures_of(group):
-                X_next = pipe.fit_transform(X, self.y)
-                transformed = [
-                    part if part is None else pipe.transform(part) for part in rows
-                ]
-            if transformed is not None:
-                self._descend(group, depth + 1, X_next, transformed)
-
-    def _sweep(self, points, X, rows):
-        valid = []
-        for point in points:
-            with self.failures_of([point]):
-                if not point.candidate.validated:
-                    point.clf._validate_params()
-                point.candidate.validated = True
-                valid.append(point)
-        if valid:
-            with self.failures_of(valid):
-                votes_alone = isinstance(valid[0].clf, SoftKNNClassifier)
-                sweep = sweep_votes if votes_alone else sweep_guided
-                sweep(self, valid, X, rows)
-
     @contextmanager
-    def failures_of(self, points):
+    def failures_of(self, points: list[Point]) -> Iterator[None]:
         """Note an error for those of ``points`` that have no result yet."""
         try:
             yield
@@ -175,22 +148,12 @@ class Split:
                     for row_set in self.row_sets:
                         result[f"{row_set.name}_scores"] = score
 
-    def scores_for(self, classes):
+    def scores_for(self, classes: NDArray[Any]) -> None:
         """Prepare the row sets for answers over these classes."""
-        task = self.task
         for row_set in self.row_sets:
-            if row_set.scores is None:
-                row_set.scores = RowScores(
-                    task.scorers,
-                    task.kinds,
-                    row_set.X,
-                    row_set.y,
-                    classes,
-                    row_set.params,
-                    task.error_score,
-                )
+            row_set.prepare(self.task, classes)
 
-    def record(self, point, answers):
+    def record(self, point: Point, answers: list[Any]) -> None:
         """Score a point by its answers, one for each row set."""
         start = time.perf_counter()
         candidate = point.candidate
@@ -209,34 +172,37 @@ class Split:
             result[f"{row_set.name}_scores"] = score
         result["score_time"] = time.perf_counter() - start
 
-    def record_paths(self, point, votes, base):
+    def record_paths(
+        self, point: Point, votes: list[NDArray[Any]], base: list[NDArray[Any]]
+    ) -> None:
         """Keep a point's scores as functions of lambda."""
         start = time.perf_counter()
-        kinds = self.task.kinds
-        kinds = set(kinds.values()) if isinstance(kinds, dict) else {kinds}
+        kinds = set(named_kinds(self.task.kinds).values())
         paths = {}
-        for row_set, *tables in zip(self.row_sets, votes, base):
+        for row_set, votes_here, base_here in zip(self.row_sets, votes, base):
             if "neg_log_loss" in kinds and not row_set.scores.complete:
                 raise ValueError(
                     "The log loss needs every class both in the training and in the "
                     "held-out rows of a split. Use a stratified cv with fewer splits."
                 )
-            paths[row_set.name] = LambdaPath(*tables, row_set.scores.codes, kinds)
+            paths[row_set.name] = LambdaPath(
+                votes_here, base_here, row_set.scores.codes, kinds
+            )
         result = self._result(point)
         result["paths"] = paths
         result["score_time"] = time.perf_counter() - start
 
-    def note_fits(self, fits):
+    def note_fits(self, fits: BaseFits) -> None:
         """Count the fits of bases, and the solvers that did not converge."""
         self.outcome.n_base_fits += fits.n_fits_
         self.outcome.failures += fits.failures_
 
-    def progress(self, what):
+    def progress(self, what: str) -> None:
         """Print what was done, if that much is asked for."""
         if self.task.verbose > 1:
             self.say(what)
 
-    def say(self, what):
+    def say(self, what: str) -> None:
         """Print progress."""
         seconds = time.perf_counter() - self._start
         print(
@@ -245,19 +211,8 @@ class Split:
             flush=True,
         )
 
-    def _result(self, point):
-        result = {"fit_error": None, "score_time": 0.0}
+    def _result(self, point: Point) -> Result:
+        result: Result = {"fit_error": None, "score_time": 0.0}
         self.outcome.results[point.number] = result
         self._n_done += 1
         return result
-
-
-@dataclass
-class RowSet:
-    """Rows that points are scored on, as scorers see them."""
-
-    name: str
-    X: object
-    y: object
-    params: dict
-    scores: object = None

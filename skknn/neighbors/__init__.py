@@ -11,7 +11,36 @@ and ``_fast_projected`` (the forms), ``_fast_scan`` and ``_fast_kernels`` (what 
 kept), ``_fast_rank`` and ``_fast_sums`` (distances of these).
 """
 
-from ._index import NeighborIndex
-from ._votes import soft_votes, true_class_votes
+from ._index import (
+    ALGORITHMS,
+    APPROXIMATE,
+    METRICS,
+    PREPROCESSINGS,
+    NeighborIndex,
+)
+from ._precomputed import check_graph
+from ._predictions import Predictions
+from ._votes import (
+    soft_votes,
+    sorted_gaps,
+    true_class_votes,
+    vote_weights,
+    walk_soft_votes,
+    walk_true_class_votes,
+)
 
-__all__ = ["NeighborIndex", "soft_votes", "true_class_votes"]
+__all__ = [
+    "ALGORITHMS",
+    "APPROXIMATE",
+    "METRICS",
+    "PREPROCESSINGS",
+    "NeighborIndex",
+    "Predictions",
+    "check_graph",
+    "soft_votes",
+    "sorted_gaps",
+    "true_class_votes",
+    "vote_weights",
+    "walk_soft_votes",
+    "walk_true_class_votes",
+]

@@ -23,6 +23,16 @@ class ParamsMixin:
     _param_aliases: ClassVar[Mapping[str, str]] = {}
     _param_remedies: ClassVar[Mapping[str, str]] = {}
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        # Before __init__, whose own message would not know what was meant.
+        for name in kwargs.keys() & cls._param_aliases.keys():
+            raise TypeError(
+                f"{cls.__name__} has no constructor argument {name!r}: it is called "
+                f"{cls._param_aliases[name]!r} there. set_params and parameter grids "
+                "understand both."
+            )
+        return super().__new__(cls)
+
     def set_params(self, **params: Any) -> Self:
         """Set parameters, under their own names or an alias.
 
@@ -46,7 +56,7 @@ class ParamsMixin:
         given_as: dict[str, str] = {}
         for name, value in params.items():
             head, sep, tail = name.partition("__")
-            key = self._param_aliases.get(head, head) + sep + tail
+            key = canonical_name(self, head) + sep + tail
             if key in canonical:
                 raise ValueError(
                     f"{type(self).__name__}: parameter {key!r} was given twice, as "
@@ -65,3 +75,20 @@ class ParamsMixin:
                 if message.startswith(f"The {name!r} parameter"):
                     raise InvalidParameterError(f"{message} {remedy}") from None
             raise
+
+
+def canonical_name(estimator: Any, name: str) -> str:
+    """The constructor's name of a parameter that may be given by an alias.
+
+    Parameters
+    ----------
+    estimator : object
+        Any estimator; those of others have no aliases.
+    name : str
+    """
+    return getattr(estimator, "_param_aliases", {}).get(name, name)
+
+
+def check_parameters(estimator: Any) -> None:
+    """Raise an error if a parameter of an estimator has a value that is not allowed."""
+    estimator._validate_params()

@@ -1,6 +1,9 @@
 """Errors name the parameter, the value, what is allowed and the remedy."""
 
+import pickle
+
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -114,6 +117,40 @@ def test_bad_values_are_located(cls, bad, word):
 def test_bad_rows_and_labels(cls, rows, labels, message):
     with pytest.raises(ValueError, match=message):
         cls().fit(rows, labels)
+
+
+@pytest.mark.parametrize("cls", ALL)
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [*"abcdef", None, "a", None, "b"],
+        pd.Series([*"abcdef", np.nan, "a", np.nan, "b"], dtype="category"),
+        pd.Series([*"abcdef", pd.NA, "a", pd.NA, "b"], dtype="string"),
+        np.array([0.0, 1, 0, 1, 0, 1, np.nan, 0, np.nan, 1]),
+    ],
+    ids=["None", "category", "string", "float"],
+)
+def test_a_missing_label_is_located(cls, labels):
+    with pytest.raises(ValueError, match=r"no label in row 6 .*without one: 2\."):
+        cls().fit(X[:10], labels)
+
+
+@pytest.mark.parametrize("cls", ALL)
+def test_an_alias_in_the_constructor_is_explained(cls):
+    with pytest.raises(TypeError, match=rf"{cls.__name__} .* 'k': .* 'n_neighbors'"):
+        cls(k=3)
+    with pytest.raises(TypeError, match="'temperature': it is called 'tau'"):
+        cls(temperature=0.5)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'kk'"):
+        cls(kk=3)
+    assert clone(cls(3)).n_neighbors == 3
+    assert pickle.loads(pickle.dumps(cls(3))).n_neighbors == 3
+
+
+@pytest.mark.parametrize("name", ["lambda", "lambda_"])
+def test_lambda_in_the_constructor_is_explained(name):
+    with pytest.raises(TypeError, match=f"{name!r}: it is called 'lam'"):
+        JointKNNClassifier(**{name: 0.5})
 
 
 @pytest.mark.parametrize("cls", ALL)

@@ -9,9 +9,15 @@ from scipy.stats import ortho_group
 from sklearn.neighbors import KNeighborsClassifier
 
 from skknn import SoftKNNClassifier
+from skknn.classifiers._labelled_index import own_class_votes
 
 METRICS = ["sqeuclidean", "euclidean", "cosine"]
 KINDS = ["center-l2", "l2-center", "l2", None]
+
+
+def own_class_proba(knn):
+    """Leave-one-out probability of each training row's own class."""
+    return own_class_votes(knn.index_, knn.n_neighbors_, knn.tau)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +48,7 @@ def test_leave_one_out_equals_plain_loops(blobs, metric, k, tau):
     want = leave_one_out_proba(X, y, k, tau, metric)
     np.testing.assert_allclose(knn.predict_proba(None), want, atol=1e-11)
     np.testing.assert_array_equal(
-        knn._leave_one_out_proba(), knn.predict_proba(None)[np.arange(len(y)), y]
+        own_class_proba(knn), knn.predict_proba(None)[np.arange(len(y)), y]
     )
 
 
@@ -60,8 +66,8 @@ def test_leave_one_out_equals_n_fits_without_the_row(digits):
 def test_leave_one_out_follows_a_permutation_of_the_rows(digits):
     X, y = digits
     order = np.random.default_rng(1).permutation(len(y))
-    got = SoftKNNClassifier(8).fit(X, y)._leave_one_out_proba()
-    moved = SoftKNNClassifier(8).fit(X[order], y[order])._leave_one_out_proba()
+    got = own_class_proba(SoftKNNClassifier(8).fit(X, y))
+    moved = own_class_proba(SoftKNNClassifier(8).fit(X[order], y[order]))
     np.testing.assert_allclose(moved, got[order], atol=1e-9)
 
 
@@ -70,7 +76,7 @@ def test_leave_one_out_on_digits_has_the_known_quality(digits):
     X, y = digits
     knn = SoftKNNClassifier(8, tau=0.1).fit(X, y)
     assert (knn.predict(None) == y).mean() == pytest.approx(0.9872, abs=5e-4)
-    p = knn._leave_one_out_proba()
+    p = own_class_proba(knn)
     nll = np.minimum(-np.log(np.maximum(p, 1e-300)), 100).mean()
     assert nll == pytest.approx(0.3048, abs=5e-4)
 
@@ -135,7 +141,7 @@ def test_copies_vote_and_the_row_itself_does_not():
     X = np.repeat(rng.normal(size=(12, 3)), 8, axis=0)
     y = np.arange(96) % 2  # of the 7 copies of a row, 3 share its label
     knn = SoftKNNClassifier(7, preprocessing=None).fit(X, y)
-    np.testing.assert_allclose(knn._leave_one_out_proba(), 3 / 7)
+    np.testing.assert_allclose(own_class_proba(knn), 3 / 7)
 
 
 def test_mean_number_of_neighbours_is_the_mean_class_size():
@@ -209,7 +215,7 @@ def test_corners_of_the_grid_end_without_nan(k, tau, dtype, metric):
             for proba in (knn.predict_proba(X), knn.predict_proba(None)):
                 assert np.isfinite(proba).all()
                 np.testing.assert_allclose(proba.sum(axis=1), 1)
-            assert knn._leave_one_out_proba()[39] == 0
+            assert own_class_proba(knn)[39] == 0
 
 
 def test_all_rows_equal_vote_by_row_number():

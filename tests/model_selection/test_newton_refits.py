@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skknn import JointKNNClassifier, KNNWeightedLogisticRegression, NeighborSearchCV
-from skknn.model_selection import _run
+from skknn.model_selection import _grid_run
 from skknn.model_selection._base_fits import BaseFits
 from skknn.model_selection._newton import LogisticPath
 
@@ -129,8 +129,8 @@ def test_a_solver_that_fails_gives_way_to_a_fit_from_nothing():
     weights = rng.random(60)
     base = LogisticRegression(C=1e12, tol=1e-14, max_iter=50)
     assert start(X, y, 1e12, True, tol=1e-14).solve(weights)[0] is None
-    warm = BaseFits(base, X, y, [X], warm=True).get(weights).estimator
-    cold = BaseFits(base, X, y, [X], warm=False).get(weights).estimator
+    warm = BaseFits(base, X, y, np.unique(y), [X], warm=True).get(weights).estimator
+    cold = BaseFits(base, X, y, np.unique(y), [X], warm=False).get(weights).estimator
     np.testing.assert_array_equal(warm.coef_, cold.coef_)
 
 
@@ -141,7 +141,7 @@ def test_class_weights(class_weight):
     X, y = X[kept], y[kept]
     weights = 1 + np.random.default_rng(1).exponential(size=len(X))
     base = LogisticRegression(class_weight=class_weight, tol=1e-9, max_iter=5000)
-    fitted = BaseFits(base, X, y, [X], warm=True).get(weights)
+    fitted = BaseFits(base, X, y, np.unique(y), [X], warm=True).get(weights)
     exact = LogisticRegression(
         class_weight=class_weight, solver="newton-cholesky", tol=1e-12
     ).fit(X, y, sample_weight=weights)
@@ -163,7 +163,7 @@ def test_other_logistic_regressions_are_left_to_their_own_solver(base):
     X, y = data(3)
     base.set_params(random_state=0)
     weights = 1 + np.random.default_rng(1).exponential(size=len(X))
-    fitted = BaseFits(base, X, y, [X], warm=True).get(weights).estimator
+    fitted = BaseFits(base, X, y, np.unique(y), [X], warm=True).get(weights).estimator
     want = base.fit(X, y, sample_weight=weights)
     np.testing.assert_array_equal(fitted.coef_, want.coef_)
 
@@ -193,7 +193,7 @@ def test_a_large_grid_selects_what_cold_fits_select(
     cv = StratifiedKFold(2, shuffle=True, random_state=0)
     warm = NeighborSearchCV(JointKNNClassifier(), grid, scoring=scoring, cv=cv)
     warm.fit(X, y)
-    monkeypatch.setattr(_run, "_COLD_FITS", 10**9)
+    monkeypatch.setattr(_grid_run, "_COLD_FITS", 10**9)
     cold = NeighborSearchCV(JointKNNClassifier(), grid, scoring=scoring, cv=cv)
     cold.fit(X, y)
     assert warm.best_params_ == cold.best_params_

@@ -1,7 +1,13 @@
 """R's order of tuning: what the votes need, then the base, then the mixture."""
 
+from collections.abc import Callable
+from typing import Any, Self
+
 from ..classifiers import JointKNNClassifier, SoftKNNClassifier
-from ._candidates import as_base, as_votes, make_candidates, role, setting_key
+from ._candidates import Candidate, Params, as_base, as_votes, make_candidates
+from ._grid_run import GridRun
+from ._settings import role, setting_key
+from ._split import Result
 
 _NEIGHBORS = {"neighbors"}
 _NEIGHBORS_AND_BASE = {"neighbors", "base"}
@@ -30,11 +36,19 @@ class Stages:
         The best point of the last stage.
     """
 
-    def __init__(self, estimator, run, select):
+    def __init__(
+        self,
+        estimator: Any,
+        run: GridRun,
+        select: Callable[[list[Candidate], list[Result]], int],
+    ) -> None:
         self._estimator, self._run, self._select = estimator, run, select
-        self.candidates, self.results, self.names = [], [], []
+        self.candidates: list[Candidate] = []
+        self.results: list[Result] = []
+        self.names: list[str] = []
+        self.best = 0
 
-    def search(self, candidates):
+    def search(self, candidates: list[Candidate]) -> Self:
         """Evaluate the grid that consists of ``candidates``."""
         if all(isinstance(c.clf, SoftKNNClassifier) for c in candidates):
             self._add("knn", candidates, self._run.evaluate(candidates))
@@ -62,7 +76,9 @@ class Stages:
         self._add("joint", candidates, [r for row in joint for r in row])
         return self
 
-    def _add(self, name, candidates, results):
+    def _add(
+        self, name: str, candidates: list[Candidate], results: list[Result]
+    ) -> int:
         best = self._select(candidates, results)
         self.best = len(self.candidates) + best
         self.candidates += candidates
@@ -70,22 +86,24 @@ class Stages:
         self.names += [name] * len(candidates)
         return best
 
-    def _project(self, candidates, roles):
+    def _project(self, candidates: list[Candidate], roles: set[str]) -> list[Candidate]:
         """Points of the grid with only the parameters that have these roles."""
-        settings = {}
+        settings: dict[Any, Params] = {}
         for candidate in candidates:
             part = _part(candidate, roles)
             settings.setdefault(setting_key(part), part)
         return make_candidates(self._estimator, settings.values())
 
 
-def _like(point, candidates, roles):
+def _like(
+    point: Candidate, candidates: list[Candidate], roles: set[str]
+) -> list[Candidate]:
     """Candidates with the parameters of ``point`` that have these roles."""
     key = setting_key(_part(point, roles))
     return [c for c in candidates if setting_key(_part(c, roles)) == key]
 
 
-def _part(candidate, roles):
+def _part(candidate: Candidate, roles: set[str]) -> Params:
     return {
         name: value
         for name, value in candidate.params.items()

@@ -1,10 +1,18 @@
 """Sorted neighbours of many rows, kept for every k and tau."""
 
-import numpy as np
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
-from ..classifiers._validation import validate_rows
-from ..neighbors._predictions import Predictions
-from ..neighbors._votes import sorted_gaps, walk_soft_votes, walk_true_class_votes
+import numpy as np
+from numpy.typing import NDArray
+
+from ..classifiers import LabelledIndex, count_rows, neighbor_blocks
+from ..neighbors import (
+    Predictions,
+    sorted_gaps,
+    walk_soft_votes,
+    walk_true_class_votes,
+)
 
 
 class NeighborLists:
@@ -14,28 +22,28 @@ class NeighborLists:
 
     Parameters
     ----------
-    knn : SoftKNNClassifier
-        Fitted.
-    X : array-like of shape (n_queries, n_features) or None
-        None means the training rows, each without itself.
+    index : LabelledIndex
+    queries : ndarray or csr matrix of shape (n_queries, n_features), or None
+        Checked rows. None means the training rows, each without itself.
     k : int
+        Clipped to the rows there are.
     """
 
-    def __init__(self, knn, X, k):
-        rows = None if X is None else validate_rows(knn, X)
-        n_queries = knn.n_samples_fit_ if rows is None else rows.shape[0]
-        self.n_classes = len(knn.classes_)
-        self.k = min(k, knn.n_samples_fit_ - (rows is None))
+    def __init__(self, index: LabelledIndex, queries: Any, k: int) -> None:
+        n_queries = count_rows(index, queries)
+        self.n_classes = index.n_classes
+        self.k = min(k, index.n_samples - int(queries is None))
         self.gaps = np.empty((self.k, n_queries))
-        codes = knn._codes.astype(np.min_scalar_type(self.n_classes))
+        codes = index.codes.astype(np.min_scalar_type(self.n_classes))
         self.labels = np.empty((self.k, n_queries), dtype=codes.dtype)
-        self._predictions = None
-        knn.n_neighbors_ = self.k
-        for part, distances, ids in knn._neighbor_blocks(rows):
+        self._predictions: Any = None
+        for part, distances, ids in neighbor_blocks(index, queries, self.k):
             self.gaps[:, part] = sorted_gaps(distances)
             self.labels[:, part] = codes[ids].T
 
-    def votes(self, tau, n_neighbors):
+    def votes(
+        self, tau: float, n_neighbors: Iterable[int]
+    ) -> Iterator[NDArray[np.float64]]:
         """Class probabilities for one k after the other.
 
         Parameters
@@ -53,7 +61,9 @@ class NeighborLists:
             n_neighbors,
         )
 
-    def predictions(self, tau, n_neighbors):
+    def predictions(
+        self, tau: float, n_neighbors: Iterable[int]
+    ) -> Iterator[NDArray[np.integer]]:
         """Class numbers of the most probable classes, for one k after the other.
 
         Parameters
@@ -70,7 +80,9 @@ class NeighborLists:
             self._predictions = Predictions(self.gaps, self.labels, self.n_classes)
         return self._walk(lambda ks: self._predictions.walk(tau, ks), n_neighbors)
 
-    def own_class(self, tau, n_neighbors, codes):
+    def own_class(
+        self, tau: float, n_neighbors: Iterable[int], codes: NDArray[np.integer]
+    ) -> Iterator[NDArray[np.float64]]:
         """Probability of one class of each row, for every k.
 
         Parameters
@@ -90,7 +102,9 @@ class NeighborLists:
             lambda ks: walk_true_class_votes(self.gaps, agree, tau, ks), n_neighbors
         )
 
-    def _walk(self, walk, n_neighbors):
+    def _walk(
+        self, walk: Callable[[list[int]], Iterator[Any]], n_neighbors: Iterable[int]
+    ) -> Iterator[Any]:
         """Items of a walk over ascending numbers, repeated for those out of reach."""
         clipped = [min(k, self.k) for k in n_neighbors]
         steps = walk(sorted(set(clipped)))

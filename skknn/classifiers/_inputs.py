@@ -1,0 +1,280 @@
+"""From what users pass to what kNN side and base see; nothing is set on estimators."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+from sklearn.base import clone
+from sklearn.utils import check_consistent_length, column_or_1d, get_tags
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import validate_data
+
+from ..neighbors import check_graph
+
+
+@dataclass(frozen=True)
+class SeenRows:
+    """Rows as they were passed, and as the two sides of a classifier see them.
+
+    Attributes
+    ----------
+    given
+        What the user passed.
+    checked : ndarray or csr matrix of shape (n_rows, n_features), or None
+        None where only the user's own steps look into ``given``.
+    for_base
+        What the base sees: data frames as they are, if the base is the user's.
+    """
+
+    given: Any
+    checked: Any
+    for_base: Any
+
+    def for_neighbors(self, transformer: Any) -> Any:
+        """What the kNN side sees, through its fitted transformer if there is one."""
+        return (
+            self.checked if transformer is None else transformer.transform(self.given)
+        )
+
+
+@dataclass(frozen=True)
+class TrainingInputs:
+    """What the stages of ``fit`` work on.
+
+    Attributes
+    ----------
+    base, neighbors
+        Rows as the base and the kNN side see them.
+    y : ndarray of shape (n_samples,)
+    classes : ndarray of shape (n_classes,)
+        Sorted.
+    codes : ndarray of shape (n_samples,), intp
+        Class number of each row.
+    transformer : transformer or None
+        The fitted ``knn_transformer``.
+    checker : classifier of this package
+        Unfitted; it knows the columns, so that :func:`see_rows` compares queries.
+    """
+
+    base: Any
+    neighbors: Any
+    y: NDArray[Any]
+    classes: NDArray[Any]
+    codes: NDArray[np.intp]
+    transformer: Any
+    checker: Any
+
+
+def check_inputs(estimator: Any, X: Any, y: Any) -> TrainingInputs:
+    """Check training rows and labels; fit the ``knn_transformer``.
+
+    Parameters
+    ----------
+    estimator : classifier of this package
+        Its parameters say what is allowed. It is left as it is.
+    X : array-like of shape (n_samples, n_features)
+    y : array-like of shape (n_samples,)
+
+    Returns
+    -------
+    TrainingInputs
+    """
+    # scikit-learn's checks note columns on the estimator they are given.
+    checker = type(estimator)(**estimator.get_params(deep=False))
+    transformer = getattr(estimator, "knn_transformer", None)
+    seen = see_rows(checker, X, transformer, reset=True)
+    y, classes = check_target(
+        estimator, seen.given if seen.checked is None else seen.checked, y
+    )
+    if transformer is not None:
+        transformer = clone(transformer).fit(X, y)
+    return TrainingInputs(
+        base=seen.for_base,
+        neighbors=seen.for_neighbors(transformer),
+        y=y,
+        classes=classes,
+        codes=np.searchsorted(classes, y),
+        transformer=transformer,
+        checker=checker,
+    )
+
+
+def refitted(
+    estimator: Any, inputs: TrainingInputs, **attributes: Any
+) -> dict[str, Any]:
+    """State of an estimator after ``fit``: what an earlier fit left is gone.
+
+    For ``self.__dict__ = refitted(self, ...)``, one step that cannot be interrupted
+    half-way.
+
+    Parameters
+    ----------
+    estimator : classifier of this package
+    inputs : TrainingInputs
+    **attributes : dict
+        Fitted attributes besides ``classes_`` and those over columns.
+
+    Returns
+    -------
+    dict
+    """
+    kept = {
+        name: value
+        for name, value in vars(estimator).items()
+        if name.startswith("__") or not name.endswith("_")
+    }
+    columns = {
+        name: value
+        for name, value in vars(inputs.checker).items()
+        if name in ("n_features_in_", "feature_names_in_")
+    }
+    return {**kept, **columns, "classes_": inputs.classes, **attributes}
+
+
+def see_rows(
+    estimator: Any, X: Any, transformer: Any = None, *, reset: bool = False
+) -> SeenRows:
+    """Check rows and say what the two sides see of them.
+
+    Parameters
+    ----------
+    estimator : classifier of this package
+    X : array-like of shape (n_rows, n_features)
+    transformer : transformer or None
+        That of the kNN side. With one, rows need not be numeric.
+    reset : bool, default=False
+        Whether to note number and names of columns on ``estimator`` in place of
+        comparing with them.
+
+    Returns
+    -------
+    SeenRows
+    """
+    if transformer is not None:
+        if hasattr(X, "shape"):
+            validate_data(estimator, X, reset=reset, skip_check_array=True)
+        return SeenRows(given=X, checked=None, for_base=X)
+    rows = check_rows(estimator, X, reset=reset)
+    as_given = hasattr(estimator, "estimator") and hasattr(X, "columns")
+    return SeenRows(given=X, checked=rows, for_base=X if as_given else rows)
+
+
+def check_rows(estimator: Any, X: Any, *, reset: bool = False) -> Any:
+    """Check a float matrix, or a graph; an error over a bad value says where it is.
+
+    Parameters
+    ----------
+    estimator : classifier of this package
+    X : array-like of shape (n_rows, n_features)
+    reset : bool, default=False
+        As in :func:`see_rows`.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_features), float64 or float32, or csr matrix
+    """
+    graph = isinstance(estimator.algorithm, str)
+    graph = graph and estimator.algorithm == "precomputed"
+    if graph and not get_tags(estimator).input_tags.pairwise:
+        raise ValueError(
+            f"algorithm='precomputed' leaves {type(estimator).__name__} without "
+            "features for its base classifier. Use JointKNNClassifier with "
+            "knn_transformer=KNeighborsTransformer(mode='distance') on feature rows; "
+            "lam=0 there predicts with the weighted base alone."
+        )
+    if graph and not issparse(X):
+        check_graph(X)  # raises
+    half = getattr(X, "dtype", None) == np.float16
+    try:
+        return validate_data(
+            estimator,
+            X,
+            reset=reset,
+            accept_sparse="csr" if graph else False,
+            # float32 holds float16 exactly, in half the memory of float64.
+            dtype=np.float32 if half else [np.float64, np.float32],
+            order="C",
+        )
+    except ValueError as error:
+        raise _with_place(error, X) from None
+
+
+def check_target(estimator: Any, X: Any, y: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Check labels against rows.
+
+    Parameters
+    ----------
+    estimator : classifier of this package
+    X
+        Rows, as many as labels.
+    y : array-like of shape (n_samples,)
+
+    Returns
+    -------
+    y : ndarray of shape (n_samples,)
+    classes : ndarray of shape (n_classes,)
+        Sorted, at least two.
+    """
+    name = type(estimator).__name__
+    if y is None:
+        raise ValueError(
+            f"{name} requires y to be passed, but the target y is None. Pass one "
+            "class label a row."
+        )
+    check_consistent_length(X, y)
+    y = column_or_1d(y, warn=True)
+    check_labels_present(y)
+    check_classification_targets(y)
+    classes = np.unique(y)
+    if len(classes) < 2:
+        only = classes.tolist()[0]
+        raise ValueError(
+            f"y has one class only ({only!r}); {name} needs at least 2 classes. Check "
+            "y, or how the rows were split."
+        )
+    return y, classes
+
+
+def check_labels_present(y: NDArray[Any]) -> None:
+    """Raise an error that names the first row without a label.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,)
+    """
+    if y.dtype.kind not in "fO":
+        return
+    missing = np.array([_is_missing(label) for label in y], dtype=bool)
+    if missing.any():
+        row = int(missing.argmax())
+        raise ValueError(
+            f"y has no label in row {row} (y[{row}] is {y[row]!r}; NaN and None mean "
+            f"missing); rows without one: {missing.sum()}. Remove these rows or label "
+            "them."
+        )
+
+
+def _is_missing(label: Any) -> bool:
+    try:
+        return label is None or bool(label != label)
+    except TypeError:  # pandas.NA is neither equal nor unequal to itself
+        return True
+
+
+def _with_place(error: ValueError, X: Any) -> ValueError:
+    if "NaN" not in str(error) and "infinity" not in str(error):
+        return error
+    try:
+        bad = ~np.isfinite(np.asarray(X, dtype=np.float64))
+    except (TypeError, ValueError):
+        return error
+    if bad.ndim != 2 or not bad.any():
+        return error
+    row, column = np.argwhere(bad)[0]
+    rows = int(bad.any(axis=1).sum())
+    return ValueError(
+        f"{error}\nThe first bad value of X is in row {row}, column {column}; rows "
+        f"with one: {rows}. Remove these rows or impute them."
+    )

@@ -1,0 +1,140 @@
+"""Training rows with their classes: from lists of neighbours to votes.
+
+Lists are made and used up in blocks of queries, which bounds memory for any number of
+rows, neighbours and classes.
+"""
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..neighbors import NeighborIndex, soft_votes, true_class_votes
+from ._row_blocks import row_blocks
+
+
+@dataclass(frozen=True)
+class LabelledIndex:
+    """Searchable training rows and the class of each.
+
+    Attributes
+    ----------
+    rows : NeighborIndex
+        Fitted.
+    codes : ndarray of shape (n_samples,), int
+        Class number of each row.
+    n_classes : int
+    """
+
+    rows: NeighborIndex
+    codes: NDArray[np.intp]
+    n_classes: int
+
+    @property
+    def n_samples(self) -> int:
+        """Number of training rows."""
+        return len(self.codes)
+
+
+def count_rows(index: LabelledIndex, queries: Any) -> int:
+    """Number of queries; None means the training rows."""
+    return index.n_samples if queries is None else queries.shape[0]
+
+
+def neighbor_blocks(
+    index: LabelledIndex, queries: Any, k: int
+) -> Iterator[tuple[slice, NDArray[np.float64], NDArray[np.intp]]]:
+    """Nearest training rows, block by block.
+
+    Parameters
+    ----------
+    index : LabelledIndex
+    queries : ndarray or csr matrix of shape (n_queries, n_features), or None
+        Checked rows. None means the training rows, each without itself.
+    k : int
+        At most the number of rows there are.
+
+    Yields
+    ------
+    part : slice
+        The queries that the rest is about.
+    distances : ndarray of shape (n_part, k), float64
+    ids : ndarray of shape (n_part, k), intp
+    """
+    for part in row_blocks(count_rows(index, queries), k):
+        if queries is None:
+            yield part, *index.rows.leave_one_out(k, part)
+        else:
+            yield part, *index.rows.kneighbors(queries[part], k)
+
+
+def class_votes(
+    index: LabelledIndex, queries: Any, k: int, tau: float
+) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+    """Class probabilities (R, Eq. 1 and 2), block by block.
+
+    Parameters
+    ----------
+    index : LabelledIndex
+    queries : ndarray or csr matrix of shape (n_queries, n_features), or None
+        As in :func:`neighbor_blocks`.
+    k : int
+        Clipped to the rows there are.
+    tau : float
+
+    Yields
+    ------
+    part : slice
+    proba : ndarray of shape (n_part, n_classes), float64
+    """
+    k = min(k, index.n_samples - int(queries is None))
+    for block, distances, ids in neighbor_blocks(index, queries, k):
+        for part in row_blocks(len(ids), index.n_classes):
+            labels = index.codes[ids[part]]
+            proba = soft_votes(distances[part], labels, tau, index.n_classes)
+            first = block.start + part.start
+            yield slice(first, first + len(proba)), proba
+
+
+def own_class_votes(index: LabelledIndex, k: int, tau: float) -> NDArray[np.float64]:
+    """Leave-one-out probability of each training row's own class (R, Eq. 3).
+
+    Parameters
+    ----------
+    index : LabelledIndex
+    k : int
+        Clipped to the rows there are.
+    tau : float
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), float64
+    """
+    proba = np.empty(index.n_samples)
+    k = min(k, index.n_samples - 1)
+    for part, distances, ids in neighbor_blocks(index, None, k):
+        agree = index.codes[ids] == index.codes[part][:, None]
+        proba[part] = true_class_votes(distances, agree, tau)
+    return proba
+
+
+def resolve_n_neighbors(n_neighbors: int | str, n_samples: int, n_classes: int) -> int:
+    """Number of voting rows that ``n_neighbors`` means for this training set."""
+    if n_neighbors == "mean":
+        return max(1, round(n_samples / n_classes))
+    return clip_n_neighbors(int(n_neighbors), n_samples)
+
+
+def clip_n_neighbors(n_neighbors: int, available: int) -> int:
+    """At most as many as there are, with a warning."""
+    if n_neighbors > available:
+        warnings.warn(
+            f"n_neighbors={n_neighbors} is more than the {available} rows that can "
+            f"vote; using n_neighbors={available}.",
+            UserWarning,
+            stacklevel=3,
+        )
+    return min(n_neighbors, available)
