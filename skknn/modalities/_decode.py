@@ -27,12 +27,20 @@ class BadImageError(BadItemError):
     Raised by ``fit`` and ``transform`` of both image transformers, unless they have
     ``on_error="nan"``. It is a ``ValueError`` and an ``OSError``.
 
+    Parameters
+    ----------
+    message : str
+    row : int, optional
+        Position in ``X``.
+    reason : str, default=""
+        Row, file and what is wrong, without the remedy.
+
     Attributes
     ----------
     row : int or None
-        Position in ``X``.
+        As given.
     reason : str
-        Row, file and what is wrong, without the remedy.
+        As given.
 
     Examples
     --------

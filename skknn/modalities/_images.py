@@ -166,13 +166,12 @@ class ImageSource:
             return error
         text = str(error).strip() or type(error).__name__
         reason = f"{self._describe(row)} cannot be used as an image: {text}"
-        bad = BadImageError(
+        return BadImageError(
             f"X: {reason}. Mend or remove it, or pass on_error='nan' to get a row of "
-            "NaN in its place."
+            "NaN in its place.",
+            row=self._numbers[row],
+            reason=reason,
         )
-        bad.reason = reason
-        bad.row = self._numbers[row]
-        return bad
 
     def _describe(self, row: int) -> str:
         item = None if self._lock else self._items[row]

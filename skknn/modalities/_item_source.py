@@ -10,16 +10,25 @@ class BadItemError(ValueError, OSError):
     Both a ``ValueError`` and an ``OSError``, because what is wrong may be the value or
     the file behind it.
 
+    Parameters
+    ----------
+    message : str
+    row : int, optional
+        Position in ``X``.
+    reason : str, default=""
+        Row, file and what is wrong, without the remedy.
+
     Attributes
     ----------
-    row : int or None
-        Position in ``X``.
-    reason : str
-        Row, file and what is wrong, without the remedy.
+    row, reason
+        As given.
     """
 
-    row: int | None = None
-    reason: str = ""
+    def __init__(
+        self, message: str, *, row: int | None = None, reason: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.row, self.reason = row, reason
 
 
 class Content(Protocol):
