@@ -14,11 +14,17 @@ class BadItemError(ValueError, OSError):
     ----------
     row : int or None
         Position in ``X``.
+    file : str or None
+        The file, where the row is a path.
+    problem : str
+        What is wrong, alone.
     reason : str
         Row, file and what is wrong, without the remedy.
     """
 
     row: int | None = None
+    file: str | None = None
+    problem: str = ""
     reason: str = ""
 
 
