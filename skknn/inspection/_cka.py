@@ -3,6 +3,8 @@
 import numpy as np
 from sklearn.utils import check_array
 
+from ._pictures import pyplot
+
 
 def linear_cka(A, B):
     """Linear centred kernel alignment of two feature matrices.
@@ -120,7 +122,7 @@ class CKADisplay:
         -------
         self : CKADisplay
         """
-        import matplotlib.pyplot as plt
+        plt = pyplot(self)
 
         n = len(self.names)
         if ax is None:

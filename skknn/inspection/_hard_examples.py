@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from ._pictures import ORANGE, class_texts, draw_image
+from ._pictures import ORANGE, class_texts, draw_image, pyplot
 
 
 class HardExamplesDisplay:
@@ -110,7 +110,7 @@ class HardExamplesDisplay:
         -------
         self : HardExamplesDisplay
         """
-        import matplotlib.pyplot as plt
+        plt = pyplot(self)
 
         if self.images is None:
             if ax is None:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..neighbors._votes import vote_weights
-from ._pictures import BLUE, GREEN, ORANGE, class_texts, draw_image, knn_side
+from ._pictures import BLUE, GREEN, ORANGE, class_texts, draw_image, knn_side, pyplot
 
 
 class NeighborsDisplay:
@@ -147,7 +147,7 @@ class NeighborsDisplay:
         -------
         self : NeighborsDisplay
         """
-        import matplotlib.pyplot as plt
+        plt = pyplot(self)
 
         with_images = self.neighbor_images is not None
         n_images = 1 + len(self.distances) if with_images else 0

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.metrics import precision_recall_fscore_support
 from sklearn.utils.multiclass import unique_labels
 
-from ._pictures import BLUE, GREEN, GREY, ORANGE, class_texts, split_pipeline
+from ._pictures import BLUE, GREEN, GREY, ORANGE, class_texts, pyplot, split_pipeline
 
 
 class PerClassDisplay:
@@ -119,7 +119,7 @@ class PerClassDisplay:
         -------
         self : PerClassDisplay
         """
-        import matplotlib.pyplot as plt
+        plt = pyplot(self)
 
         if ax is None:
             size = (8.5, 1.2 + 0.33 * len(self.class_names))

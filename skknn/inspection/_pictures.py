@@ -5,8 +5,17 @@ import os
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from ..utils._optional import import_optional
+
 # Okabe and Ito's palette: told apart with any colour vision.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#E69F00", "#009E73", "#9A9A9A"
+
+
+def pyplot(display):
+    """matplotlib.pyplot, for a display that is about to be drawn."""
+    return import_optional(
+        "matplotlib.pyplot", extra="plot", needed_for=f"{type(display).__name__}.plot"
+    )
 
 
 def split_pipeline(estimator, X):
@@ -37,10 +46,9 @@ def knn_side(estimator, X):
 def draw_image(axis, image):
     """Show a path, a PIL image or an array of pixels, without ticks."""
     if isinstance(image, (str, os.PathLike)):
-        from PIL import Image, ImageOps
+        from ..modalities import as_images
 
-        with Image.open(image) as opened:
-            image = ImageOps.exif_transpose(opened).convert("RGB")
+        image = as_images([image]).item(0)  # as the backbone sees it
     axis.imshow(image, cmap="gray")
     axis.set_xticks([])
     axis.set_yticks([])

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ._pictures import pyplot
+
 _ALIASES = {
     "k": "n_neighbors",
     "temperature": "tau",
@@ -111,7 +113,7 @@ class TuningDisplay:
         -------
         self : TuningDisplay
         """
-        import matplotlib.pyplot as plt
+        plt = pyplot(self)
 
         n_y, n_x = self.scores.shape
         if ax is None:

@@ -17,7 +17,7 @@ from ._decode import BadImageError
 from ._flattened import FlattenedImages, resolve_image_shape, resolve_value_range
 from ._images import ImageSource
 from ._item_source import BadItemError, Content, ItemSource
-from ._recognise import is_table
+from ._recognise import is_dataset, is_table
 
 __all__ = [
     "BadImageError",
@@ -27,6 +27,7 @@ __all__ = [
     "ImageSource",
     "ItemSource",
     "as_images",
+    "is_dataset",
     "is_table",
     "resolve_image_shape",
     "resolve_value_range",

@@ -171,6 +171,7 @@ def _what_tiff(data: bytes) -> str:
         file = io.BytesIO(data)
         file.seek(tags.next)
         tags.load(file)
+        tags[256]  # every picture has a width
         n_channels = int(tags.get(277, 1))
         bits = tags.get(258, (1,))[0]
         kind = {2: "signed whole numbers", 3: "floats"}.get(

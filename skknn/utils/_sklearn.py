@@ -12,6 +12,7 @@ from sklearn.model_selection._validation import _score as score
 from sklearn.model_selection._validation import (
     _warn_or_raise_about_fit_failures as report_fit_failures,
 )
+from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import (
     HasMethods,
     Hidden,
@@ -35,6 +36,7 @@ __all__ = [
     "fit_context",
     "insert_error_scores",
     "report_fit_failures",
+    "safe_indexing",
     "safe_split",
     "score",
 ]
