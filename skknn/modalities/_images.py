@@ -4,7 +4,7 @@ import copy
 import hashlib
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -107,7 +107,7 @@ class ImageSource:
             part._items = [_absolute(item) for item in part._items]
         return part
 
-    def rows(self, chosen: Sequence[int]) -> "ImageSource":
+    def rows(self, chosen: Iterable[int]) -> "ImageSource":
         """Return some images. Errors go on naming their rows in the whole."""
         chosen = [int(row) for row in chosen]
         return self._with([self._numbers[row] for row in chosen], chosen)

@@ -1,6 +1,6 @@
 """The contract between a modality and the extraction loop."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 
@@ -37,7 +37,8 @@ class Content(Protocol):
         Memory that it holds.
     """
 
-    n_bytes: int
+    @property
+    def n_bytes(self) -> int: ...
 
     def digest(self) -> bytes:
         """Return 20 bytes that stand for the content, the same in every process."""
@@ -55,7 +56,8 @@ class ItemSource(Protocol):
         What one item is called in messages, such as "image".
     """
 
-    unit: str
+    @property
+    def unit(self) -> str: ...
 
     def __len__(self) -> int: ...
 
@@ -69,7 +71,7 @@ class ItemSource(Protocol):
         """
         ...
 
-    def item(self, row: int, content: Content | None = None) -> Any:
+    def item(self, row: int, content: Any = None) -> Any:
         """Decode one item, for images to an 8-bit RGB PIL image.
 
         Parameters
@@ -89,7 +91,7 @@ class ItemSource(Protocol):
         """Return consecutive rows, to be handed to another process."""
         ...
 
-    def rows(self, chosen: Sequence[int]) -> "ItemSource":
+    def rows(self, chosen: Iterable[int]) -> "ItemSource":
         """Return some rows. Errors go on naming their rows in the whole."""
         ...
 
