@@ -10,6 +10,7 @@ from sklearn.utils.validation import validate_data
 
 from ..neighbors._index import ALGORITHMS, METRICS, PREPROCESSINGS
 from ..neighbors._precomputed import check_graph
+from ..utils._bad_values import with_place
 from ..utils._sklearn import HasMethods, Interval, StrOptions
 
 KNN_CONSTRAINTS = {
@@ -82,7 +83,7 @@ def validate_rows(estimator, X, *, reset=False):
             order="C",
         )
     except ValueError as error:
-        raise _with_place(error, X) from None
+        raise with_place(error, X) from None
 
 
 def validate_fit(estimator, X, y):
@@ -116,20 +117,3 @@ def validate_target(estimator, X, y):
             "y, or how the rows were split."
         )
     return y
-
-
-def _with_place(error, X):
-    if "NaN" not in str(error) and "infinity" not in str(error):
-        return error
-    try:
-        bad = ~np.isfinite(np.asarray(X, dtype=np.float64))
-    except (TypeError, ValueError):
-        return error
-    if bad.ndim != 2 or not bad.any():
-        return error
-    row, column = np.argwhere(bad)[0]
-    rows = int(bad.any(axis=1).sum())
-    return ValueError(
-        f"{error}\nThe first bad value of X is in row {row}, column {column}; rows "
-        f"with one: {rows}. Remove these rows or impute them."
-    )
