@@ -8,9 +8,9 @@ from ..utils._sklearn import safe_indexing
 
 
 class BadImage(NamedTuple):
-    """An image that cannot be read.
+    """An image that cannot be read: a named tuple.
 
-    Attributes
+    Parameters
     ----------
     row : int
         Position in ``X``.
@@ -18,6 +18,12 @@ class BadImage(NamedTuple):
         The file, where the row is a path.
     reason : str
         What is wrong with it.
+
+    Examples
+    --------
+    >>> from skknn.datasets import check_images
+    >>> check_images([None])[0].row
+    0
     """
 
     row: int
