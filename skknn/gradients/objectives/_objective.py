@@ -32,7 +32,6 @@ class Objective(ParamsMixin, BaseEstimator):
     >>> class Loudness(Objective):
     ...     name = "loudness"
     ...     plain_view = True
-    ...     _parameter_constraints = {}
     ...
     ...     def __init__(self, head_dim=16):
     ...         self.head_dim = head_dim
@@ -42,6 +41,9 @@ class Objective(ParamsMixin, BaseEstimator):
     >>> Loudness(head_dim=8).head_dims()
     {'head': 8}
     """
+
+    # Of scikit-learn's validation; a subclass may say what its parameters may be.
+    _parameter_constraints: dict = {}
 
     name = "objective"
     version = 1
