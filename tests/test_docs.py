@@ -25,6 +25,7 @@ from skknn import (
     SoftKNNClassifier,
 )
 from skknn.gradients import Objective
+from skknn.modalities import BadImageError
 
 API = Path(__file__).parent.parent / "docs" / "api.rst"
 
@@ -38,8 +39,11 @@ def public_names():
             if inspect.isclass(thing) or inspect.isfunction(thing):
                 prefix = module.__name__.removeprefix("skknn").removeprefix(".")
                 found[f"{prefix}.{name}".lstrip(".")] = thing
-    # The base of objectives of one's own.
-    return found | {"gradients.Objective": Objective}
+    # The base of objectives of one's own, and what to catch.
+    return found | {
+        "gradients.Objective": Objective,
+        "modalities.BadImageError": BadImageError,
+    }
 
 
 PUBLIC = public_names()

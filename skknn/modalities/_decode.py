@@ -28,16 +28,28 @@ class BadImageError(BadItemError):
     Raised by ``fit`` and ``transform`` of both image transformers, unless they have
     ``on_error="nan"``. It is a ``ValueError`` and an ``OSError``.
 
+    Parameters
+    ----------
+    message : str
+    row : int, optional
+        Position in ``X``.
+    file : str, optional
+        The file, where the row is a path.
+    problem : str, default=""
+        What is wrong, alone.
+    reason : str, default=""
+        Row, file and what is wrong, without the remedy.
+
     Attributes
     ----------
     row : int or None
-        Position in ``X``.
+        As given.
     file : str or None
-        The file, where the row is a path.
+        As given.
     problem : str
-        What is wrong, alone.
+        As given.
     reason : str
-        Row, file and what is wrong, without the remedy.
+        As given.
 
     Examples
     --------

@@ -154,14 +154,15 @@ class ImageSource:
         number, file = self._numbers[row], self._file(row)
         place = f"row {number}" if file is None else f"row {number} ({file!r})"
         reason = f"{place} cannot be used as an image: {text}"
-        bad = BadImageError(
+        return BadImageError(
             f"X: {reason}. Mend or remove it: skknn.datasets.check_images(X) lists all "
             "such rows, drop_unreadable(X, y) there leaves them out. Or pass "
-            "on_error='nan' to get a row of NaN in its place."
+            "on_error='nan' to get a row of NaN in its place.",
+            row=number,
+            file=file,
+            problem=text,
+            reason=reason,
         )
-        bad.row, bad.file = number, file
-        bad.problem, bad.reason = text, reason
-        return bad
 
     def _file(self, row: int) -> str | None:
         """Return the path in a row, if it is one."""

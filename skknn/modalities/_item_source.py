@@ -10,22 +10,36 @@ class BadItemError(ValueError, OSError):
     Both a ``ValueError`` and an ``OSError``, because what is wrong may be the value or
     the file behind it.
 
+    Parameters
+    ----------
+    message : str
+    row : int, optional
+        Position in ``X``.
+    file : str, optional
+        The file, where the row is a path.
+    problem : str, default=""
+        What is wrong, alone.
+    reason : str, default=""
+        Row, file and what is wrong, without the remedy.
+
     Attributes
     ----------
-    row : int or None
-        Position in ``X``.
-    file : str or None
-        The file, where the row is a path.
-    problem : str
-        What is wrong, alone.
-    reason : str
-        Row, file and what is wrong, without the remedy.
+    row, file, problem, reason
+        As given.
     """
 
-    row: int | None = None
-    file: str | None = None
-    problem: str = ""
-    reason: str = ""
+    def __init__(
+        self,
+        message: str,
+        *,
+        row: int | None = None,
+        file: str | None = None,
+        problem: str = "",
+        reason: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.row, self.file = row, file
+        self.problem, self.reason = problem, reason
 
 
 class Content(Protocol):

@@ -2,6 +2,7 @@
 
 import io
 import os
+import pickle
 import struct
 import sys
 import types
@@ -330,3 +331,5 @@ def test_what_is_often_found_under_an_images_name(data, what, tmp_path):
     error = refused(path, f"image.jpg.*{what}")
     assert error.file == str(path) and what in error.problem
     assert str(path) not in error.problem
+    again = pickle.loads(pickle.dumps(error))  # as it comes from another process
+    assert str(again) == str(error) and vars(again) == vars(error)
