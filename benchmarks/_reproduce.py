@@ -81,9 +81,9 @@ def load_set(place, per_class=None):
     else:
         for part in ("train", "val", "test"):
             if (place / part).is_dir():
-                bunch = load_image_folder(place / part)
                 # Names, not codes: a part may lack a class.
-                parts[part] = bunch.data, np.array(bunch.target_names)[bunch.target]
+                bunch = load_image_folder(place / part, target="names")
+                parts[part] = bunch.data, bunch.target
     if "test" not in parts and "val" in parts:
         parts["test"] = parts.pop("val")
     if not {"train", "test"} <= set(parts):

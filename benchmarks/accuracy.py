@@ -118,7 +118,8 @@ def photo_sets(folder, wanted):
             for entry in (place / "train").iterdir()
             if entry.name not in ("images", "masks")
         ):
-            train, test = (load_image_folder(place / p) for p in ("train", "test"))
+            train = load_image_folder(place / "train")
+            test = load_image_folder(place / "test", classes=train.target_names)
             data = dict(
                 images=train.data, y=train.target, groups=None,
                 images_test=test.data, y_test=test.target,

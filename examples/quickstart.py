@@ -112,12 +112,8 @@ def load(folder):
     if not all((folder / part).is_dir() for part in ("train", "test")):
         bunch = load_image_folder(folder)
         return bunch.data, bunch.target, bunch.target_names, None
-    train, test = (load_image_folder(folder / part) for part in ("train", "test"))
-    if train.target_names != test.target_names:
-        raise SystemExit(
-            f"{folder / 'train'} and {folder / 'test'} hold different classes: "
-            f"{sorted(set(train.target_names) ^ set(test.target_names))}"
-        )
+    train = load_image_folder(folder / "train")
+    test = load_image_folder(folder / "test", classes=train.target_names)
     labels = np.concatenate([train.target, test.target])
     rows = np.arange(len(labels))
     split = rows[: len(train.data)], rows[len(train.data) :]

@@ -198,7 +198,7 @@ def check_rows(estimator: Any, X: Any, *, reset: bool = False) -> Any:
             order="C",
         )
     except ValueError as error:
-        raise _with_place(error, X) from None
+        raise with_place(error, X) from None
 
 
 def check_target(estimator: Any, X: Any, y: Any) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -261,20 +261,3 @@ def _is_missing(label: Any) -> bool:
         return label is None or bool(label != label)
     except TypeError:  # pandas.NA is neither equal nor unequal to itself
         return True
-
-
-def _with_place(error: ValueError, X: Any) -> ValueError:
-    if "NaN" not in str(error) and "infinity" not in str(error):
-        return error
-    try:
-        bad = ~np.isfinite(np.asarray(X, dtype=np.float64))
-    except (TypeError, ValueError):
-        return error
-    if bad.ndim != 2 or not bad.any():
-        return error
-    row, column = np.argwhere(bad)[0]
-    rows = int(bad.any(axis=1).sum())
-    return ValueError(
-        f"{error}\nThe first bad value of X is in row {row}, column {column}; rows "
-        f"with one: {rows}. Remove these rows or impute them."
-    )

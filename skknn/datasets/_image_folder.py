@@ -2,28 +2,44 @@
 
 import os
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from sklearn.utils import Bunch
 
-IMAGE_SUFFIXES = (
-    ".avif", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png",
-    ".ppm", ".tif", ".tiff", ".webp",
-)  # fmt: skip
+from ._walk import IMAGE_SUFFIXES, files_below, files_in, is_image
+
+# Folders of images that wait for a label, by what people call them.
+_UNLABELLED = ("unlabelled", "unlabeled", "unknown")
+_TRAIN = ("train", "training")
+_OTHER_PARTS = ("val", "valid", "validation", "dev", "test", "testing")
 
 
-def load_image_folder(path: str | os.PathLike) -> Bunch:
+def load_image_folder(
+    path: str | os.PathLike,
+    *,
+    classes: Sequence[str] | None = None,
+    target: Literal["codes", "names"] = "codes",
+) -> Bunch:
     """List the images of a folder that has one sub-folder a class.
 
-    The images are listed, not read. Files in sub-folders of a class folder belong
-    to that class. Hidden files and folders (names that begin with a dot) are left
-    out.
+    The images are listed, not read. Files in sub-folders of a class folder belong to
+    that class; links are followed, and a folder that is reached twice is listed once.
+    Hidden files and folders (names that begin with a dot) are left out.
 
     Parameters
     ----------
     path : str or Path
         The folder.
+    classes : sequence of str, default=None
+        The names of all classes, in the order in which they are numbered. None takes
+        the sub-folders, sorted. Give it for every part but the first, because each
+        part may lack some class: see the examples.
+    target : {"codes", "names"}, default="codes"
+        Whether labels are numbers or the names of the sub-folders. Classifiers take
+        both; names need no ``classes`` to mean the same in all parts.
 
     Returns
     -------
@@ -31,22 +47,33 @@ def load_image_folder(path: str | os.PathLike) -> Bunch:
         ``data``
             list of str, shape (n,): the files, by class, then by name.
         ``target``
-            ndarray of int, shape (n,): index into ``target_names``.
+            ndarray, shape (n,): of int, each an index into ``target_names``, or of
+            str.
         ``target_names``
-            list of str: names of the sub-folders, sorted.
+            list of str: ``classes``, or the names of the sub-folders, sorted.
+        ``unlabelled``
+            list of str: images in the sub-folders that are called "unlabelled",
+            "unlabeled" or "unknown", or whose names begin with an underscore. They
+            are no classes unless ``classes`` names them.
 
     Raises
     ------
     FileNotFoundError, NotADirectoryError
         If ``path`` is no folder.
     ValueError
-        If there are no class folders, or one of them holds no image.
+        If there are no class folders; if they are the parts of a data set (train,
+        val, test) and not classes; if one holds no image (with ``classes`` a
+        warning); if there is one that ``classes`` does not name.
 
     Warns
     -----
     UserWarning
         If files that are no images by their suffix were left out (with their
-        number).
+        number), or images have no label by the name of their folder.
+
+    See Also
+    --------
+    check_images : Find the images that cannot be read.
 
     Examples
     --------
@@ -55,13 +82,82 @@ def load_image_folder(path: str | os.PathLike) -> Bunch:
     >>> from PIL import Image
     >>> from skknn.datasets import load_image_folder
     >>> folder = Path(tempfile.mkdtemp())
-    >>> for name in ("cat", "dog"):
-    ...     (folder / name).mkdir()
+    >>> for name in ("train/bird", "train/cat", "train/dog", "test/cat", "test/dog"):
+    ...     (folder / name).mkdir(parents=True)
     ...     Image.new("RGB", (8, 8)).save(folder / name / "0.png")
-    >>> bunch = load_image_folder(folder)
-    >>> bunch.target_names, bunch.target
-    (['cat', 'dog'], array([0, 1]))
+    >>> train = load_image_folder(folder / "train")
+    >>> train.target_names, train.target
+    (['bird', 'cat', 'dog'], array([0, 1, 2]))
+
+    The test part has no bird. With the names of the training part its labels are
+    numbered alike all the same.
+
+    >>> test = load_image_folder(folder / "test", classes=train.target_names)
+    >>> test.target
+    array([1, 2])
     """
+    if target not in ("codes", "names"):
+        raise ValueError(f"target={target!r} must be 'codes' or 'names'.")
+    root = _checked_root(path)
+    names = _checked_names(classes)
+    folders = sorted(
+        entry.name
+        for entry in root.iterdir()
+        if entry.is_dir() and not entry.name.startswith(".")
+    )
+    waiting = [
+        name for name in folders if _is_unlabelled(name) and name not in (names or ())
+    ]
+    folders = [name for name in folders if name not in waiting]
+    if names is None:
+        _check_classes(root, folders, waiting)
+        names = folders
+    else:
+        _check_known(root, folders, names)
+
+    other = files_in(root)
+    found: dict[str, list[str]] = {}
+    for name in [*folders, *waiting]:
+        images: list[str] = []
+        for file in files_below(root / name, outside=root):
+            if is_image(file):
+                images.append(str(file))
+            else:
+                other.append(file)
+        found[name] = images
+    empty = [name for name in folders if not found[name]]
+    if empty:
+        _report_empty(root, empty, fatal=classes is None or len(empty) == len(folders))
+    unlabelled = [image for name in waiting for image in found[name]]
+    if unlabelled and classes is None:
+        warnings.warn(
+            f"{len(unlabelled)} images in the sub-folders {waiting} of {str(root)!r} "
+            "have no label, by the name of the folder. They are in `unlabelled`; if it "
+            "is a class, name all classes with classes=[...].",
+            UserWarning,
+            stacklevel=2,
+        )
+    if other:
+        warnings.warn(
+            f"{len(other)} files in {str(root)!r} are left out, because they are no "
+            f"images in a class folder by their name (first: {str(other[0])!r}).",
+            UserWarning,
+            stacklevel=2,
+        )
+    in_order = [name for name in names if name in found]
+    codes = np.repeat(
+        np.array([names.index(name) for name in in_order], dtype=np.int64),
+        [len(found[name]) for name in in_order],
+    )
+    return Bunch(
+        data=[image for name in in_order for image in found[name]],
+        target=codes if target == "codes" else np.array(names)[codes],
+        target_names=list(names),
+        unlabelled=unlabelled,
+    )
+
+
+def _checked_root(path: str | os.PathLike) -> Path:
     root = Path(path)
     if not root.exists():
         raise FileNotFoundError(
@@ -72,44 +168,67 @@ def load_image_folder(path: str | os.PathLike) -> Bunch:
             f"path={str(path)!r} is a file. Pass the folder that holds one sub-folder "
             "a class."
         )
-    classes = sorted(
-        entry.name
-        for entry in root.iterdir()
-        if entry.is_dir() and not entry.name.startswith(".")
-    )
-    if not classes:
-        raise ValueError(
-            f"path={str(path)!r} has no sub-folders. Put the images of each class into "
-            "a sub-folder named after it: path/cat/1.jpg, path/dog/1.jpg."
-        )
-    data, target, empty, other = [], [], [], []
-    other += [entry for entry in _files(root, recursive=False)]
-    for code, name in enumerate(classes):
-        files = _files(root / name)
-        images = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
-        other += [file for file in files if file.suffix.lower() not in IMAGE_SUFFIXES]
-        if not images:
-            empty.append(name)
-        data += [str(file) for file in images]
-        target += [code] * len(images)
-    if empty:
-        raise ValueError(
-            f"path={str(path)!r}: no images in the sub-folders {empty}. Remove them, "
-            f"or use one of the suffixes {', '.join(IMAGE_SUFFIXES)}."
-        )
-    if other:
-        warnings.warn(
-            f"{len(other)} files in {str(path)!r} are left out, because they are no "
-            f"images in a class folder by their name (first: {str(other[0])!r}).",
-            UserWarning,
-            stacklevel=2,
-        )
-    return Bunch(data=data, target=np.array(target), target_names=classes)
+    return root
 
 
-def _files(folder: Path, recursive: bool = True) -> list[Path]:
-    found = []
-    for here, folders, names in os.walk(folder):
-        folders[:] = sorted(f for f in folders if not f.startswith(".")) * recursive
-        found += [Path(here, name) for name in names if not name.startswith(".")]
-    return sorted(found)
+def _checked_names(classes: Sequence[str] | None) -> list[str] | None:
+    if classes is None:
+        return None
+    names = [] if isinstance(classes, str) else list(classes)
+    strings = all(isinstance(name, str) for name in names)
+    if not names or not strings or len(set(names)) < len(names):
+        raise ValueError(
+            f"classes={classes!r} must be a list of the names of sub-folders, each "
+            "once, such as the target_names of the training part."
+        )
+    return [str(name) for name in names]
+
+
+def _check_classes(root: Path, folders: list[str], waiting: list[str]) -> None:
+    """Refuse a folder whose sub-folders are no classes."""
+    if not folders:
+        but = f" but {waiting}, which have no label" if waiting else ""
+        raise ValueError(
+            f"path={str(root)!r} has no sub-folders{but}. Put the images of each class "
+            "into a sub-folder named after it: path/cat/1.jpg, path/dog/1.jpg."
+        )
+    train = [name for name in folders if name.lower() in _TRAIN]
+    rest = [name for name in folders if name.lower() in _OTHER_PARTS]
+    if (train and rest) or len(train) + len(rest) == len(folders):
+        first, *more = train + rest
+        call = f"{first} = load_image_folder({str(root / first)!r})"
+        for name in more:
+            call += (
+                f"; {name} = load_image_folder({str(root / name)!r}, "
+                f"classes={first}.target_names)"
+            )
+        raise ValueError(
+            f"path={str(root)!r} holds {train + rest}, which are parts of a data set "
+            f"and no classes by their names. Load each by itself: {call}. If they are "
+            "classes, name all classes with classes=[...]."
+        )
+
+
+def _check_known(root: Path, folders: list[str], names: list[str]) -> None:
+    unknown = [name for name in folders if name not in names]
+    if unknown:
+        raise ValueError(
+            f"path={str(root)!r} has the sub-folders {unknown}, which classes={names} "
+            "does not name. Add them there, or move them elsewhere."
+        )
+    if not folders:
+        raise ValueError(f"path={str(root)!r} has no sub-folder of classes={names}.")
+
+
+def _report_empty(root: Path, empty: list[str], *, fatal: bool) -> None:
+    text = f"path={str(root)!r}: no images in the sub-folders {empty}."
+    if fatal:
+        raise ValueError(
+            f"{text} Remove them, name all classes with classes=[...], or use one of "
+            f"the suffixes {', '.join(IMAGE_SUFFIXES)}."
+        )
+    warnings.warn(text, UserWarning, stacklevel=3)
+
+
+def _is_unlabelled(name: str) -> bool:
+    return name.startswith("_") or name.lower() in _UNLABELLED

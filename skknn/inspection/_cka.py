@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 
+from ._pictures import pyplot
+
 
 def linear_cka(A: ArrayLike, B: ArrayLike) -> float:
     """Linear centred kernel alignment of two feature matrices.
@@ -124,7 +126,7 @@ class CKADisplay:
         -------
         self : CKADisplay
         """
-        import matplotlib.pyplot as plt
+        plt = pyplot(self)
 
         n = len(self.names)
         if ax is None:

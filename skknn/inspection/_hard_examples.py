@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from ._pictures import ORANGE, class_texts, draw_image
+from ._pictures import ORANGE, class_texts, draw_image, pyplot
 
 
 class HardExamplesDisplay:
@@ -128,7 +128,7 @@ class HardExamplesDisplay:
         -------
         self : HardExamplesDisplay
         """
-        import matplotlib.pyplot as plt
+        plt = pyplot(self)
 
         if self.images is None:
             if ax is None:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..neighbors import vote_weights
-from ._pictures import BLUE, GREEN, ORANGE, class_texts, draw_image, knn_side
+from ._pictures import BLUE, GREEN, ORANGE, class_texts, draw_image, knn_side, pyplot
 
 
 class NeighborsDisplay:
@@ -151,7 +151,7 @@ class NeighborsDisplay:
         -------
         self : NeighborsDisplay
         """
-        import matplotlib.pyplot as plt
+        plt = pyplot(self)
 
         images = self.neighbor_images
         with_images = images is not None

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import precision_recall_fscore_support
 from sklearn.utils.multiclass import unique_labels
 
-from ._pictures import BLUE, GREEN, GREY, ORANGE, class_texts, split_pipeline
+from ._pictures import BLUE, GREEN, GREY, ORANGE, class_texts, pyplot, split_pipeline
 
 
 class PerClassDisplay:
@@ -145,7 +145,7 @@ class PerClassDisplay:
         -------
         self : PerClassDisplay
         """
-        import matplotlib.pyplot as plt
+        plt = pyplot(self)
 
         if ax is None:
             size = (8.5, 1.2 + 0.33 * len(self.class_names))

@@ -7,8 +7,17 @@ from typing import Any
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from ..utils._optional import import_optional
+
 # Okabe and Ito's palette: told apart with any colour vision.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#E69F00", "#009E73", "#9A9A9A"
+
+
+def pyplot(display: Any) -> Any:
+    """matplotlib.pyplot, for a display that is about to be drawn."""
+    return import_optional(
+        "matplotlib.pyplot", extra="plot", needed_for=f"{type(display).__name__}.plot"
+    )
 
 
 def split_pipeline(estimator: Any, X: Any) -> tuple[Any, Any]:
@@ -39,10 +48,9 @@ def knn_side(estimator: Any, X: Any) -> tuple[Any, Any, Any]:
 def draw_image(axis: Any, image: Any) -> None:
     """Show a path, a PIL image or an array of pixels, without ticks."""
     if isinstance(image, (str, os.PathLike)):
-        from PIL import Image, ImageOps
+        from ..modalities import as_images
 
-        with Image.open(image) as opened:
-            image = ImageOps.exif_transpose(opened).convert("RGB")
+        image = as_images([image]).item(0)  # as the backbone sees it
     axis.imshow(image, cmap="gray")
     axis.set_xticks([])
     axis.set_yticks([])

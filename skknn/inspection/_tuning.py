@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..classifiers import JOINT_ALIASES
+from ._pictures import pyplot
 
 _SYMBOLS = {"n_neighbors": "k", "lam": "lambda"}
 
@@ -143,7 +144,7 @@ class TuningDisplay:
         -------
         self : TuningDisplay
         """
-        import matplotlib.pyplot as plt
+        plt = pyplot(self)
 
         n_y, n_x = self.scores.shape
         if ax is None:

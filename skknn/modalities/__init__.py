@@ -1,20 +1,23 @@
 """What users have -> items that are read lazily, one at a time.
 
 Whoever has ``X`` asks ``is_table`` whether it is 2-D numbers (``_recognise``): then
-each row is a flattened image (``_flattened``); else ``as_images`` takes lists, arrays,
-tensors and Datasets (``_images``). Both are an :class:`ItemSource` (``_item_source``):
-the extraction loop fetches the content of a row, which has a digest, and lets the
-source decode it in a thread (``_decode``, plain JPEG files by ``_jpeg``). A row that
-cannot be used is a :class:`BadImageError`, which names it.
+each row is a flattened image (``_flattened``); else ``as_images`` (``_containers``)
+takes lists, arrays, tensors and Datasets. Both are an :class:`ItemSource`
+(``_item_source``; for images ``_images``): the extraction loop fetches the content of a
+row (``_files``), which has a digest, and lets the source decode it in a thread
+(``_decode``: files are opened by ``_encoded``, plain JPEG decoded by ``_jpeg``, turned
+by ``_orientation``). A row that cannot be used is a :class:`BadImageError`, which names
+it.
 
 Another modality is another :class:`ItemSource`.
 """
 
+from ._containers import as_images
 from ._decode import BadImageError
 from ._flattened import FlattenedImages, resolve_image_shape, resolve_value_range
-from ._images import ImageSource, as_images
+from ._images import ImageSource
 from ._item_source import BadItemError, Content, ItemSource
-from ._recognise import is_table
+from ._recognise import is_dataset, is_table
 
 __all__ = [
     "BadImageError",
@@ -24,6 +27,7 @@ __all__ = [
     "ImageSource",
     "ItemSource",
     "as_images",
+    "is_dataset",
     "is_table",
     "resolve_image_shape",
     "resolve_value_range",

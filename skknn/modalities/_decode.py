@@ -4,16 +4,17 @@ Every way in ends in the same 8-bit RGB pixels, so the same picture gives the
 same features however it was handed over.
 """
 
-import io
 import sys
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
+from ._encoded import check_size, open_encoded
 from ._item_source import BadItemError
 from ._jpeg import decode_plain_jpeg
+from ._orientation import upright
 
 if TYPE_CHECKING:
     import torch
@@ -32,12 +33,20 @@ class BadImageError(BadItemError):
     message : str
     row : int, optional
         Position in ``X``.
+    file : str, optional
+        The file, where the row is a path.
+    problem : str, default=""
+        What is wrong, alone.
     reason : str, default=""
         Row, file and what is wrong, without the remedy.
 
     Attributes
     ----------
     row : int or None
+        As given.
+    file : str or None
+        As given.
+    problem : str
         As given.
     reason : str
         As given.
@@ -57,20 +66,13 @@ class BadImageError(BadItemError):
 
 def from_bytes(data: bytes) -> Image.Image:
     """Decode the first frame of an encoded image file."""
-    if not data:
-        raise ValueError("the file is empty (0 bytes)")
-    try:
-        image = Image.open(io.BytesIO(data))
-    except UnidentifiedImageError:
-        raise ValueError("it is no image, or damaged at its beginning") from None
+    image = open_encoded(data)
     decoded = decode_plain_jpeg(image, data)
     if decoded is not None:
         return decoded
-    _check_size(image)
     image.load()
     # Nobody else has this object: what is right already is not copied.
-    ImageOps.exif_transpose(image, in_place=True)
-    return _to_rgb(image)
+    return _to_rgb(upright(image))
 
 
 def from_pil(image: Image.Image) -> Image.Image:
@@ -78,34 +80,68 @@ def from_pil(image: Image.Image) -> Image.Image:
 
     The image itself stays as it is, and shares no memory with what is returned.
     """
-    _check_size(image)
-    image.load()
-    return _to_rgb(ImageOps.exif_transpose(image))
+    check_size(image)
+    first = _first_frame(image)
+    first.load()
+    rgb = _to_rgb(upright(first))
+    return rgb.copy() if rgb is image else rgb
 
 
-def _check_size(image: Image.Image) -> None:
-    if image.width < 1 or image.height < 1:
-        raise ValueError(f"the image has no pixels (size {image.size})")
+def _first_frame(image: Image.Image) -> Image.Image:
+    """Return the first frame of an animation, which stays where it stands."""
+    place = image.tell()
+    if place == 0:
+        return image
+    try:
+        image.seek(0)
+        try:
+            return image.copy()
+        finally:
+            image.seek(place)
+    except (AttributeError, EOFError, OSError, ValueError) as error:
+        raise ValueError(
+            f"it stands at frame {place} and its first one cannot be read ({error}). "
+            "Pass image.copy() to use the frame where it stands"
+        ) from None
 
 
-def _to_rgb(upright: Image.Image) -> Image.Image:
+def _to_rgb(image: Image.Image) -> Image.Image:
     """Return an RGB image; the one that was given where it is RGB already."""
-    mode = upright.mode
+    mode = image.mode
     if mode.startswith("I;16"):
-        return from_array(np.asarray(upright).astype(np.uint16))
+        return _from_grey_16(image)
     if mode == "I":
-        return from_array(_narrow(np.asarray(upright)))
+        return from_array(_narrow(np.asarray(image)))
     if mode == "F":
-        return from_array(np.asarray(upright))
-    if mode in _ALPHA_MODES or "transparency" in upright.info:
-        rgba = upright.convert("RGBA")
+        try:
+            return from_array(np.asarray(image))
+        except ValueError as error:
+            raise ValueError(
+                f"it is an image of 32-bit floats: {error}, and pass arrays in its "
+                "place"
+            ) from None
+    if mode in _ALPHA_MODES or "transparency" in image.info:
+        rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, rgba).convert("RGB")
-    return upright if mode == "RGB" else upright.convert("RGB")
+    return image if mode == "RGB" else image.convert("RGB")
+
+
+def _from_grey_16(image: Image.Image) -> Image.Image:
+    levels = np.asarray(image)
+    rgb = from_array(levels)
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        rgb.paste((255, 255, 255), mask=Image.fromarray(levels == transparent))
+    return rgb
 
 
 def from_array(array: ArrayLike) -> Image.Image:
     """Turn an (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) array into RGB."""
+    if isinstance(array, np.ma.MaskedArray):
+        raise ValueError(
+            "it is a masked array, and its mask would be lost. Pass array.filled(value)"
+        )
     array = np.asarray(array)
     if array.ndim not in (2, 3):
         raise ValueError(
@@ -161,9 +197,9 @@ def _to_uint8(array: NDArray) -> NDArray[np.uint8]:
         return np.ascontiguousarray(array)
     if array.dtype == bool:
         return array.astype(np.uint8) * np.uint8(255)
-    if array.dtype == np.uint16:
-        # 65535 / 255 = 257: white stays white.
-        return ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    if kind == "u" and array.dtype.itemsize == 2:  # in either order of bytes
+        # The upper 8 bits, as Pillow reads 16-bit colour files.
+        return (array >> 8).astype(np.uint8)
     if kind in "ui":
         low, high = array.min(), array.max()
         if low < 0 or high > 255:

@@ -3,14 +3,11 @@
 import copy
 import hashlib
 import os
-import stat
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from ._decode import (
@@ -21,19 +18,8 @@ from ._decode import (
     from_tensor,
     is_tensor,
 )
-from ._recognise import is_column_of_items, is_dataset
+from ._files import WEB, read_file
 
-if TYPE_CHECKING:
-    import torch
-
-_ACCEPTED = (
-    "Accepted are: a list, array or Series of file paths, PIL images or arrays "
-    "(height, width[, 1, 3 or 4]); one array (n, height, width[, channels]); a torch "
-    "tensor (n, channels, height, width); a torch Dataset; 2-D rows of flattened "
-    "images"
-)
-
-_WEB = ("http:", "https:", "ftp:")
 _PIL_LOCKS = [threading.Lock() for _ in range(64)]
 
 
@@ -165,19 +151,23 @@ class ImageSource:
         if isinstance(error, BadImageError):
             return error
         text = str(error).strip() or type(error).__name__
-        reason = f"{self._describe(row)} cannot be used as an image: {text}"
+        number, file = self._numbers[row], self._file(row)
+        place = f"row {number}" if file is None else f"row {number} ({file!r})"
+        reason = f"{place} cannot be used as an image: {text}"
         return BadImageError(
-            f"X: {reason}. Mend or remove it, or pass on_error='nan' to get a row of "
-            "NaN in its place.",
-            row=self._numbers[row],
+            f"X: {reason}. Mend or remove it: skknn.datasets.check_images(X) lists all "
+            "such rows, drop_unreadable(X, y) there leaves them out. Or pass "
+            "on_error='nan' to get a row of NaN in its place.",
+            row=number,
+            file=file,
+            problem=text,
             reason=reason,
         )
 
-    def _describe(self, row: int) -> str:
+    def _file(self, row: int) -> str | None:
+        """Return the path in a row, if it is one."""
         item = None if self._lock else self._items[row]
-        if isinstance(item, (str, os.PathLike)):
-            return f"row {self._numbers[row]} ({os.fspath(item)!r})"
-        return f"row {self._numbers[row]}"
+        return str(item) if isinstance(item, (str, os.PathLike)) else None
 
     def _with(self, numbers: Sequence[int], chosen: slice | list[int]) -> "ImageSource":
         taken = copy.copy(self)
@@ -193,59 +183,6 @@ class ImageSource:
         return taken
 
 
-def as_images(X: Any) -> ImageSource:
-    """Give the images of ``X``; 2-D tables are not handled here.
-
-    Parameters
-    ----------
-    X : list, array, Series, tensor or torch Dataset
-        See the accepted forms in the error below.
-
-    Returns
-    -------
-    ImageSource
-
-    Raises
-    ------
-    TypeError, ValueError
-        If ``X`` is none of the accepted forms, or is empty.
-    """
-    if isinstance(X, (str, bytes, os.PathLike)):
-        raise ValueError(
-            f"X={X!r} is a single {'path' if not isinstance(X, bytes) else 'image'}, "
-            "not a sequence of them. Pass a list, such as [path]; for a folder with "
-            "one sub-folder a class use skknn.datasets.load_image_folder(path).data"
-        )
-    if isinstance(X, Image.Image):
-        raise ValueError("X is a single PIL image. Pass a list, such as [image]")
-    if is_dataset(X):
-        if not hasattr(X, "__len__") or not hasattr(X, "__getitem__"):
-            raise TypeError(
-                f"X is a {type(X).__name__} without length. Pass a map-style Dataset, "
-                "or a list of its items"
-            )
-        images = ImageSource(X, is_dataset=True)
-    elif is_tensor(X):
-        images = ImageSource(_checked_tensor(X))
-    elif is_column_of_items(X):
-        images = ImageSource(list(np.asarray(X, dtype=object).ravel()))
-    elif isinstance(X, (list, tuple)):
-        images = ImageSource(X)
-    elif isinstance(X, Mapping) or not hasattr(X, "__len__"):
-        raise TypeError(
-            f"X is a {type(X).__name__}, which holds no images. {_ACCEPTED}"
-        )
-    elif isinstance(X, np.ndarray) or hasattr(X, "__array__"):
-        images = ImageSource(_checked_array(np.asarray(X)))
-    else:
-        images = ImageSource(list(X))
-    if len(images) == 0:
-        raise ValueError(
-            "Found array with 0 sample(s) while a minimum of 1 is required"
-        )
-    return images
-
-
 class _Subset:
     """Some items of a Dataset."""
 
@@ -259,84 +196,32 @@ class _Subset:
         return self._items[self._chosen[row]]
 
 
-def _checked_array(array: NDArray) -> NDArray | list[Any]:
-    """Return pixels (n, height, width[, channels]), or the items of a column."""
-    if array.dtype.kind in "OUS":
-        if array.ndim != 1:
-            raise ValueError(
-                f"X is an array of {array.dtype} with shape {array.shape}. Paths and "
-                "images come as one column: use X.ravel()"
-            )
-        return list(array)
-    if array.ndim == 1 or array.ndim == 0:
-        raise ValueError(
-            f"Expected 2D array or images, got {array.ndim}D array of numbers "
-            f"instead. Reshape your data with X.reshape(1, -1) if it is one flattened "
-            f"image. {_ACCEPTED}"
-        )
-    if array.ndim not in (3, 4):
-        raise ValueError(f"X has shape {array.shape}. {_ACCEPTED}")
-    if array.ndim == 4 and array.shape[3] not in (1, 3, 4):
-        hint = ""
-        if array.shape[1] in (1, 3, 4):
-            hint = " The channels come first here: use X.transpose(0, 2, 3, 1)."
-        raise ValueError(
-            f"X has shape {array.shape}, hence {array.shape[3]} channels; allowed are "
-            f"1 (grey), 3 (RGB) and 4 (RGBA) in the last axis.{hint}"
-        )
-    return array
-
-
-def _checked_tensor(tensor: "torch.Tensor") -> "torch.Tensor":
-    if tensor.ndim == 4 and tensor.shape[1] not in (1, 3, 4):
-        hint = ""
-        if tensor.shape[3] in (1, 3, 4):
-            hint = " The channels come last here: use X.permute(0, 3, 1, 2)."
-        raise ValueError(
-            f"X is a tensor of shape {tuple(tensor.shape)}, hence {tensor.shape[1]} "
-            "channels; allowed are 1 (grey), 3 (RGB) and 4 (RGBA) in the second "
-            f"axis.{hint}"
-        )
-    if tensor.ndim not in (3, 4):
-        raise ValueError(f"X is a tensor of shape {tuple(tensor.shape)}. {_ACCEPTED}")
-    return tensor
-
-
 def _absolute(item: Any) -> Any:
     """A path that another process can follow; anything else as it is."""
-    if not isinstance(item, (str, os.PathLike)) or str(item).startswith(_WEB):
+    if not isinstance(item, (str, os.PathLike)) or str(item).startswith(WEB):
         return item
     return os.path.abspath(item)
 
 
 def _read(item: Any) -> Any:
     if isinstance(item, (str, os.PathLike)):
-        return _read_file(item)
+        return read_file(item)
     if isinstance(item, (bytes, Image.Image, np.ndarray)) or is_tensor(item):
         return item
     if isinstance(item, (list, tuple)):
-        return np.asarray(item)
-    raise TypeError(
-        f"a {type(item).__name__} ({item!r:.60}) is no path, PIL image, array or tensor"
-    )
-
-
-def _read_file(path: str | os.PathLike) -> bytes:
-    path = Path(path)
-    try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
+        try:
+            return np.asarray(item)
+        except ValueError:
+            parts = ", ".join(type(part).__name__ for part in item[:4])
             raise ValueError(
-                "it is a directory. List its files, or use "
-                "skknn.datasets.load_image_folder"
-            )
-        # Reading a pipe or a device could wait forever.
-        if not stat.S_ISREG(mode):
-            raise ValueError("it is not a regular file")
-        return path.read_bytes()
-    except FileNotFoundError:
-        if str(path).startswith(_WEB):
-            raise ValueError("it is a web address: download it first") from None
-        raise ValueError(f"no such file (looked from {os.getcwd()!r})") from None
-    except PermissionError:
-        raise ValueError("permission to read the file was denied") from None
+                f"a {type(item).__name__} of {parts} is neither an image nor a tuple "
+                "that begins with one"
+            ) from None
+    hint = ""
+    if isinstance(item, Mapping):
+        keys = ", ".join(map(repr, list(item)[:4]))
+        hint = f". Pass the images alone, out of its entries ({keys})"
+    raise TypeError(
+        f"a {type(item).__name__} ({item!r:.60}) is no path, PIL image, array or "
+        f"tensor{hint}"
+    )

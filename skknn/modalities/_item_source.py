@@ -15,20 +15,31 @@ class BadItemError(ValueError, OSError):
     message : str
     row : int, optional
         Position in ``X``.
+    file : str, optional
+        The file, where the row is a path.
+    problem : str, default=""
+        What is wrong, alone.
     reason : str, default=""
         Row, file and what is wrong, without the remedy.
 
     Attributes
     ----------
-    row, reason
+    row, file, problem, reason
         As given.
     """
 
     def __init__(
-        self, message: str, *, row: int | None = None, reason: str = ""
+        self,
+        message: str,
+        *,
+        row: int | None = None,
+        file: str | None = None,
+        problem: str = "",
+        reason: str = "",
     ) -> None:
         super().__init__(message)
-        self.row, self.reason = row, reason
+        self.row, self.file = row, file
+        self.problem, self.reason = problem, reason
 
 
 class Content(Protocol):

@@ -13,7 +13,8 @@ from functools import cache
 import numpy as np
 from PIL import Image
 
-_ORIENTATION = 0x0112
+from ._orientation import is_turned
+
 _END_OF_IMAGE = b"\xff\xd9"
 
 
@@ -36,7 +37,7 @@ def decode_plain_jpeg(image: Image.Image, data: bytes) -> Image.Image | None:
         image.format != "JPEG"
         or image.mode not in ("L", "RGB")
         or not data.endswith(_END_OF_IMAGE)
-        or image.getexif().get(_ORIENTATION, 1) != 1
+        or is_turned(image)
         or not _agrees_with_pillow()
     ):
         return None

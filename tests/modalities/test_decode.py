@@ -86,7 +86,7 @@ def grey_16_bit_png(tmp):
     levels = np.linspace(0, 65535, 13 * 17).astype(np.uint16).reshape(13, 17)
     image = Image.fromarray(levels)
     assert image.mode == "I;16"
-    return write(tmp, encoded(image, "PNG")), grey3(levels / 257.0), 0.5
+    return write(tmp, encoded(image, "PNG")), grey3(levels // 256), 0
 
 
 def grey_16_bit_big_endian_tiff(tmp):
@@ -100,14 +100,14 @@ def grey_16_bit_big_endian_tiff(tmp):
     path = write(tmp, data + bytes(4), "image.tif")
     with Image.open(path) as image:
         assert image.mode == "I;16B"
-    return path, grey3(levels.astype(np.float64) / 257.0), 0.5
+    return path, grey3(levels // 256), 0
 
 
 def grey_32_bit_tiff(tmp):
     levels = np.linspace(0, 65535, 13 * 17).astype(np.int32).reshape(13, 17)
     image = Image.fromarray(levels)
     assert image.mode == "I"
-    return write(tmp, encoded(image, "TIFF")), grey3(levels / 257.0), 0.5
+    return write(tmp, encoded(image, "TIFF")), grey3(levels // 256), 0
 
 
 def float_tiff(tmp):

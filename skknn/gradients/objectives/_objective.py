@@ -48,7 +48,6 @@ class Objective(ParamsMixin, BaseEstimator):
     >>> class Loudness(Objective):
     ...     name = "loudness"
     ...     plain_view = True
-    ...     _parameter_constraints = {}
     ...
     ...     def __init__(self, head_dim=16):
     ...         self.head_dim = head_dim
@@ -58,6 +57,9 @@ class Objective(ParamsMixin, BaseEstimator):
     >>> Loudness(head_dim=8).head_dims()
     {'head': 8}
     """
+
+    # Of scikit-learn's validation; a subclass may say what its parameters may be.
+    _parameter_constraints: dict = {}
 
     #: What the objective goes by, and its block.
     name: str = "objective"

@@ -1,0 +1,49 @@
+"""Errors over NaN and infinity that say where they are, and where they come from."""
+
+from typing import Any
+
+import numpy as np
+
+_SHOWN = 10
+
+
+def with_place(error: ValueError, X: Any) -> ValueError:
+    """Return the error of scikit-learn's validation with the place of what is wrong.
+
+    Rows of nothing but NaN are what ``on_error="nan"`` leaves of images that cannot be
+    read. Imputing them, or taking another model, as scikit-learn recommends, would be
+    wrong: then the way to go on is named in its place.
+
+    Parameters
+    ----------
+    error : ValueError
+        As raised for ``X``; returned as it is if it is not about NaN or infinity.
+    X : array-like of shape (n, n_features)
+    """
+    if "NaN" not in str(error) and "infinity" not in str(error):
+        return error
+    try:
+        values = np.asarray(X, dtype=np.float64)
+    except (TypeError, ValueError):
+        return error
+    bad = ~np.isfinite(values)
+    if bad.ndim != 2 or not bad.any():
+        return error
+    lost = np.flatnonzero(np.isnan(values).all(axis=1))
+    if len(lost) and values.shape[1] > 1:
+        shown = ", ".join(map(str, lost[:_SHOWN]))
+        more = f" and {len(lost) - _SHOWN} more" if len(lost) > _SHOWN else ""
+        rows = f"row{'s' * (len(lost) > 1)} {shown}{more}"
+        return ValueError(
+            f"Input X contains NaN: {rows} of {len(values)} hold nothing else, as "
+            "on_error='nan' leaves images that cannot be read. Leave these images out, "
+            "with their labels, before the first step of the Pipeline: X, y, bad = "
+            "skknn.datasets.drop_unreadable(X, y), and X, bad = drop_unreadable(X) "
+            "before predict. If the rows are no images, remove them."
+        )
+    row, column = np.argwhere(bad)[0]
+    n_rows = int(bad.any(axis=1).sum())
+    return ValueError(
+        f"{error}\nThe first bad value of X is in row {row}, column {column}; rows "
+        f"with one: {n_rows}. Remove these rows or impute them."
+    )

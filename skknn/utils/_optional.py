@@ -1,0 +1,35 @@
+"""Packages that are not always installed: one message that names the extra."""
+
+from importlib import import_module
+from types import ModuleType
+
+
+def import_optional(name: str, *, extra: str, needed_for: str) -> ModuleType:
+    """Import a module of an optional package.
+
+    Parameters
+    ----------
+    name : str
+        The module, such as "matplotlib.pyplot".
+    extra : str
+        The extra of this package that installs it, such as "plot".
+    needed_for : str
+        What wants it, the subject of the message.
+
+    Raises
+    ------
+    ImportError
+        If the package is not installed, naming the extra. An error inside of an
+        installed package goes through as it is.
+    """
+    package = name.partition(".")[0]
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and error.name.partition(".")[0] != package:
+            raise
+        raise ModuleNotFoundError(
+            f"{needed_for} needs {package}, which is not installed. Install it with "
+            f"pip install 'skknn[{extra}]'.",
+            name=package,
+        ) from None

@@ -1,0 +1,28 @@
+"""Objectives of one's own need a loss and a name, and no more."""
+
+import numpy as np
+
+from skknn import FungiTransformer
+from skknn.gradients import Objective
+
+
+class Loudness(Objective):
+    name = "loudness"
+    plain_view = True
+
+    def __init__(self, head_dim=8):
+        self.head_dim = head_dim
+
+    def loss(self, latents, bank):
+        return latents[:, 0].square().sum(dim=1)
+
+
+def test_an_objective_without_constraints_is_fitted():
+    images = np.random.default_rng(0).integers(0, 255, (4, 32, 32, 3), dtype=np.uint8)
+    transformer = FungiTransformer(
+        "test_vit", weights=None, random_state=0, image_size=32,
+        objectives=(Loudness(),), n_components=None,
+    )  # fmt: skip
+    rows = transformer.fit_transform(images)
+    gradients = rows[:, transformer.feature_slices_["loudness"]]
+    assert len(np.unique(gradients, axis=0)) == 4 and np.isfinite(rows).all()
