@@ -1,10 +1,11 @@
-"""Plain JPEG files by torchvision's decoder: Pillow's pixels, in less time.
+"""Plain JPEG files by torchvision's decoder: Pillow's pixels, threads side by side.
 
-Both hand the work to libjpeg. torchvision's way takes three quarters of Pillow's time
-and leaves the interpreter to the other threads meanwhile (``benchmarks/embedding.py
-decode``). Two builds of libjpeg may disagree in single grey levels, and then the same
-picture would give other features as a file than as an opened image: so the two are
-compared once in every process, and Pillow stays in charge unless they agree.
+Both hand the work to libjpeg and take about as long on one core; torchvision's way leaves
+the interpreter to the other threads meanwhile (``benchmarks/embedding.py decode``, and
+with many cores ``--device cuda``). Two builds of libjpeg may disagree in single grey
+levels, and then the same picture would give other features as a file than as an opened
+image: so the two are compared once in every process, and Pillow stays in charge unless
+they agree.
 """
 
 import io
