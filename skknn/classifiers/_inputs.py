@@ -12,6 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from ..neighbors import check_graph
+from ..utils._bad_values import with_place
 
 
 @dataclass(frozen=True)

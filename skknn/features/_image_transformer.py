@@ -207,7 +207,8 @@ class ImageTransformer(ParamsMixin, TransformerMixin, BaseEstimator):
         more = f"\n... and {n_more} more (failed_)" if n_more > 0 else ""
         warnings.warn(
             f"{len(rows.bad)} of {len(rows.values)} images could not be read; their "
-            f"rows are NaN:\n{shown}{more}",
+            f"rows are NaN:\n{shown}{more}\nskknn.datasets.drop_unreadable(X, y) "
+            "leaves such images out, with their labels.",
             UserWarning,
             stacklevel=4,
         )
