@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..gradients.objectives import Objective, resolve_objectives
 from ..utils._sklearn import Interval, StrOptions, fit_context
 from ._backbone_loader import BackboneLoader
-from ._fungi_pca import fit_pca, reduce_rows
+from ._block_rows import fit_pca, reduce_rows, warn_of_zeros
 from ._gradient_views import GradientViews
 from ._objective_params import ObjectiveParams
 from ._shared_parameters import CONSTRAINTS, fill_in_descriptions
@@ -281,7 +281,6 @@ class FungiTransformer(ObjectiveParams, GradientViews):
         work = self._work(self._fitted_loader(), self._fitted_blocks())
         rows = self._extract(work, items)
         self._note_failures(rows)
-        self._warn_of_zeros(rows.values, self.feature_slices_)
         return reduce_rows(rows.values, self.pca_)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
@@ -343,7 +342,6 @@ class FungiTransformer(ObjectiveParams, GradientViews):
             state, pca, rows = blocks.state, None, None
             if with_rows:
                 rows = self._extract(self._work(loader, blocks), items)
-                self._warn_of_zeros(rows.values, state.slices)
                 if self.n_components is not None:
                     pca = fit_pca(rows.values, self.n_components, state.n_features)
             self._table, self._seed, self._loader = table, seed, loader
@@ -409,19 +407,9 @@ class FungiTransformer(ObjectiveParams, GradientViews):
         n, unit = len(items), items.unit
         estimate = Estimate(type(self).__name__, n, unit, self._batch_size_or_usual())
         with show_progress(self.verbose, n, "gradients", unit, estimate) as shown:
-            return self._run(work, items, shown)
-
-    def _warn_of_zeros(
-        self, values: NDArray[np.float32], slices: dict[str, slice]
-    ) -> None:
-        """Warn of images whose gradient is exactly zero."""
-        for name, part in slices.items():
-            zero = ~values[:, part].any(axis=1)
-            if name != "embedding" and zero.any():
-                warnings.warn(
-                    f"The {name} gradient of {int(zero.sum())} of {len(values)} images "
-                    f"(first: row {int(zero.argmax())}) is exactly zero, and so is "
-                    "that block of their rows.",
-                    UserWarning,
-                    stacklevel=4,
-                )
+            rows = self._run(work, items, shown)
+        slices = work.state.slices
+        warn_of_zeros(
+            rows.values, {name: slices[name] for name in work.state.objectives}
+        )
+        return rows

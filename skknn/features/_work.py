@@ -89,6 +89,10 @@ class BlocksWork(Work):
         Of that backbone and state, if there is one already.
     **settings : dict
         As for :class:`Work`.
+
+    Attributes
+    ----------
+    state : FungiState
     """
 
     def __init__(
@@ -99,7 +103,7 @@ class BlocksWork(Work):
         **settings: Any,
     ) -> None:
         super().__init__(loader, **settings)
-        self._state, self._blocks = state, blocks
+        self.state, self._blocks = state, blocks
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_blocks": None}
@@ -109,14 +113,14 @@ class BlocksWork(Work):
 
         if self._blocks is None:
             self._blocks = BlockExtractor(
-                self._loader.extractor, self._state, batch_size=self._batch_size
+                self._loader.extractor, self.state, batch_size=self._batch_size
             )
         return self._blocks.blocks_job()
 
     def _cache(self, folder: str | os.PathLike) -> BlockCache:
         identity = self._loader.extractor.identity()
-        slices = self._state.slices
-        settings = {name: self._state.settings(name, identity) for name in slices}
+        slices = self.state.slices
+        settings = {name: self.state.settings(name, identity) for name in slices}
         return BlockCache(folder, settings, slices)
 
 

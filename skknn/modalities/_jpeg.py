@@ -1,6 +1,6 @@
 """Plain JPEG files by torchvision's decoder: Pillow's pixels, threads side by side.
 
-Both hand the work to libjpeg and take about as long on one core; torchvision's way leaves
+Both hand the work to libjpeg and take about as long on one core; torchvision's leaves
 the interpreter to the other threads meanwhile (``benchmarks/embedding.py decode``, and
 with many cores ``--device cuda``). Two builds of libjpeg may disagree in single grey
 levels, and then the same picture would give other features as a file than as an opened

@@ -1,4 +1,4 @@
-"""The PCA over embedding and gradient blocks."""
+"""Rows of embedding and gradient blocks: which are zero, and their PCA."""
 
 import warnings
 from typing import TYPE_CHECKING
@@ -62,3 +62,23 @@ def reduce_rows(blocks: NDArray[np.float32], pca: "PCA | None") -> NDArray[np.fl
     if finite.any():
         out[finite] = pca.transform(blocks[finite].astype(np.float64))
     return out
+
+
+def warn_of_zeros(blocks: NDArray[np.float32], slices: dict[str, slice]) -> None:
+    """Warn of images whose gradient is exactly zero.
+
+    Parameters
+    ----------
+    blocks : ndarray of shape (n, width), float32
+    slices : dict objective -> slice
+    """
+    for name, part in slices.items():
+        zero = ~blocks[:, part].any(axis=1)
+        if zero.any():
+            warnings.warn(
+                f"The {name} gradient of {int(zero.sum())} of {len(blocks)} images "
+                f"(first: row {int(zero.argmax())}) is exactly zero, and so is that "
+                "block of their rows.",
+                UserWarning,
+                stacklevel=4,
+            )
