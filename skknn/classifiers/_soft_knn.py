@@ -7,8 +7,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ..neighbors import NeighborIndex, soft_votes, true_class_votes
-from ..neighbors._index import APPROXIMATE
+from ..neighbors import APPROXIMATE, NeighborIndex, soft_votes, true_class_votes
 from ..utils._parameters import ParamsMixin
 from ..utils._sklearn import fit_context
 from ._validation import (

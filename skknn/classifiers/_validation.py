@@ -8,8 +8,7 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
-from ..neighbors._index import ALGORITHMS, METRICS, PREPROCESSINGS
-from ..neighbors._precomputed import check_graph
+from ..neighbors import ALGORITHMS, METRICS, PREPROCESSINGS, check_graph
 from ..utils._sklearn import HasMethods, Interval, StrOptions
 
 KNN_CONSTRAINTS = {

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..neighbors._votes import vote_weights
+from ..neighbors import vote_weights
 from ._pictures import BLUE, GREEN, ORANGE, class_texts, draw_image, knn_side
 
 

@@ -3,8 +3,12 @@
 import numpy as np
 
 from ..classifiers._validation import validate_rows
-from ..neighbors._predictions import Predictions
-from ..neighbors._votes import sorted_gaps, walk_soft_votes, walk_true_class_votes
+from ..neighbors import (
+    Predictions,
+    sorted_gaps,
+    walk_soft_votes,
+    walk_true_class_votes,
+)
 
 
 class NeighborLists:

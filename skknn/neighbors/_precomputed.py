@@ -1,10 +1,15 @@
 """Neighbours read from sparse graphs, as made by ``KNeighborsTransformer``."""
 
+from typing import Any
+
 import numpy as np
-from scipy.sparse import issparse
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, issparse
+
+from ._engine import Neighbors
 
 
-def check_graph(graph, n_samples=None):
+def check_graph(graph: Any, n_samples: int | None = None) -> csr_matrix:
     """A graph of neighbours, or an error that says how to make one.
 
     Parameters
@@ -40,7 +45,12 @@ def check_graph(graph, n_samples=None):
     return graph
 
 
-def graph_neighbors(graph, k, own=None, first_row=0):
+def graph_neighbors(
+    graph: csr_matrix,
+    k: int,
+    own: NDArray[np.intp] | None = None,
+    first_row: int = 0,
+) -> Neighbors:
     """The k nearest of each row of a graph.
 
     Parameters

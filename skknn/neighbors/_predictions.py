@@ -1,8 +1,10 @@
 """Predicted classes for every k and tau, where nobody asks for probabilities."""
 
 import sys
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ._votes import walk_soft_votes
 
@@ -26,16 +28,16 @@ class Predictions:
     n_classes : int
     """
 
-    def __init__(self, gaps, labels, n_classes):
+    def __init__(self, gaps: NDArray, labels: NDArray, n_classes: int) -> None:
         self._lists, self._n_classes = (gaps, labels), n_classes
-        self._blocks = None
-        loaded = f"{__package__}._fast_kernels" in sys.modules
+        self._blocks: tuple[NDArray, NDArray] | None = None
+        loaded = f"{__package__}.exact._kernels" in sys.modules
         if loaded and gaps[-1].max(initial=0.0) < _MOST:
-            from ._fast_votes import in_blocks
+            from ._compiled_votes import in_blocks
 
             self._blocks = in_blocks(gaps, np.float32), in_blocks(labels, labels.dtype)
 
-    def walk(self, tau, n_neighbors):
+    def walk(self, tau: float, n_neighbors: Sequence[int]) -> Iterator[NDArray]:
         """Predictions for one k after the other.
 
         Parameters
@@ -53,7 +55,7 @@ class Predictions:
         if self._blocks is None or not _LEAST < 1 / tau < _MOST:
             yield from self._plain(slice(None), tau, n_neighbors)
             return
-        from ._fast_votes import predict
+        from ._compiled_votes import predict
 
         labels = self._lists[1]
         codes = np.empty((len(n_neighbors), labels.shape[1]), dtype=labels.dtype)
@@ -65,7 +67,9 @@ class Predictions:
             predicted[rows] = again
             yield predicted
 
-    def _plain(self, rows, tau, n_neighbors):
+    def _plain(
+        self, rows: slice | NDArray, tau: float, n_neighbors: Sequence[int]
+    ) -> Iterator[NDArray]:
         lists = (part[:, rows] for part in self._lists)
         for proba in walk_soft_votes(*lists, tau, self._n_classes, n_neighbors):
             yield proba.argmax(axis=1)

@@ -1,11 +1,19 @@
-"""From sorted neighbours to class probabilities (R, Eq. 1 and 2).
+"""From sorted neighbours to class probabilities ([1]_, Eq. 1 and 2).
 
 Votes are added one neighbour after the other, nearest first, and divided by the
 running sum of all weights. Every caller therefore gets the same bits, whether it
 asks for one ``k`` or walks through many.
+
+References
+----------
+.. [1] M. Jia, B.-C. Chen, Z. Wu, C. Cardie, S. Belongie, S.-N. Lim, "Rethinking Nearest
+   Neighbors for Visual Classification", 2021, https://arxiv.org/abs/2112.08459
 """
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
+from numpy.typing import NDArray
 
 # Queries handled at a time: their table of votes stays in the L2 cache.
 _BLOCK = 256
@@ -13,7 +21,7 @@ _BLOCK = 256
 _TURNED = 32
 
 
-def sorted_gaps(distances):
+def sorted_gaps(distances: NDArray) -> NDArray[np.float64]:
     """How much farther than the nearest one each neighbour is.
 
     Votes need no more than these: subtracting the nearest distance changes no
@@ -37,7 +45,7 @@ def sorted_gaps(distances):
     return gaps
 
 
-def vote_weights(distances, tau):
+def vote_weights(distances: NDArray, tau: float) -> NDArray[np.float64]:
     """Unnormalised weights ``exp(-(d - d_nearest) / tau)``.
 
     Parameters
@@ -54,7 +62,9 @@ def vote_weights(distances, tau):
     return _weights(sorted_gaps(distances), tau).T
 
 
-def soft_votes(distances, labels, tau, n_classes):
+def soft_votes(
+    distances: NDArray, labels: NDArray, tau: float, n_classes: int
+) -> NDArray[np.float64]:
     """Class probabilities from neighbours sorted by distance.
 
     Parameters
@@ -75,7 +85,13 @@ def soft_votes(distances, labels, tau, n_classes):
     return next(walk_soft_votes(gaps, labels.T, tau, n_classes, [len(gaps)]))
 
 
-def walk_soft_votes(gaps, labels, tau, n_classes, n_neighbors):
+def walk_soft_votes(
+    gaps: NDArray,
+    labels: NDArray,
+    tau: float,
+    n_classes: int,
+    n_neighbors: Sequence[int],
+) -> Iterator[NDArray[np.float64]]:
     """Class probabilities for one k after the other, at the cost of the last.
 
     Parameters
@@ -109,7 +125,9 @@ def walk_soft_votes(gaps, labels, tau, n_classes, n_neighbors):
         yield votes / total[:, None]
 
 
-def true_class_votes(distances, agree, tau):
+def true_class_votes(
+    distances: NDArray, agree: NDArray, tau: float
+) -> NDArray[np.float64]:
     """Probability that the neighbours give to one class of each row.
 
     Parameters
@@ -127,7 +145,9 @@ def true_class_votes(distances, agree, tau):
     return next(walk_true_class_votes(gaps, agree.T, tau, [len(gaps)]))
 
 
-def walk_true_class_votes(gaps, agree, tau, n_neighbors):
+def walk_true_class_votes(
+    gaps: NDArray, agree: NDArray, tau: float, n_neighbors: Sequence[int]
+) -> Iterator[NDArray[np.float64]]:
     """:func:`true_class_votes` for one k after the other, at the cost of the last.
 
     Parameters
@@ -159,13 +179,13 @@ def walk_true_class_votes(gaps, agree, tau, n_neighbors):
         yield own / total
 
 
-def _weights(gaps, tau):
+def _weights(gaps: NDArray, tau: float) -> NDArray[np.float64]:
     with np.errstate(over="ignore", under="ignore"):
         weights = np.divide(gaps, -tau)
         return np.exp(weights, out=weights)
 
 
-def _add_up(weights, sums):
+def _add_up(weights: NDArray, sums: NDArray) -> None:
     """Add rows of ``weights``, one after the other, to ``sums`` in place."""
     weights[0] += sums
     np.add.reduce(weights, axis=0, out=sums)

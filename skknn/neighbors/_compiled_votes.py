@@ -5,8 +5,9 @@ reported, for ``_predictions`` to count again.
 """
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
-from ._fast_kernels import jit
+from ._jit import jit
 
 # Queries handled at a time: their neighbours, once in float32, and votes stay in the
 # cache, and blocks of few are sooner settled.
@@ -28,7 +29,7 @@ _A, _B, _C, _D, _E, _F = (
 
 
 @jit
-def weight(x):
+def weight(x):  # type: ignore
     """``exp(-x)`` of a float32 that is not negative."""
     near = min(x, _LARGEST) * -_LOG2_E
     shifted = near + _ROUNDER
@@ -39,7 +40,7 @@ def weight(x):
     return value if x <= _LARGEST else _ZERO
 
 
-def in_blocks(lists, dtype):
+def in_blocks(lists: NDArray, dtype: DTypeLike) -> NDArray:
     """Copy of lists, block by block as they are read.
 
     Parameters
@@ -60,7 +61,7 @@ def in_blocks(lists, dtype):
 
 
 @jit
-def predict(gaps, labels, scale, n_classes, n_neighbors, codes, unsure):
+def predict(gaps, labels, scale, n_classes, n_neighbors, codes, unsure):  # type: ignore
     """Class with the most votes, for every k.
 
     The votes of one class are sums of at most k weights, each off by less than
