@@ -24,17 +24,7 @@ from ._votes import (
 )
 
 __all__ = [
-    "ALGORITHMS",
-    "APPROXIMATE",
-    "METRICS",
-    "PREPROCESSINGS",
-    "NeighborIndex",
-    "Predictions",
-    "check_graph",
-    "soft_votes",
-    "sorted_gaps",
-    "true_class_votes",
-    "vote_weights",
-    "walk_soft_votes",
-    "walk_true_class_votes",
-]
+    "ALGORITHMS", "APPROXIMATE", "METRICS", "PREPROCESSINGS", "NeighborIndex",
+    "Predictions", "check_graph", "soft_votes", "sorted_gaps", "true_class_votes",
+    "vote_weights", "walk_soft_votes", "walk_true_class_votes",
+]  # fmt: skip

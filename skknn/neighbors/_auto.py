@@ -1,8 +1,8 @@
 """Which engine suits the rows, the queries and the machine."""
 
 import sys
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Container
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -21,106 +21,61 @@ _PATIENCE = 2e10
 # Queries after which an engine's copy of the rows has paid.
 _FEW_QUERIES = 64
 # What an engine loads when it is first used.
-_LIBRARY = {
-    "fast": f"{__package__}.exact._kernels",
-    "torch": "torch",
-    "faiss": "faiss",
-}
+_LIBRARY = {"fast": "skknn.neighbors.exact._kernels"}
 
 
-@dataclass
-class Machine:
-    """What the choice of an engine depends on; looked up when it is asked for.
+def has(what: str, device: Any) -> bool:
+    """Whether there is what engines need.
 
-    Parameters
-    ----------
-    device : None, str or torch.device
-        As the user gave it.
+    ``"device"`` is one that the user asked for and no CPU, ``"cuda"`` one if none was
+    asked for, ``"bfloat16"`` means products faster than float32's; else a library.
     """
-
-    device: Any = None
-
-    @cached_property
-    def chosen(self) -> bool:
-        """Whether the user asked for another device than the CPU."""
-        if self.device is None or str(self.device) == "cpu":
-            return False
-        return resolve_device(self.device).type != "cpu"
-
-    @cached_property
-    def cuda(self) -> bool:
-        """Whether there is a CUDA device, and none was asked for."""
-        return self.device is None and resolve_device().type == "cuda"
-
-    @cached_property
-    def bfloat16(self) -> bool:
-        """Whether products in bfloat16 are faster than in float32."""
-        from .exact._products import bfloat16_pays
+    if what == "device":
+        asked = device is not None and str(device) != "cpu"
+        return asked and resolve_device(device).type != "cpu"
+    if what == "cuda":
+        return device is None and resolve_device().type == "cuda"
+    if what == "bfloat16":
+        from .exact._bfloat16 import bfloat16_pays
 
         return bfloat16_pays()
-
-    def has(self, library: str) -> bool:
-        """Whether a library is installed."""
-        return find_spec(library) is not None
-
-    def loaded(self, library: str) -> bool:
-        """Whether a library is imported already."""
-        return library in sys.modules
+    return find_spec(what) is not None
 
 
-def choose(n_samples: int, n_features: int, n_queries: float, machine: Machine) -> str:
+def choose(
+    n_samples: int,
+    n_features: int,
+    n_queries: float,
+    has: Callable[[str], bool],
+    loaded: Container[str],
+) -> str:
     """Name of the fastest exact engine.
 
-    Parameters
-    ----------
-    n_samples, n_features : int
-    n_queries : float
-        Queries that this index was asked for so far, those that come included.
-    machine : Machine
-
-    Returns
-    -------
-    str
+    ``n_queries`` are those that the index was asked for so far, those that come
+    included; ``has`` is like :func:`has`, ``loaded`` holds modules that are imported.
     """
     size = n_samples * n_features
-    if machine.chosen:
+    if has("device"):
         return "torch"
     if size < _LARGE or n_queries < _FEW_QUERIES:
         return "brute"
-    if machine.cuda:
-        best = "torch"
-    elif machine.has("numba"):
-        best = "fast"
-    elif machine.bfloat16:
-        best = "torch"
-    elif machine.has("faiss"):
-        best = "faiss"
-    else:
-        return "brute"
-    paid = machine.loaded(_LIBRARY[best]) or n_queries * size >= _PATIENCE
+    order = {"cuda": "torch", "numba": "fast", "bfloat16": "torch", "faiss": "faiss"}
+    best = next((name for what, name in order.items() if has(what)), "brute")
+    paid = _LIBRARY.get(best, best) in loaded or n_queries * size >= _PATIENCE
     return best if paid else "brute"
 
 
 class AutoEngine(Engine):
     """The fastest exact engine for the rows; few queries stay with numpy's.
 
-    Parameters
-    ----------
-    rows : IndexRows
-    device : None, str or torch.device
-    n_jobs : int or None
-
-    Attributes
-    ----------
-    name : str
-        Engine that serves many queries.
+    ``name`` is that of the engine for many queries.
     """
 
     def __init__(self, rows: IndexRows, device: Any, n_jobs: int | None) -> None:
         self.rows, self.device, self.n_jobs = rows, device, n_jobs
-        self.name = choose(*rows.values.shape, np.inf, Machine(device))
+        self.name = self._choice(np.inf)
         self._n_queries = 0
-        self._engine = self._make("brute")
+        self._engine = make_engine("brute", rows, device, n_jobs)
 
     def kneighbors(
         self, queries: NDArray, k: int, exclude: NDArray[np.intp] | None = None
@@ -128,18 +83,18 @@ class AutoEngine(Engine):
         return self._ready_for(len(queries)).kneighbors(queries, k, exclude)
 
     def leave_one_out(self, k: int, part: slice) -> Neighbors:
-        """As that of the engine chosen."""
         n_queries = len(range(*part.indices(len(self.rows))))
         return self._ready_for(n_queries).leave_one_out(k, part)
+
+    def _choice(self, n_queries: float) -> str:
+        n_samples, n_features = self.rows.values.shape
+        here = partial(has, device=self.device)
+        return choose(n_samples, n_features, n_queries, here, sys.modules)
 
     def _ready_for(self, n_queries: int) -> Engine:
         self._n_queries += n_queries
         if self._engine.name != self.name:
-            shape = self.rows.values.shape
-            name = choose(*shape, self._n_queries, Machine(self.device))
+            name = self._choice(self._n_queries)
             if name != self._engine.name:
-                self._engine = self._make(name)
+                self._engine = make_engine(name, self.rows, self.device, self.n_jobs)
         return self._engine
-
-    def _make(self, name: str) -> Engine:
-        return make_engine(name, self.rows, self.device, self.n_jobs)

@@ -7,18 +7,15 @@ from numpy.typing import NDArray
 
 from ._rows import IndexRows
 
-#: Distances and row numbers, both of shape (n_queries, k).
+#: Distances (float64) and row numbers (intp), both of shape (n_queries, k).
 Neighbors = tuple[NDArray[np.float64], NDArray[np.intp]]
 
 
 class Engine(ABC):
-    """Nearest rows of queries, or of the rows themselves.
+    """Nearest rows of queries, or of the rows of the index themselves.
 
-    Attributes
-    ----------
-    name : str
-        As in ``algorithm=``.
-    rows : IndexRows
+    Distances are squared, or Euclidean if ``rows.rooted``; each row of the result is
+    sorted by (distance, index). ``name`` is that of ``algorithm=``.
     """
 
     name: str
@@ -38,13 +35,6 @@ class Engine(ABC):
             At most n_samples, or n_samples - 1 with ``exclude``.
         exclude : ndarray of shape (n_queries,), int, optional
             One row of the index for each query that is no neighbour of it.
-
-        Returns
-        -------
-        distances : ndarray of shape (n_queries, k), float64
-            Squared, or Euclidean with ``rows.rooted``.
-        ids : ndarray of shape (n_queries, k), intp
-            Sorted by (distance, index).
         """
 
     def leave_one_out(self, k: int, part: slice) -> Neighbors:

@@ -1,4 +1,4 @@
-"""Engines by name; their libraries are imported here or when queries come."""
+"""Engines by name; their libraries are imported here."""
 
 from typing import Any
 
@@ -14,17 +14,10 @@ ALGORITHMS = ("auto", "brute", "torch", "fast", "faiss", *APPROXIMATE, "precompu
 def make_engine(
     name: str, rows: IndexRows, device: Any = None, n_jobs: int | None = None
 ) -> Engine:
-    """The engine that ``algorithm=`` names, for the rows of an index.
+    """The engine that ``algorithm=`` names, ``"precomputed"`` excepted.
 
-    Parameters
-    ----------
-    name : str
-        One of :data:`ALGORITHMS` but ``"precomputed"``.
-    rows : IndexRows
-    device : None, str or torch.device
-        For ``"auto"`` and ``"torch"``.
-    n_jobs : int or None
-        Threads. None takes as many as BLAS may use.
+    ``device`` (None, str or torch.device) is for ``"auto"`` and ``"torch"``; ``n_jobs``
+    counts threads, None takes as many as BLAS may use.
     """
     if name == "auto":
         from ._auto import AutoEngine
@@ -33,28 +26,25 @@ def make_engine(
     if name == "torch":
         return _torch_engine(rows, device, n_jobs)
     if name == "fast":
-        from .exact._compiled import CompiledProposer, import_numba
-
-        import_numba()
-        from .exact._kernels import compiled_measure
+        from .exact._compiled import CompiledProposer, compiled_measure
 
         kinds = CompiledProposer, NumpyProposer
-        return ExactSearch(rows, name, kinds, compiled_measure, n_jobs=n_jobs)
+        return ExactSearch(rows, name, kinds, n_jobs, compiled_measure())
     if name == "faiss":
         from .exact._faiss import FaissProposer, import_faiss
 
         import_faiss()
-        return ExactSearch(rows, name, [FaissProposer], n_jobs=n_jobs)
+        return ExactSearch(rows, name, [FaissProposer], n_jobs)
     if name in APPROXIMATE:
         from .approximate import TunedSearch
 
         return TunedSearch(rows, name, n_jobs)
-    return ExactSearch(rows, name, [NumpyProposer], n_jobs=n_jobs)
+    return ExactSearch(rows, name, [NumpyProposer], n_jobs)
 
 
 def _torch_engine(rows: IndexRows, device: Any, n_jobs: int | None) -> Engine:
     from ..utils._device import resolve_device
-    from .exact._products import bfloat16_pays
+    from .exact._bfloat16 import bfloat16_pays
 
     # Apple's devices have no float64, which distances need; their processors search.
     if resolve_device(device).type not in ("cpu", "mps"):
@@ -62,7 +52,7 @@ def _torch_engine(rows: IndexRows, device: Any, n_jobs: int | None) -> Engine:
 
         return DeviceSearch(rows, device)
     if not bfloat16_pays():
-        return ExactSearch(rows, "torch", [NumpyProposer], n_jobs=n_jobs)
+        return ExactSearch(rows, "torch", [NumpyProposer], n_jobs)
     from .exact._torch import TorchProposer
 
-    return ExactSearch(rows, "torch", [TorchProposer, NumpyProposer], n_jobs=n_jobs)
+    return ExactSearch(rows, "torch", [TorchProposer, NumpyProposer], n_jobs)

@@ -15,14 +15,7 @@ class ExternalEngine(Engine):
 
     It chooses the candidates; distances and order are computed here, so an exact
     object gives the results of every other exact engine and an approximate one loses
-    nothing but recall.
-
-    Parameters
-    ----------
-    rows : IndexRows
-    searcher : object
-        ``fit(X)`` and ``kneighbors(Q, n_neighbors=k)`` that returns distances and
-        row numbers. It is fitted here.
+    nothing but recall. ``searcher`` is fitted here.
     """
 
     name = "external"
@@ -35,19 +28,17 @@ class ExternalEngine(Engine):
         self, queries: NDArray, k: int, exclude: NDArray[np.intp] | None = None
     ) -> Neighbors:
         n_samples = len(self.rows)
-        wanted = min(k + (exclude is not None), n_samples)
-        _, ids = self.searcher.kneighbors(queries, n_neighbors=wanted)
-        ids = np.asarray(ids)
-        shape = len(queries), wanted
+        shape = len(queries), min(k + (exclude is not None), n_samples)
+        ids = np.asarray(self.searcher.kneighbors(queries, n_neighbors=shape[1])[1])
         if ids.shape != shape or ids.min() < 0 or ids.max() >= n_samples:
             raise ValueError(
                 f"algorithm={self.searcher!r}: kneighbors must return row numbers of "
                 f"shape {shape} in [0, {n_samples}), got shape {ids.shape}. Check the "
                 "object, or use algorithm='brute'."
             )
-        out = np.full(len(queries), -1) if exclude is None else exclude
         ids = ids.astype(np.intp)
-        return nearest(queries, self.rows, ids, ids != out[:, None], k)
+        own = np.full(len(queries), -1) if exclude is None else exclude
+        return nearest(queries, self.rows, ids, ids != own[:, None], k)
 
     def recall(self, k: int) -> None:
-        """Not known of others' objects."""
+        """Not known."""

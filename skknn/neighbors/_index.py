@@ -29,20 +29,17 @@ class NeighborIndex:
     metric : {"sqeuclidean", "euclidean", "cosine"}
     preprocessing : {"center-l2", "l2-center", "l2"} or None
     algorithm : str or object with ``fit`` and ``kneighbors``
-        ``"brute"``, ``"torch"``, ``"fast"`` and ``"faiss"`` are exact and give the
-        same neighbours; ``"auto"`` takes the fastest one here. ``"hnsw"`` and
-        ``"ivf"`` are approximate. With ``"precomputed"``, rows are sparse graphs of
+        One of :data:`ALGORITHMS`. With ``"precomputed"``, rows are sparse graphs of
         neighbours, and ``metric`` and ``preprocessing`` are not used.
     device : None, str or torch.device
     n_jobs : int or None
 
     Attributes
     ----------
-    preprocessor_ : Preprocessor
-    engine_ : Engine
     algorithm_ : str
         The engine in use; with ``"auto"``, the one for large batches of queries.
     n_samples_ : int
+    preprocessor_ : Preprocessor
     """
 
     def __init__(
@@ -86,20 +83,10 @@ class NeighborIndex:
         return self
 
     def kneighbors(self, X: Any, k: int) -> Neighbors:
-        """Nearest training rows of each row of ``X``.
+        """Distances in the metric, and numbers, of the nearest rows of queries ``X``.
 
-        Parameters
-        ----------
-        X : ndarray of shape (n_queries, n_features)
-        k : int
-            From 1 to ``n_samples_``.
-
-        Returns
-        -------
-        distances : ndarray of shape (n_queries, k), float64
-            In the index's metric, ascending.
-        ids : ndarray of shape (n_queries, k), intp
-            Equal distances are sorted by row number.
+        Both (n_queries, k), sorted by (distance, number); ``k`` is at most
+        ``n_samples_``.
         """
         if self._graph is not None:
             return graph_neighbors(check_graph(X, self.n_samples_), k)
@@ -115,20 +102,7 @@ class NeighborIndex:
         return distances, ids
 
     def leave_one_out(self, k: int, part: slice = slice(None)) -> Neighbors:
-        """Nearest other rows of each training row, itself left out by number.
-
-        Parameters
-        ----------
-        k : int
-            From 1 to ``n_samples_ - 1``.
-        part : slice, default=slice(None)
-            Training rows to answer for.
-
-        Returns
-        -------
-        distances : ndarray of shape (n_rows, k), float64
-        ids : ndarray of shape (n_rows, k), intp
-        """
+        """As :meth:`kneighbors` for a slice of the rows, each left out by number."""
         own = np.arange(self.n_samples_)[part]
         if self._graph is not None:
             first = own[0] if len(own) else 0
@@ -138,11 +112,7 @@ class NeighborIndex:
         return self._in_metric(self.rows_.values[part], *found, own)
 
     def recall(self, k: int) -> float | None:
-        """Share of the k nearest other rows that searches find, on a sample.
-
-        Exactly 1 for exact engines; :class:`TunedSearch` says how it is measured.
-        Objects passed as ``algorithm`` are not measured: None.
-        """
+        """Share of the k nearest other rows that searches find; None if not known."""
         return None if self._graph is not None else self.engine_.recall(k)
 
     def _prepare(self, X: NDArray) -> NDArray:

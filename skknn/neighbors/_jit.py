@@ -1,4 +1,4 @@
-"""numba's compiler with this package's options; imported when compiled loops are."""
+"""numba's compiler with this package's options; imported where compiled loops are."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,14 +6,12 @@ from typing import Any
 import numba  # noqa: TID253
 
 
-def jit(function: Callable | None = None, **options: Any) -> Callable:
+def jit(function: Callable, **options: Any) -> Callable:
     """Compile a function from arrays to arrays when it is first called.
 
-    Compiled loops release the interpreter lock, run on the calling thread, and are
-    kept in numba's cache where it can be written to.
+    It releases the interpreter lock, runs on the calling thread, and is kept in numba's
+    cache where that can be written to.
     """
-    if function is None:
-        return lambda function: jit(function, **options)
     options |= {"nogil": True, "error_model": "numpy"}
     try:
         return numba.njit(cache=True, **options)(function)

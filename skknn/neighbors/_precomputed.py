@@ -4,19 +4,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, issparse
+from scipy.sparse import issparse
 
 from ._engine import Neighbors
 
 
-def check_graph(graph: Any, n_samples: int | None = None) -> csr_matrix:
-    """A graph of neighbours, or an error that says how to make one.
+def check_graph(graph: Any, n_samples: int | None = None) -> Any:
+    """A sparse graph of neighbours, or an error that says how to make one.
 
-    Parameters
-    ----------
-    graph : sparse matrix of shape (n_queries, n_samples)
-    n_samples : int, optional
-        Columns expected; as many as rows by default.
+    It needs ``n_samples`` columns, by default as many as rows.
     """
     if not issparse(graph):
         raise ValueError(
@@ -46,28 +42,15 @@ def check_graph(graph: Any, n_samples: int | None = None) -> csr_matrix:
 
 
 def graph_neighbors(
-    graph: csr_matrix,
+    graph: Any,
     k: int,
     own: NDArray[np.intp] | None = None,
     first_row: int = 0,
 ) -> Neighbors:
-    """The k nearest of each row of a graph.
+    """The k nearest of each row of a graph, sorted by (distance, index).
 
-    Parameters
-    ----------
-    graph : csr matrix of shape (n_queries, n_samples)
-        Stored entries are neighbours, explicit zeros too.
-    k : int
-    own : ndarray of shape (n_queries,), int, optional
-        One column for each row that is no neighbour of it.
-    first_row : int
-        Number of the first row in error messages.
-
-    Returns
-    -------
-    distances : ndarray of shape (n_queries, k), float64
-    ids : ndarray of shape (n_queries, k), intp
-        Sorted by (distance, index).
+    Stored entries are neighbours, explicit zeros too; of each row the column ``own`` is
+    none. Error messages count rows from ``first_row``.
     """
     rows = np.repeat(np.arange(graph.shape[0]), np.diff(graph.indptr))
     ids, distances = graph.indices, graph.data.astype(np.float64)

@@ -1,6 +1,7 @@
 """Centre and L2-normalise rows before distances are taken (R, section 3.1)."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,10 +42,11 @@ class Preprocessor:
 
     def transform(self, X: NDArray) -> NDArray:
         """Return prepared rows, C-contiguous, in the dtype of ``X``."""
+        mean: Any = self.mean_
         if self.kind == "center-l2":
-            return self._map(X, lambda rows: _normalize(rows - self.mean_))
+            return self._map(X, lambda rows: _normalize(rows - mean))
         if self.kind == "l2-center":
-            return self._map(X, lambda rows: _normalize(rows) - self.mean_)
+            return self._map(X, lambda rows: _normalize(rows) - mean)
         if self.kind == "l2":
             return self._map(X, _normalize)
         return np.ascontiguousarray(X)

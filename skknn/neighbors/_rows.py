@@ -16,27 +16,17 @@ _SHORT = 1e-140
 class IndexRows:
     """Rows that can be searched.
 
+    ``shift`` is subtracted before products are taken; norms are those of shifted rows.
+    ``rooted`` says that distances are Euclidean, not their squares: order is by the
+    distance that is returned, and a square root merges neighbouring numbers.
+
     All but ``shift`` is known row by row, so rows can come and go: distances do not
     feel the shift, and any that makes norms small will do.
-
-    Attributes
-    ----------
-    values : ndarray of shape (n_samples, n_features), float32 or float64
-        C-contiguous.
-    shift : ndarray of shape (n_features,), float64, or None
-        Subtracted before products are taken; None where it would not help.
-    half_squared_norms : ndarray of shape (n_samples,), float64
-        Of the shifted rows.
-    largest_norm : float
-        At least that of any shifted row.
-    rooted : bool
-        Whether distances are Euclidean; else their squares. Order is by the distance
-        that is returned: a square root merges neighbouring numbers.
     """
 
-    values: NDArray
-    shift: NDArray[np.float64] | None
-    half_squared_norms: NDArray[np.float64]
+    values: NDArray  # (n_samples, n_features), float32 or float64, C-contiguous
+    shift: NDArray[np.float64] | None  # (n_features,); None where it would not help
+    half_squared_norms: NDArray[np.float64]  # (n_samples,)
     largest_norm: float
     rooted: bool = False
 
@@ -45,9 +35,9 @@ class IndexRows:
         """Measure ``X`` of shape (n_samples, n_features), which is kept."""
         shift = _helpful_shift(X)
         half = np.empty(len(X))
-        for part in blocks_of(len(X), 8 * X.shape[1]):
-            rows = _shifted(X[part], shift)
-            half[part] = np.einsum("ij,ij->i", rows, rows) / 2
+        rows = cls(X, shift, half, np.inf, rooted)
+        for part, block in rows.shifted_blocks():
+            half[part] = np.einsum("ij,ij->i", block, block) / 2
         largest = float(np.sqrt(2 * half.max())) * (1 + 1e-12)
         if largest < _SHORT and 0 < np.abs(X).max() < _SHORT:
             raise ValueError(
@@ -60,32 +50,23 @@ class IndexRows:
     def __len__(self) -> int:
         return len(self.values)
 
-    @property
-    def n_features(self) -> int:
-        """Numbers a row."""
-        return self.values.shape[1]
-
     def shifted(self, values: NDArray) -> NDArray[np.float64]:
         """Float64 copy of rows or queries, minus the shift."""
-        return _shifted(values, self.shift)
+        rows = values.astype(np.float64)
+        if self.shift is not None:
+            rows -= self.shift
+        return rows
 
     def shifted_blocks(self) -> Iterator[tuple[slice, NDArray[np.float64]]]:
         """Pairs (slice, shifted rows) over the index."""
-        for part in blocks_of(len(self), 8 * self.n_features):
+        for part in blocks_of(len(self), 8 * self.values.shape[1]):
             yield part, self.shifted(self.values[part])
 
 
 def blocks_of(n: int, row_bytes: int, n_bytes: int = _BLOCK_BYTES) -> list[slice]:
     """Slices of ``range(n)`` of at most ``n_bytes`` each, of one row at least."""
     size = max(1, n_bytes // max(1, row_bytes))
-    return [slice(start, start + size) for start in range(0, n, size)]
-
-
-def _shifted(values: NDArray, shift: NDArray | None) -> NDArray[np.float64]:
-    rows = values.astype(np.float64)
-    if shift is not None:
-        rows -= shift
-    return rows
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
 
 def _helpful_shift(X: NDArray) -> NDArray[np.float64] | None:

@@ -22,21 +22,12 @@ _TURNED = 32
 
 
 def sorted_gaps(distances: NDArray) -> NDArray[np.float64]:
-    """How much farther than the nearest one each neighbour is.
+    """How much farther than the nearest one each neighbour is, (k, n_queries).
 
     Votes need no more than these: subtracting the nearest distance changes no
     probability and keeps the nearest weight at 1, where ``exp(-d / tau)`` would
-    underflow for small ``tau``.
-
-    Parameters
-    ----------
-    distances : ndarray of shape (n_queries, k), float64
-        Ascending in each row.
-
-    Returns
-    -------
-    ndarray of shape (k, n_queries), float64
-        Neighbours first, so that sums over them run along whole rows of memory.
+    underflow for small ``tau``. Neighbours come first, so that sums over them run along
+    whole rows of memory. ``distances`` (n_queries, k) ascend in each row.
     """
     gaps = np.empty(distances.shape[::-1])
     for start in range(0, len(distances), _TURNED):
@@ -46,19 +37,7 @@ def sorted_gaps(distances: NDArray) -> NDArray[np.float64]:
 
 
 def vote_weights(distances: NDArray, tau: float) -> NDArray[np.float64]:
-    """Unnormalised weights ``exp(-(d - d_nearest) / tau)``.
-
-    Parameters
-    ----------
-    distances : ndarray of shape (n_queries, k), float64
-        Ascending in each row.
-    tau : float
-        Temperature, in the units of ``distances``; ``inf`` gives equal weights.
-
-    Returns
-    -------
-    ndarray of shape (n_queries, k), float64
-    """
+    """Unnormalised weights ``exp(-(d - d_nearest) / tau)``, (n_queries, k)."""
     return _weights(sorted_gaps(distances), tau).T
 
 
@@ -92,22 +71,10 @@ def walk_soft_votes(
     n_classes: int,
     n_neighbors: Sequence[int],
 ) -> Iterator[NDArray[np.float64]]:
-    """Class probabilities for one k after the other, at the cost of the last.
+    """:func:`soft_votes` for one k after the other, at the cost of the last.
 
-    Parameters
-    ----------
-    gaps : ndarray of shape (k_max, n_queries), float64
-        From :func:`sorted_gaps`.
-    labels : ndarray of shape (k_max, n_queries), int
-    tau : float
-    n_classes : int
-    n_neighbors : sequence of int
-        Strictly ascending, at most ``k_max``.
-
-    Yields
-    ------
-    ndarray of shape (n_queries, n_classes), float64
-        For each k, the bits that :func:`soft_votes` gives for the first k neighbours.
+    From ``gaps`` of :func:`sorted_gaps` and ``labels``, both (k_max, n_queries), for
+    strictly ascending ``n_neighbors``; the same bits as for each k alone.
     """
     n_queries = gaps.shape[1]
     votes = np.zeros((n_queries, n_classes))
@@ -128,18 +95,9 @@ def walk_soft_votes(
 def true_class_votes(
     distances: NDArray, agree: NDArray, tau: float
 ) -> NDArray[np.float64]:
-    """Probability that the neighbours give to one class of each row.
+    """Probability that the neighbours give to one class of each row, (n_queries,).
 
-    Parameters
-    ----------
-    distances : ndarray of shape (n_queries, k), float64
-    agree : ndarray of shape (n_queries, k), bool
-        Whether the neighbour has the class in question.
-    tau : float
-
-    Returns
-    -------
-    ndarray of shape (n_queries,), float64
+    ``agree`` (n_queries, k) says whether a neighbour has the class in question.
     """
     gaps = sorted_gaps(distances)
     return next(walk_true_class_votes(gaps, agree.T, tau, [len(gaps)]))
@@ -148,23 +106,7 @@ def true_class_votes(
 def walk_true_class_votes(
     gaps: NDArray, agree: NDArray, tau: float, n_neighbors: Sequence[int]
 ) -> Iterator[NDArray[np.float64]]:
-    """:func:`true_class_votes` for one k after the other, at the cost of the last.
-
-    Parameters
-    ----------
-    gaps : ndarray of shape (k_max, n_queries), float64
-        From :func:`sorted_gaps`.
-    agree : ndarray of shape (k_max, n_queries), bool
-    tau : float
-    n_neighbors : sequence of int
-        Strictly ascending, at most ``k_max``.
-
-    Yields
-    ------
-    ndarray of shape (n_queries,), float64
-        For each k, the bits that :func:`true_class_votes` gives for the first k
-        neighbours.
-    """
+    """:func:`true_class_votes` as :func:`walk_soft_votes` walks."""
     n_queries = gaps.shape[1]
     own, total = np.zeros(n_queries), np.zeros(n_queries)
     done = 0

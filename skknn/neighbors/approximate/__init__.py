@@ -1,7 +1,7 @@
 """Approximate search: a faiss index proposes, float64 differences measure and sort.
 
 ``_tuned`` doubles the effort of a search until its recall on training rows is good;
-``_hnsw`` and ``_ivf`` say how an index is built and what effort means to it.
+``_indexes`` says how an index is built and what effort means to it.
 """
 
 from ._tuned import TunedSearch

@@ -13,8 +13,7 @@ from ..exact._distances import nearest
 from ..exact._faiss import faiss_settings, import_faiss
 from ..exact._numpy import NumpyProposer
 from ..exact._search import ExactSearch
-from ._hnsw import HNSW
-from ._ivf import IVF
+from ._indexes import HNSW, IVF
 
 #: Share of the true neighbours that a search is tuned to find.
 TARGET_RECALL = 0.99
@@ -34,18 +33,13 @@ class TunedSearch(Engine):
     reaches 0.99, for each number of neighbours anew. Index and effort depend on the
     rows and ``k`` alone, so results are the same every time. Neighbours may be missing.
 
-    Parameters
-    ----------
-    rows : IndexRows
-    name : {"hnsw", "ivf"}
-    n_jobs : int or None
-        Threads of searches. None takes as many as BLAS may use.
+    ``name`` is "hnsw" or "ivf".
     """
 
     def __init__(self, rows: IndexRows, name: str, n_jobs: int | None = None) -> None:
         import_faiss()
         self.rows, self.name, self.n_jobs = rows, name, n_jobs
-        self._kind = {"hnsw": HNSW, "ivf": IVF}[name]()
+        self._kind = IVF() if name == "ivf" else HNSW()
         self._tuned: dict[int, tuple[int, float]] = {}
         # Proposes nothing until it is needed, so that it holds no copy of the rows.
         self._exact = ExactSearch(rows, "brute", [NumpyProposer], n_jobs=n_jobs)

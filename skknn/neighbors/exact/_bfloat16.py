@@ -1,16 +1,17 @@
 """The rows in bfloat16, with a strict bound on what that does to scores."""
 
+import math
+import time
 from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
+import torch  # noqa: TID253
+from torch import Tensor  # noqa: TID253
 
+from ...utils._threads import run_blocks
 from .._rows import IndexRows
 from ._bounds import LOST, power_of_two
 from ._top_k import LARGEST_GROUP
-
-if TYPE_CHECKING:
-    import torch
 
 # The terms -|x|^2 / 2 take as many columns as they need: bfloat16 holds 8 bits. More
 # columns are zero: matrix units want them by eight.
@@ -19,6 +20,8 @@ _EXTRA, _COLUMNS = 3, 8
 _ADDITION = 2.0**-23
 # Scores of rows that only fill up the last group.
 _NOTHING = -3e38
+# bfloat16 must be this much faster than float32 to be worth its larger error.
+_WORTH = 0.7
 
 
 class Bfloat16Rows:
@@ -30,48 +33,32 @@ class Bfloat16Rows:
     ones by at most the bounds given with them, by Cauchy-Schwarz from measured
     residuals.
 
-    Parameters
-    ----------
-    rows : IndexRows
-    device : torch.device
-    float32_scores : bool
-        Whether scores keep float32. Else they are bfloat16 too, which is what is fast
-        on a CPU.
-
-    Attributes
-    ----------
-    rows : Tensor of shape (n_rows, n_columns)
-        With ``float32_scores`` more than n_samples rows, of very low score, so that
-        groups of scores come out even.
-    scale, middle : float
-    unit : float
-        Relative error of the rounding of a score.
+    With ``float32_scores`` they keep float32, and are those of more rows, of very low
+    score, so that groups of scores come out even. Else they are bfloat16 too, which is
+    what is fast on a CPU; ``unit`` is the relative error of this rounding.
     """
 
     def __init__(
-        self, rows: IndexRows, device: "torch.device", float32_scores: bool
+        self, rows: IndexRows, device: torch.device, float32_scores: bool
     ) -> None:
-        import torch
-
         n_samples, n_features = rows.values.shape
         self.scale = power_of_two(rows.largest_norm)
         half = rows.half_squared_norms * self.scale**2
         self.middle = float((half.max() + half.min()) / 2)
         self._half_peak = float(np.abs(half - self.middle).max()) * 1.01
         self.unit = 0.0 if float32_scores else 2.0**-8 / (1 - 2.0**-8)
-        self._out = {"out_dtype": torch.float32} if float32_scores else {}
-        dtype, group = torch.bfloat16, LARGEST_GROUP if float32_scores else 1
-        if float32_scores and not mixed_products(device):
-            # Products of numbers that fit bfloat16 are exact, in TF32 too.
-            dtype, self._out = torch.float32, {}
+        self._mixed = float32_scores and mixed_products(device)
+        # Float32 of numbers that fit bfloat16: their products are exact in TF32 too.
+        plain = float32_scores and not self._mixed
+        dtype = torch.float32 if plain else torch.bfloat16
+        group = LARGEST_GROUP if float32_scores else 1
         shape = _up(n_samples, group), _up(n_features + _EXTRA, _COLUMNS)
-        self.rows = torch.zeros(shape, dtype=dtype, device=device)
-        self.rows[n_samples:, n_features] = _NOTHING
-        norm = torch.linalg.vector_norm
-        peaks = []
+        self._rows = torch.zeros(shape, dtype=dtype, device=device)
+        self._rows[n_samples:, n_features] = _NOTHING
+        norm, peaks = torch.linalg.vector_norm, []
         for part, block in rows.shifted_blocks():
             values = torch.from_numpy(block).to(device) * self.scale
-            low = self.rows[part]
+            low = self._rows[part]
             low[:, :n_features] = values.bfloat16()
             rounded = low[:, :n_features].double()
             rest = torch.from_numpy(self.middle - half[part]).to(device)
@@ -83,29 +70,14 @@ class Bfloat16Rows:
         largest = torch.stack(peaks).amax(dim=0) * (1 + 1e-12)
         self._norm, self._residual, self._half_residual = largest.tolist()
 
-    def queries(
-        self, scaled: "torch.Tensor", norms: "torch.Tensor"
-    ) -> tuple["torch.Tensor", "torch.Tensor"]:
-        """Queries ready for the product.
+    def queries(self, scaled: Tensor, norms: Tensor) -> tuple[Tensor, Tensor]:
+        """Queries ready for the product, and bounds of the error of their scores.
 
-        Parameters
-        ----------
-        scaled : Tensor of shape (n_queries, n_features), float64
-            Shifted like the rows, and times ``scale``.
-        norms : Tensor of shape (n_queries,), float64
-            Of ``scaled``.
-
-        Returns
-        -------
-        low : Tensor of shape (n_queries, n_columns)
-        error : Tensor of shape (n_queries,), float64
-            How far a score may be from the true one, apart from its own rounding.
+        The latter apart from their own rounding, (n_queries,). Of float64 queries that
+        are shifted like the rows and times ``scale``, and their (n_queries,) norms.
         """
-        import torch
-
         n_features = scaled.shape[1]
-        shape = len(scaled), self.rows.shape[1]
-        low = torch.ones(shape, dtype=self.rows.dtype, device=scaled.device)
+        low = self._rows.new_ones((len(scaled), self._rows.shape[1]))
         low[:, :n_features] = scaled.bfloat16()
         residual = torch.linalg.vector_norm(scaled - low[:, :n_features], dim=1)
         # Residuals of queries and of rows, then additions in float32.
@@ -118,15 +90,11 @@ class Bfloat16Rows:
         error = residual.mul_(per_residual * more).add_(constant * more)
         return low, error.add_(norms, alpha=per_norm * more)
 
-    def products(
-        self, low: "torch.Tensor", part: slice, out: "torch.Tensor | None" = None
-    ) -> "torch.Tensor":
+    def scores(self, low: Tensor, part: slice, out: Tensor | None = None) -> Tensor:
         """Scores of a slice of the rows, (n_queries, n_rows)."""
-        import torch
-
-        if out is not None:
-            return torch.mm(low, self.rows[part].T, out=out)
-        return torch.mm(low, self.rows[part].T, **self._out)
+        if self._mixed:
+            return torch.mm(low, self._rows[part].T, out_dtype=torch.float32)
+        return torch.mm(low, self._rows[part].T, out=out)
 
 
 def _up(n: int, step: int) -> int:
@@ -135,13 +103,40 @@ def _up(n: int, step: int) -> int:
 
 
 @cache
-def mixed_products(device: "torch.device") -> bool:
+def mixed_products(device: torch.device) -> bool:
     """Whether products of bfloat16 can be had in float32 on this device."""
-    import torch
-
     probe = torch.zeros(32, 32, dtype=torch.bfloat16, device=device)
     try:
         torch.mm(probe, probe, out_dtype=torch.float32)
     except (RuntimeError, TypeError, NotImplementedError):
         return False
     return True
+
+
+@cache
+def bfloat16_pays() -> bool:
+    """Whether this processor's products in bfloat16 are right and clearly faster.
+
+    The instructions that make them so (AVX-512 BF16, AMX) cannot be told from the
+    processor's name; without them these products are many times slower than float32's.
+    Measured once per process on one thread, in about 10 ms.
+    """
+    rng = np.random.default_rng(0)
+    # Small whole numbers: every precision holds them, and float32 their products.
+    left, right = (rng.integers(-64, 65, (n, 384)).astype("f4") for n in (128, 1024))
+    low = [torch.from_numpy(rows).bfloat16() for rows in (left, right)]
+    products = lambda: left @ right.T, lambda: torch.mm(low[0], low[1].T)
+    seconds = [math.inf, math.inf]
+
+    def measure(_: None) -> None:
+        for number in (0, 1) * 6:
+            start = time.perf_counter()
+            products[number]()
+            seconds[number] = min(seconds[number], time.perf_counter() - start)
+
+    try:
+        run_blocks(measure, [None], 1, torch=torch)
+        true = torch.from_numpy(products[0]()).bfloat16()
+        return torch.equal(products[1](), true) and seconds[1] < _WORTH * seconds[0]
+    except (NotImplementedError, RuntimeError):
+        return False

@@ -18,19 +18,8 @@ def product_error(
 ) -> NDArray[np.float64]:
     """Bound of the error of scores ``q.x - |x|^2 / 2`` computed in one dtype.
 
-    Parameters
-    ----------
-    dtype : numpy dtype
-        float32 or float64; rows may have been shifted and rounded to it.
-    norms : ndarray of shape (n_queries,)
-        Norms of the shifted queries.
-    largest_norm : float
-        At least that of a shifted row.
-    n_features : int
-
-    Returns
-    -------
-    ndarray of shape (n_queries,)
+    Of shifted queries with (n_queries,) ``norms`` and rows of ``largest_norm``, both
+    rounded to the dtype.
     """
     # A dot product of n_features terms, the rounding of the shifted rows, of
     # |x|^2 / 2 and of the final difference.
@@ -45,25 +34,11 @@ def float64_error(
 ) -> Array:
     """Bound of all float64 rounding in scores and in distances by differences.
 
-    Square roots of distances, and their squares again, are covered too.
-
-    Parameters
-    ----------
-    norms : ndarray or Tensor of shape (n_queries,), float64
-        Norms of the shifted queries.
-    largest_norm : float
-        At least that of a shifted row.
-    n_features : int
-    scale : float, default=1.0
-        What rows and queries were multiplied by, for the bound of scaled scores.
-
-    Returns
-    -------
-    ndarray or Tensor of shape (n_queries,)
+    Square roots of distances, and their squares again, are covered too. ``scale`` is
+    what rows and queries were multiplied by, if norms are those of scaled ones.
     """
     unit = 2.0**-52 * (2 * n_features + 24)
-    lost = n_features * 2.0**-1022 * scale**2
-    return (norms + largest_norm) ** 2 * unit + lost
+    return (norms + largest_norm) ** 2 * unit + n_features * 2.0**-1022 * scale**2
 
 
 def power_of_two(value: float) -> float:

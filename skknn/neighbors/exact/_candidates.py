@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,27 +14,14 @@ from ._top_k import top_columns
 
 @dataclass(frozen=True)
 class QueryBlock:
-    """A block of queries and what scores need of them.
+    """A block of queries and what scores need of them; norms are of shifted ones."""
 
-    Attributes
-    ----------
-    values : ndarray of shape (n_queries, n_features)
-        As they came.
-    shifted : ndarray of shape (n_queries, n_features), float64
-    squared_norms, norms : ndarrays of shape (n_queries,), float64
-        Of the shifted ones.
-    tolerance : ndarray of shape (n_queries,), float64
-        Bound of float64 rounding in scores and distances.
-    exclude : ndarray of shape (n_queries,), int, or None
-        A row of the index for each query that is no neighbour of it.
-    """
-
-    values: NDArray
+    values: NDArray  # (n_queries, n_features), as they came
     shifted: NDArray[np.float64]
-    squared_norms: NDArray[np.float64]
+    squared_norms: NDArray[np.float64]  # (n_queries,)
     norms: NDArray[np.float64]
-    tolerance: NDArray[np.float64]
-    exclude: NDArray[np.intp] | None
+    tolerance: NDArray[np.float64]  # bound of float64 rounding in scores and distances
+    exclude: NDArray[np.intp] | None  # a row for each query that is no neighbour of it
 
     @classmethod
     def of(
@@ -43,52 +31,36 @@ class QueryBlock:
         shifted = rows.shifted(values)
         squares = np.einsum("ij,ij->i", shifted, shifted)
         norms = np.sqrt(squares)
-        tolerance = float64_error(norms, rows.largest_norm, rows.n_features)
+        tolerance = float64_error(norms, rows.largest_norm, values.shape[1])
         return cls(values, shifted, squares, norms, tolerance, exclude)
 
     def __len__(self) -> int:
         return len(self.values)
 
     def __getitem__(self, part: slice) -> "QueryBlock":
-        return QueryBlock(
-            self.values[part],
-            self.shifted[part],
-            self.squared_norms[part],
-            self.norms[part],
-            self.tolerance[part],
-            None if self.exclude is None else self.exclude[part],
-        )
+        arrays: list[Any] = list(vars(self).values())
+        return QueryBlock(*(a if a is None else a[part] for a in arrays))
 
 
 @dataclass(frozen=True)
 class Candidates:
     """Rows that may be neighbours of each query of a block.
 
-    Attributes
-    ----------
-    ids : ndarray of shape (n_queries, n_candidates), int
-    ceilings : ndarray of shape (n_queries, n_candidates), float64
-        The largest true score each may have; -inf in empty places.
-    outside : ndarray of shape (n_queries,), float64
-        The largest true score that any other row may have.
+    Ceilings are the largest true scores that they may have, -inf in empty places;
+    ``outside`` is the largest that any other row may have.
     """
 
-    ids: NDArray
+    ids: NDArray  # (n_queries, n_candidates)
     ceilings: NDArray[np.float64]
-    outside: NDArray[np.float64]
-
-    def __getitem__(self, part: slice) -> "Candidates":
-        return Candidates(self.ids[part], self.ceilings[part], self.outside[part])
+    outside: NDArray[np.float64]  # (n_queries,)
 
     @classmethod
-    def all_rows(cls, n_queries: int, n_samples: int) -> "Candidates":
-        """Every row of the index; nothing is known of any."""
-        shape = n_queries, n_samples
-        return cls(
-            np.broadcast_to(np.arange(n_samples), shape),
-            np.full(shape, np.inf),
-            np.full(n_queries, -np.inf),
-        )
+    def where(cls, possible: NDArray[np.bool_]) -> "Candidates":
+        """The possible rows of (n_queries, n_samples), all of which may be nearest."""
+        ids = np.flatnonzero(possible.any(axis=0))
+        ceilings = np.where(possible[:, ids], np.inf, -np.inf)
+        outside = np.full(len(possible), -np.inf)
+        return cls(np.broadcast_to(ids, ceilings.shape), ceilings, outside)
 
     @classmethod
     def join(cls, found: Sequence["Candidates"]) -> "Candidates":
@@ -101,13 +73,15 @@ class Candidates:
             np.max([part.outside for part in found], axis=0),
         )
 
+    def __getitem__(self, part: slice) -> "Candidates":
+        return Candidates(self.ids[part], self.ceilings[part], self.outside[part])
+
     def best(self, n: int) -> "Candidates":
         """The ``n`` most promising of each query."""
         if n >= self.ids.shape[1]:
             return self
         columns = top_columns(self.ceilings, n)
+        ids = np.take_along_axis(self.ids, columns, axis=1)
         ceilings = np.take_along_axis(self.ceilings, columns, axis=1)
         outside = np.maximum(self.outside, ceilings.min(axis=1))
-        return Candidates(
-            np.take_along_axis(self.ids, columns, axis=1), ceilings, outside
-        )
+        return Candidates(ids, ceilings, outside)

@@ -10,19 +10,17 @@ from .._rows import IndexRows
 # Gathered candidates at a time, in float64 values: stays in the L2 cache.
 _GATHER = 1 << 16
 
-#: ``measure(queries, rows, ids, wanted)`` gives squared distances of the wanted ones
-#: of the rows ``ids`` of each query, (n_queries, n_candidates); inf elsewhere. The
-#: bits of a pair do not depend on what else is measured.
+#: Functions like :func:`measure`; one engine uses one of them for all distances.
 Measure = Callable[[NDArray, NDArray, NDArray, NDArray], NDArray[np.float64]]
 
 
 def measure(
     queries: NDArray, rows: NDArray, ids: NDArray, wanted: NDArray
 ) -> NDArray[np.float64]:
-    """Squared Euclidean distances by differences; see :data:`Measure`.
+    """Squared Euclidean distances by differences; inf where they are not wanted.
 
     The expansion ``|q|^2 - 2 q.x + |x|^2`` loses all digits for near-duplicates;
-    differences do not.
+    differences do not. The bits of a pair do not depend on what else is measured.
 
     Parameters
     ----------
@@ -37,50 +35,35 @@ def measure(
     """
     out = np.full(ids.shape, np.inf)
     places = np.flatnonzero(wanted)
-    numbers = np.take(ids.reshape(-1), places)
-    whose = places // ids.shape[1]
-    flat = out.reshape(-1)
-    step = max(1, _GATHER // rows.shape[1])
+    numbers, whose = ids.reshape(-1)[places], places // ids.shape[1]
     queries = queries.astype(np.float64, copy=False)
+    step = max(1, _GATHER // rows.shape[1])
     for start in range(0, len(places), step):
         part = slice(start, start + step)
         difference = rows[numbers[part]].astype(np.float64, copy=False)
         difference -= queries[whose[part]]
-        flat[places[part]] = np.einsum("ij,ij->i", difference, difference)
+        sqdist = np.einsum("ij,ij->i", difference, difference)
+        out.reshape(-1)[places[part]] = sqdist
     return out
 
 
 def sort_neighbors(
     distances: NDArray, ids: NDArray, k: int
 ) -> tuple[NDArray[np.float64], NDArray]:
-    """The k first of each row by (distance, index), in that order.
-
-    Parameters
-    ----------
-    distances, ids : ndarrays of shape (n_queries, n_candidates)
-    k : int
-
-    Returns
-    -------
-    distances, ids : ndarrays of shape (n_queries, k)
-    """
+    """The k first of each row of (n_queries, n_candidates) by (distance, index)."""
     order = np.argsort(distances, axis=1)
     # Only rows with ties need the second key, one place further than the k-th.
     first = np.take_along_axis(distances, order[:, : k + 1], axis=1)
     tied = (first[:, 1:] == first[:, :-1]).any(axis=1)
     if tied.any():
         order[tied] = np.lexsort((ids[tied], distances[tied]), axis=1)
-    order = order[:, :k]
-    return first[:, :k], np.take_along_axis(ids, order, axis=1)
+    return first[:, :k], np.take_along_axis(ids, order[:, :k], axis=1)
 
 
 def nearest(
     queries: NDArray, rows: IndexRows, ids: NDArray, wanted: NDArray, k: int
 ) -> tuple[NDArray[np.float64], NDArray]:
-    """The k nearest of the wanted rows of each query, in order.
-
-    Parameters as in :func:`measure`; distances are square roots if the rows say so.
-    """
+    """The k nearest of the wanted rows of each query, in order."""
     distances = measure(queries, rows.values, ids, wanted)
     if rows.rooted:
         np.sqrt(distances, out=distances)

@@ -3,9 +3,11 @@
 A *candidate buffer* is a tuple of arrays (values, ids, counts, kept, thresholds), of
 shapes (n_rows, capacity) twice and (n_rows,): for each query the scores and rows that
 may still be among its k best, how many there are, how many there were when the others
-were last dropped, and the score that further ones must reach. A query that
-overflowed has the count -1 - n.
+were last dropped, and the score that further ones must reach. A query that overflowed
+has the count -1 - n.
 """
+
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,30 +18,18 @@ from .._jit import jit
 TILE, _GROUPS = 512, 64
 # Rows of the index measured at a time, in bytes: they stay in the L2 cache for all
 # queries of a block.
-_TILE_BYTES = 1 << 18
+_TILE_BYTES = 1 << 20
 
 
 @jit
 def scan(products, half, first, tolerance, unit, k, buffer):  # type: ignore
     """Add to the candidate buffer what reaches the thresholds in a tile of products.
 
-    Nearly all scores are far, so they are looked at in groups.
-
-    Parameters
-    ----------
-    products : ndarray of shape (n_rows, n_columns), int16 or float32
-        int16 holds the bits of bfloat16.
-    half : ndarray of shape (n_columns,), float32, or None
-        Subtracted from products in float32.
-    first : int
-        Row of the index that is the first column.
-    tolerance : ndarray of shape (n_rows,), float64
-        How far below the k-th best a score may be to be kept, apart from rounding.
-    unit : float
-        Relative rounding of a score.
-    k : int
-    buffer : tuple
-        Changed in place.
+    Nearly all scores are far, so they are looked at in groups. They are products
+    (n_rows, n_columns) less ``half`` (n_columns,), or the bits of bfloat16 (int16) if
+    ``half`` is None; ``first`` is the row of the index in the first column. Kept is
+    what is up to ``tolerance`` (n_rows,) below the k-th best of a query, apart from
+    relative rounding by ``unit``.
     """
     values, ids, counts, kept, thresholds = buffer
     scores = np.empty(TILE, dtype=np.float32)
@@ -50,19 +40,20 @@ def scan(products, half, first, tolerance, unit, k, buffer):  # type: ignore
         for left in range(0, products.shape[1], TILE):
             if counts[row] < 0:
                 break
-            width = min(TILE, products.shape[1] - left)
+            part = products[row, left : left + TILE]
             if half is None:  # the compiler leaves out the other branch
-                for j in range(width):
-                    bits[j] = np.int32(products[row, left + j]) << 16
+                for j in range(len(part)):
+                    bits[j] = np.int32(part[j]) << np.int32(16)
             else:
-                for j in range(width):
-                    scores[j] = products[row, left + j] - half[left + j]
-            scores[width:] = -np.inf
-            maxima[:] = scores[:_GROUPS]
-            for start in range(_GROUPS, TILE, _GROUPS):
-                for j in range(_GROUPS):
-                    score = scores[start + j]
-                    maxima[j] = score if score > maxima[j] else maxima[j]
+                below = half[left : left + TILE]
+                for j in range(len(part)):
+                    scores[j] = part[j] - below[j]
+            scores[len(part) :] = -np.inf
+            for j in range(_GROUPS):
+                a, b = max(scores[j], scores[j + 64]), scores[j + 128]
+                c, d = max(scores[j + 192], scores[j + 256]), scores[j + 320]
+                e = max(scores[j + 384], scores[j + 448])
+                maxima[j] = max(max(max(a, b), max(c, d)), e)
             n_near, threshold = 0, thresholds[row]
             for j in range(_GROUPS):
                 near[n_near] = j
@@ -73,31 +64,25 @@ def scan(products, half, first, tolerance, unit, k, buffer):  # type: ignore
                 counts[row] = -1 - counts[row]
                 break
             count = counts[row]
-            # Members in turn, so that ids ascend; written always, kept where near.
-            for start in range(0, TILE, _GROUPS):
-                for i in range(n_near):
-                    column = start + near[i]
+            # Written always, kept where near: no branch to mispredict.
+            for i in range(n_near):
+                for member in range(TILE // _GROUPS):
+                    column = near[i] + member * _GROUPS
                     values[row, count] = scores[column]
                     ids[row, count] = first + left + column
                     count += scores[column] >= threshold
             counts[row] = count
             full = count + TILE > values.shape[1]
-            if count >= k and (full or count > kept[row] + k // 2 + 64):
+            if count >= k and (full or count > kept[row] + k + 64):
                 _drop(buffer, row, tolerance[row], unit, k)
-
-
-@jit
-def drop(tolerance, unit, k, buffer):  # type: ignore
-    """Raise the thresholds and drop what does not reach them; as in :func:`scan`."""
-    for row in range(len(tolerance)):
-        if buffer[2][row] >= k:
-            _drop(buffer, row, tolerance[row], unit, k)
 
 
 @jit
 def _drop(buffer, row, tolerance, unit, k):  # type: ignore
     values, ids, counts, kept, thresholds = buffer
-    best = np.float64(select(values[row, : counts[row]].copy(), k))
+    some = values[row, : counts[row]]
+    low = thresholds[row] if thresholds[row] > -3e38 else some.min()
+    best = np.float64(nearly_best(some, low, k))
     # What is below this cannot be among the k best. A step down for the rounding to
     # float32.
     least = best - unit * abs(best) - tolerance
@@ -112,43 +97,47 @@ def _drop(buffer, row, tolerance, unit, k):  # type: ignore
 
 
 @jit
-def select(a, k):  # type: ignore
-    """The k-th largest element; rearranges ``a``, which holds no NaN."""
-    spare = np.empty_like(a)
-    while len(a) > 1:
-        x, y, z = a[0], a[len(a) // 2], a[-1]
-        pivot = max(min(x, y), min(max(x, y), z))
-        above, below = 0, len(a)
-        # Written on either side, kept where it belongs: no branch to mispredict.
-        for value in a:
-            spare[above] = value
-            spare[below - 1] = value
-            above += value > pivot
-            below -= value < pivot
-        if k <= above:
-            a, spare = spare[:above], a[:above]
-        elif k <= below:
-            return pivot
+def nearly_best(values, low, k):  # type: ignore
+    """A number that at least k values, and hardly more, are as large as.
+
+    All values are at least ``low``. Halves an interval: counting needs no branches.
+    """
+    step = max(abs(low) / np.float32(64), np.float32(1e-30))
+    high = low + step
+    while _count(values, high) >= k:
+        low, step = high, 2 * step
+        high = low + step
+    for _ in range(16):
+        middle = low + (high - low) / 2
+        count = _count(values, middle)
+        if count < k:
+            high = middle
         else:
-            k -= below
-            a, spare = spare[below:], a[below:]
-    return a[0]
+            low = middle
+            if count <= k + k // 8:
+                break
+    return low
+
+
+@jit
+def _count(values, least):  # type: ignore
+    count = np.int32(0)
+    for j in range(len(values)):
+        count += np.int32(values[j] >= least)
+    return count
 
 
 def compiled_measure(
     queries: NDArray, rows: NDArray, ids: NDArray, wanted: NDArray
 ) -> NDArray[np.float64]:
-    """Squared distances by differences; see :data:`Measure`.
-
-    Ids that ascend read the rows from front to back, once for all queries.
-    """
+    """As :func:`measure`. Ids that nearly ascend read rows once for all queries."""
     out = np.full(ids.shape, np.inf)
-    tile = max(1, _TILE_BYTES // max(1, rows[:1].nbytes))
+    tile = max(1, _TILE_BYTES // rows[:1].nbytes)
     _measure(queries.astype(np.float64), rows, ids, wanted, tile, out)
     return out
 
 
-@jit(fastmath={"reassoc", "contract"})
+@partial(jit, fastmath={"reassoc", "contract"})
 def _measure(queries, rows, ids, wanted, tile, out):  # type: ignore
     n_queries, n_candidates = ids.shape
     place = np.zeros(n_queries, dtype=np.int64)
@@ -159,10 +148,8 @@ def _measure(queries, rows, ids, wanted, tile, out):  # type: ignore
                 if wanted[query, j]:
                     row, total = ids[query, j], 0.0
                     for column in range(rows.shape[1]):
-                        difference = (
-                            np.float64(rows[row, column]) - queries[query, column]
-                        )
-                        total += difference * difference
+                        x = np.float64(rows[row, column])
+                        total += (x - queries[query, column]) ** 2
                     out[query, j] = total
                 j += 1
             place[query] = j

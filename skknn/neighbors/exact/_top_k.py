@@ -20,18 +20,7 @@ LARGEST_GROUP = 256
 
 
 def top_columns(scores: NDArray, k: int) -> NDArray[np.intp]:
-    """Columns of the k largest scores of each row, in no order.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n_rows, n_columns)
-    k : int
-        At most n_columns.
-
-    Returns
-    -------
-    ndarray of shape (n_rows, k), intp
-    """
+    """Columns of the k largest of (n_rows, n_columns) scores, in no order."""
     n_rows, n_columns = scores.shape
     size = _group_size(n_columns, k)
     if size == 1:
@@ -52,29 +41,17 @@ def top_columns(scores: NDArray, k: int) -> NDArray[np.intp]:
 
 
 def torch_top_columns(scores: "torch.Tensor", k: int) -> "torch.Tensor":
-    """:func:`top_columns` of a tensor, on its device.
-
-    Without a copy of scores where n_columns is a multiple of the group's size.
-    """
-    import torch
-
-    n_rows, n_columns = scores.shape
-    size = _group_size(n_columns, k)
+    """:func:`top_columns` on a device; n_columns is a multiple of LARGEST_GROUP."""
+    size = _group_size(scores.shape[1], k)
+    grouped = scores.unflatten(1, (size, -1))
+    groups = grouped.amax(dim=1).topk(k, dim=1, sorted=False).indices
     if size == 1:
-        return _torch_partition(scores, k)
-    n_groups = n_columns // size
-    body = size * n_groups
-    grouped = scores[:, :body].unflatten(1, (size, n_groups))
-    groups = _torch_partition(grouped.amax(dim=1), k)
+        return groups
     kept = grouped.gather(2, groups[:, None, :].expand(-1, size, -1)).flatten(1)
-    if body < n_columns:
-        kept = torch.cat([kept, scores[:, body:]], dim=1)
-    best = _torch_partition(kept, k)
-    # The member of its group, and the group's number.
-    columns = groups.gather(1, best % k).add_(best // k, alpha=n_groups)
-    if body < n_columns:
-        columns = torch.where(best < size * k, columns, best + (body - size * k))
-    return columns
+    best = kept.topk(k, dim=1, sorted=False).indices
+    # The group's number, and which of its members.
+    n_groups = grouped.shape[2]
+    return groups.gather(1, best % k).add_(best // k, alpha=n_groups)
 
 
 def _group_size(n_columns: int, k: int) -> int:
@@ -86,15 +63,4 @@ def _group_size(n_columns: int, k: int) -> int:
 
 def _partition(scores: NDArray, k: int) -> NDArray[np.intp]:
     left = scores.shape[1] - k
-    if left == 0:
-        return np.tile(np.arange(k), (len(scores), 1))
     return np.argpartition(scores, left, axis=1)[:, left:]
-
-
-def _torch_partition(scores: "torch.Tensor", k: int) -> "torch.Tensor":
-    import torch
-
-    if scores.device.type != "cpu":
-        return scores.topk(k, dim=1, sorted=False).indices
-    # numpy's partition is several times faster than torch's heap.
-    return torch.from_numpy(_partition(scores.float().numpy(), k))

@@ -1,63 +1,45 @@
 """Candidates by torch's products in bfloat16, on the CPU."""
 
 import numpy as np
+import torch  # noqa: TID253
 from numpy.typing import NDArray
 
 from .._rows import IndexRows
 from ._bfloat16 import Bfloat16Rows
-from ._candidates import Candidates, QueryBlock
-from ._search import Proposer
-from ._top_k import torch_top_columns
+from ._candidates import QueryBlock
+from ._numpy import NumpyProposer
 
 
-class TorchProposer(Proposer):
-    """Scores are products of rows and queries rounded to bfloat16."""
+class TorchProposer(NumpyProposer):
+    """Scores are products of rows and queries rounded to bfloat16, and are scaled."""
 
-    score_bytes = 2
+    score_bytes = 4
+    dtype = np.dtype(np.int16)  # numpy has no bfloat16: the same bits
+    half = None
 
     def __init__(self, rows: IndexRows) -> None:
-        import torch
-
-        super().__init__(rows)
-        self._low = Bfloat16Rows(rows, torch.device("cpu"), float32_scores=False)
+        self.low = Bfloat16Rows(rows, torch.device("cpu"), float32_scores=False)
+        self.scale, self.unit = self.low.scale, self.low.unit
 
     def n_candidates(self, k: int) -> int:
         # Rounding to bfloat16 brings many rows close to the k-th.
         return 2 * k + 64
 
-    def propose(
-        self, queries: QueryBlock, part: slice, k: int, n_threads: int
-    ) -> Candidates:
-        low, error = bfloat16_queries(self._low, queries)
-        scores = self._low.products(low, part)
-        n = min(self.n_candidates(k), scores.shape[1])
-        columns = torch_top_columns(scores, n)
-        values = scores.gather(1, columns).double().numpy()
-        ceilings = score_ceilings(self._low, values, error)
-        return Candidates(columns.numpy() + part.start, ceilings, ceilings.min(axis=1))
+    def low_queries(
+        self, queries: QueryBlock
+    ) -> tuple[torch.Tensor, NDArray[np.float64]]:
+        scaled = torch.from_numpy(queries.shifted * self.scale)
+        norms = torch.from_numpy(queries.norms * self.scale)
+        low, error = self.low.queries(scaled, norms)
+        return low, error.numpy()
 
+    def products(self, low: torch.Tensor, part: slice, out: NDArray) -> None:
+        self.low.scores(low, part, torch.from_numpy(out).view(torch.bfloat16))
 
-def bfloat16_queries(low: Bfloat16Rows, queries: QueryBlock):
-    """Tensor and (n_queries,) error of :meth:`Bfloat16Rows.queries` for a block."""
-    import torch
+    def scores(self, low: torch.Tensor, part: slice) -> NDArray[np.float32]:
+        return self.low.scores(low, part).float().numpy()
 
-    scaled = torch.from_numpy(queries.shifted * low.scale)
-    tensor, error = low.queries(scaled, torch.from_numpy(queries.norms * low.scale))
-    return tensor, error.numpy()
-
-
-def score_ceilings(
-    low: Bfloat16Rows, values: NDArray, error: NDArray
-) -> NDArray[np.float64]:
-    """The largest true scores behind computed ones, unscaled.
-
-    Parameters
-    ----------
-    low : Bfloat16Rows
-    values : ndarray of shape (n_queries, n_candidates), float64
-    error : ndarray of shape (n_queries,), float64
-    """
-    ceilings = values + low.unit * np.abs(values)
-    ceilings += error[:, None] - low.middle
-    ceilings /= low.scale**2
-    return ceilings
+    def ceilings(self, values: NDArray, error: NDArray) -> NDArray[np.float64]:
+        ceilings = values.astype(np.float64)
+        ceilings += self.unit * np.abs(ceilings) + (error[:, None] - self.low.middle)
+        return ceilings / self.scale**2
