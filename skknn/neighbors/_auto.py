@@ -36,7 +36,7 @@ def has(what: str, device: Any) -> bool:
     if what == "cuda":
         return device is None and resolve_device().type == "cuda"
     if what == "bfloat16":
-        from .exact._bfloat16 import bfloat16_pays
+        from ..utils._bfloat16 import bfloat16_pays
 
         return bfloat16_pays()
     return find_spec(what) is not None

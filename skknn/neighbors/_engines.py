@@ -43,8 +43,8 @@ def make_engine(
 
 
 def _torch_engine(rows: IndexRows, device: Any, n_jobs: int | None) -> Engine:
+    from ..utils._bfloat16 import bfloat16_pays
     from ..utils._device import resolve_device
-    from .exact._bfloat16 import bfloat16_pays
 
     # Apple's devices have no float64, which distances need; their processors search.
     if resolve_device(device).type not in ("cpu", "mps"):

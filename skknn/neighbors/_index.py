@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 from sklearn.base import clone
 
 from ._engine import Engine, Neighbors
@@ -59,7 +58,7 @@ class NeighborIndex:
 
     def fit(self, X: Any) -> "NeighborIndex":
         """Prepare and keep ``X`` of shape (n_samples, n_features)."""
-        self._graph: csr_matrix | None = None
+        self._graph: Any = None
         self.n_samples_ = X.shape[0]
         if isinstance(self.algorithm, str) and self.algorithm == "precomputed":
             self._graph = check_graph(X)

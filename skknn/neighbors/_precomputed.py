@@ -9,18 +9,19 @@ from scipy.sparse import issparse
 from ._engine import Neighbors
 
 
-def check_graph(graph: Any, n_samples: int | None = None) -> Any:
+def check_graph(X: Any, n_samples: int | None = None) -> Any:
     """A sparse graph of neighbours, or an error that says how to make one.
 
     It needs ``n_samples`` columns, by default as many as rows.
     """
-    if not issparse(graph):
+    if not issparse(X):
         raise ValueError(
             "algorithm='precomputed' needs a sparse graph of neighbours as X, got "
-            f"{type(graph).__name__}. Make it with sklearn.neighbors."
+            f"{type(X).__name__}. Make it with sklearn.neighbors."
             "KNeighborsTransformer(mode='distance'), or choose another algorithm to "
             "search in feature rows."
         )
+    graph: Any = X
     expected = graph.shape[0] if n_samples is None else n_samples
     if graph.shape[1] != expected:
         raise ValueError(

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...utils._threads import n_threads
+from ...utils._threads import faiss_settings, n_threads
 from .._engine import Engine, Neighbors
 from .._rows import IndexRows
 from ..exact._distances import nearest
-from ..exact._faiss import faiss_settings, import_faiss
+from ..exact._faiss import import_faiss
 from ..exact._numpy import NumpyProposer
 from ..exact._search import ExactSearch
 from ._indexes import HNSW, IVF
@@ -22,7 +22,7 @@ _SAMPLE = 256
 # Rows from which it matters that an approximate search looks at too many of them, and
 # the share of the most effort from which exact search is faster.
 _LARGE, _FUTILE = 20_000, 1 / 8
-# Queries, and rows added to an index, at a time.
+# Rows added to an index at a time.
 _ROWS = 4096
 
 
@@ -37,14 +37,13 @@ class TunedSearch(Engine):
     """
 
     def __init__(self, rows: IndexRows, name: str, n_jobs: int | None = None) -> None:
-        import_faiss()
+        faiss = import_faiss()
         self.rows, self.name, self.n_jobs = rows, name, n_jobs
         self._kind = IVF() if name == "ivf" else HNSW()
         self._tuned: dict[int, tuple[int, float]] = {}
-        # Proposes nothing until it is needed, so that it holds no copy of the rows.
         self._exact = ExactSearch(rows, "brute", [NumpyProposer], n_jobs=n_jobs)
         threads = self._kind.build_threads or n_threads(n_jobs)
-        with faiss_settings(threads) as faiss:
+        with faiss_settings(faiss, threads):
             self._index = self._kind.build(faiss, rows.values)
             for start in range(0, len(rows), _ROWS):
                 self._index.add(_float32(rows.values[start : start + _ROWS]))
@@ -104,27 +103,22 @@ class TunedSearch(Engine):
     def _search(
         self, queries: NDArray, k: int, exclude: NDArray | None, effort: int
     ) -> Neighbors:
+        faiss = import_faiss()
         wanted = self._kind.n_candidates(k) + (exclude is not None)
-        wanted = min(wanted, len(self.rows))
-        distances = np.empty((len(queries), k))
-        ids = np.empty((len(queries), k), dtype=np.intp)
-        for start in range(0, len(queries), _ROWS):
-            part = slice(start, start + _ROWS)
-            with faiss_settings(n_threads(self.n_jobs)) as faiss:
-                parameters = self._kind.parameters(faiss, effort)
-                low = _float32(queries[part])
-                _, found = self._index.search(low, wanted, params=parameters)
-            # The index leaves places empty when it reaches too few rows.
-            there = found >= 0
-            if exclude is not None:
-                there &= found != exclude[part, None]
-            found = nearest(queries[part], self.rows, found, there, k)
-            distances[part], ids[part] = found
+        parameters = self._kind.parameters(faiss, effort)
+        with faiss_settings(faiss, n_threads(self.n_jobs)):
+            low, wanted = _float32(queries), min(wanted, len(self.rows))
+            _, ids = self._index.search(low, wanted, params=parameters)
+        # The index leaves places empty when it reaches too few rows.
+        there = ids >= 0
+        if exclude is not None:
+            there &= ids != exclude[:, None]
+        distances, ids = nearest(queries, self.rows, ids, there, k)
         short = np.flatnonzero(~np.isfinite(distances[:, -1]))
         if len(short):
             out = None if exclude is None else exclude[short]
-            found = self._exact.kneighbors(queries[short], k, out)
-            distances[short], ids[short] = found
+            exact = self._exact.kneighbors(queries[short], k, out)
+            distances[short], ids[short] = exact
         return distances, ids
 
 

@@ -1,14 +1,11 @@
 """The rows in bfloat16, with a strict bound on what that does to scores."""
 
-import math
-import time
 from functools import cache
 
 import numpy as np
 import torch  # noqa: TID253
 from torch import Tensor  # noqa: TID253
 
-from ...utils._threads import run_blocks
 from .._rows import IndexRows
 from ._bounds import LOST, power_of_two
 from ._top_k import LARGEST_GROUP
@@ -20,8 +17,6 @@ _EXTRA, _COLUMNS = 3, 8
 _ADDITION = 2.0**-23
 # Scores of rows that only fill up the last group.
 _NOTHING = -3e38
-# bfloat16 must be this much faster than float32 to be worth its larger error.
-_WORTH = 0.7
 
 
 class Bfloat16Rows:
@@ -111,32 +106,3 @@ def mixed_products(device: torch.device) -> bool:
     except (RuntimeError, TypeError, NotImplementedError):
         return False
     return True
-
-
-@cache
-def bfloat16_pays() -> bool:
-    """Whether this processor's products in bfloat16 are right and clearly faster.
-
-    The instructions that make them so (AVX-512 BF16, AMX) cannot be told from the
-    processor's name; without them these products are many times slower than float32's.
-    Measured once per process on one thread, in about 10 ms.
-    """
-    rng = np.random.default_rng(0)
-    # Small whole numbers: every precision holds them, and float32 their products.
-    left, right = (rng.integers(-64, 65, (n, 384)).astype("f4") for n in (128, 1024))
-    low = [torch.from_numpy(rows).bfloat16() for rows in (left, right)]
-    products = lambda: left @ right.T, lambda: torch.mm(low[0], low[1].T)
-    seconds = [math.inf, math.inf]
-
-    def measure(_: None) -> None:
-        for number in (0, 1) * 6:
-            start = time.perf_counter()
-            products[number]()
-            seconds[number] = min(seconds[number], time.perf_counter() - start)
-
-    try:
-        run_blocks(measure, [None], 1, torch=torch)
-        true = torch.from_numpy(products[0]()).bfloat16()
-        return torch.equal(products[1](), true) and seconds[1] < _WORTH * seconds[0]
-    except (NotImplementedError, RuntimeError):
-        return False

@@ -38,8 +38,11 @@ class QueryBlock:
         return len(self.values)
 
     def __getitem__(self, part: slice) -> "QueryBlock":
-        arrays: list[Any] = list(vars(self).values())
-        return QueryBlock(*(a if a is None else a[part] for a in arrays))
+        arrays: dict[str, Any] = vars(self)
+        cut: dict[str, Any] = {
+            name: a if a is None else a[part] for name, a in arrays.items()
+        }
+        return QueryBlock(**cut)
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from ...utils._bfloat16 import bfloat16_pays
 from .._rows import IndexRows
-from ._bfloat16 import bfloat16_pays
 from ._candidates import Candidates, QueryBlock
 from ._distances import Measure
 from ._numpy import NumpyProposer

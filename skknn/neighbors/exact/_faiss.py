@@ -1,20 +1,16 @@
 """Candidates by faiss's flat search."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
+from ...utils._threads import faiss_settings
 from .._rows import IndexRows
 from ._candidates import Candidates, QueryBlock
 from ._numpy import NumpyProposer
 
 # Up to this many queries faiss's own loop is faster than its matrix product.
 _FEW_QUERIES = 8
-
-_settings = threading.Lock()
 
 
 class FaissProposer(NumpyProposer):
@@ -31,7 +27,8 @@ class FaissProposer(NumpyProposer):
         self, queries: QueryBlock, part: slice, k: int, n_threads: int
     ) -> Candidates:
         low, error = self.low_queries(queries)
-        with faiss_settings(n_threads, products=len(low) > _FEW_QUERIES) as faiss:
+        faiss = import_faiss()
+        with faiss_settings(faiss, n_threads, products=len(low) > _FEW_QUERIES):
             sqdist, ids = faiss.knn(low, self.low, self.n_candidates(k))
         # Distances come from |q|^2 + |x|^2 - 2 q.x, all of them in float32.
         squares = queries.squared_norms
@@ -55,24 +52,3 @@ def import_faiss() -> Any:
             "Install it with pip install 'skknn[faiss]', or use algorithm='auto'."
         ) from error
     return faiss
-
-
-@contextmanager
-def faiss_settings(threads: int, products: bool = True) -> Iterator[Any]:
-    """Threads and matrix products of faiss for one search, restored after it.
-
-    faiss leaves its matrix product for a loop when there are few queries, which is
-    several times slower from about eight queries on. Its threshold and its number of
-    threads are settings of the process, so searches of several threads take turns.
-    """
-    faiss = import_faiss()
-    with _settings:
-        before = faiss.omp_get_max_threads(), faiss.cvar.distance_compute_blas_threshold
-        faiss.omp_set_num_threads(threads)
-        if products:
-            faiss.cvar.distance_compute_blas_threshold = 1
-        try:
-            yield faiss
-        finally:
-            faiss.omp_set_num_threads(before[0])
-            faiss.cvar.distance_compute_blas_threshold = before[1]

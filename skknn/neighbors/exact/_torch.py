@@ -18,8 +18,8 @@ class TorchProposer(NumpyProposer):
     half = None
 
     def __init__(self, rows: IndexRows) -> None:
-        self.low = Bfloat16Rows(rows, torch.device("cpu"), float32_scores=False)
-        self.scale, self.unit = self.low.scale, self.low.unit
+        self._low = Bfloat16Rows(rows, torch.device("cpu"), float32_scores=False)
+        self.scale, self.unit = self._low.scale, self._low.unit
 
     def n_candidates(self, k: int) -> int:
         # Rounding to bfloat16 brings many rows close to the k-th.
@@ -30,16 +30,16 @@ class TorchProposer(NumpyProposer):
     ) -> tuple[torch.Tensor, NDArray[np.float64]]:
         scaled = torch.from_numpy(queries.shifted * self.scale)
         norms = torch.from_numpy(queries.norms * self.scale)
-        low, error = self.low.queries(scaled, norms)
+        low, error = self._low.queries(scaled, norms)
         return low, error.numpy()
 
     def products(self, low: torch.Tensor, part: slice, out: NDArray) -> None:
-        self.low.scores(low, part, torch.from_numpy(out).view(torch.bfloat16))
+        self._low.scores(low, part, torch.from_numpy(out).view(torch.bfloat16))
 
     def scores(self, low: torch.Tensor, part: slice) -> NDArray[np.float32]:
-        return self.low.scores(low, part).float().numpy()
+        return self._low.scores(low, part).float().numpy()
 
     def ceilings(self, values: NDArray, error: NDArray) -> NDArray[np.float64]:
         ceilings = values.astype(np.float64)
-        ceilings += self.unit * np.abs(ceilings) + (error[:, None] - self.low.middle)
+        ceilings += self.unit * np.abs(ceilings) + (error[:, None] - self._low.middle)
         return ceilings / self.scale**2
