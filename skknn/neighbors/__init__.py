@@ -1,25 +1,19 @@
 """Neighbour search, leave-one-out lists and soft votes.
 
-Data flow in this order: ``_preprocessing`` (centre, normalise), ``_index`` (metric,
-engine, leave-one-out), an engine (``_brute``, ``_torch``, ``_fast``, ``_faiss``,
-``_approximate``, ``_precomputed``, ``_external``; ``_auto`` chooses) with ``_exact``
-(canonical distances and order) and ``_certified`` (the proof that nothing was missed),
-``_votes`` (distances and labels to probabilities).
+Rows flow through in this order: ``_preprocessing`` (centre, normalise), ``_index``
+(metric, leave-one-out), ``_rows`` (what searches need to know of the rows), an engine,
+``_votes`` (distances and labels to probabilities) or ``_predictions`` (to classes).
 
-The fast engine in its order: ``_fast_levels`` (which form of the base), ``_fast_rows``
-and ``_fast_projected`` (the forms), ``_fast_scan`` and ``_fast_kernels`` (what is
-kept), ``_fast_rank`` and ``_fast_sums`` (distances of these).
+``_engine`` says what an engine offers, ``_engines`` makes it by name, ``_auto`` chooses
+one. ``exact`` holds all exact engines, ``approximate`` those of faiss that miss some
+neighbours, ``_external`` wraps an object of the user, ``_precomputed`` reads graphs.
 """
 
-from ._index import (
-    ALGORITHMS,
-    APPROXIMATE,
-    METRICS,
-    PREPROCESSINGS,
-    NeighborIndex,
-)
+from ._engines import ALGORITHMS, APPROXIMATE
+from ._index import METRICS, NeighborIndex
 from ._precomputed import check_graph
 from ._predictions import Predictions
+from ._preprocessing import PREPROCESSINGS
 from ._votes import (
     soft_votes,
     sorted_gaps,
@@ -30,17 +24,7 @@ from ._votes import (
 )
 
 __all__ = [
-    "ALGORITHMS",
-    "APPROXIMATE",
-    "METRICS",
-    "PREPROCESSINGS",
-    "NeighborIndex",
-    "Predictions",
-    "check_graph",
-    "soft_votes",
-    "sorted_gaps",
-    "true_class_votes",
-    "vote_weights",
-    "walk_soft_votes",
-    "walk_true_class_votes",
-]
+    "ALGORITHMS", "APPROXIMATE", "METRICS", "PREPROCESSINGS", "NeighborIndex",
+    "Predictions", "check_graph", "soft_votes", "sorted_gaps", "true_class_votes",
+    "vote_weights", "walk_soft_votes", "walk_true_class_votes",
+]  # fmt: skip

@@ -1,121 +1,100 @@
-"""Which engine suits the data, the machine and what is installed."""
+"""Which engine suits the rows, the queries and the machine."""
 
 import sys
-import time
-from functools import cache
+from collections.abc import Callable, Container
+from functools import partial
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..utils._device import resolve_device
-from ._brute import BruteEngine
+from ._engine import Engine, Neighbors
+from ._engines import make_engine
+from ._rows import IndexRows
 
-# Numbers in the base from which another engine than numpy's can pay.
+# Numbers in the rows from which another engine than numpy's can pay.
 _LARGE = 2_000_000
 # Products of numbers after which loading a library, about a second, has paid.
 _PATIENCE = 2e10
 # Queries after which an engine's copy of the rows has paid.
 _FEW_QUERIES = 64
-_LIBRARY = {"fast": f"{__package__}._fast_kernels", "torch": "torch", "faiss": "faiss"}
-# faiss needs about 1.1 times the time of its product, numpy's engine this much.
-_BRUTE_COST = 1.5
+# What an engine loads when it is first used.
+_LIBRARY = {"fast": "skknn.neighbors.exact._kernels"}
 
 
-class AutoEngine:
-    """The fastest exact engine for the rows; small batches stay with numpy's.
+def has(what: str, device: Any) -> bool:
+    """Whether there is what engines need.
 
-    Work that numpy's engine did for other rows counts too: a grid search asks each of
-    its many fits for little.
+    ``"device"`` is one that the user asked for and no CPU, ``"cuda"`` one if none was
+    asked for, ``"bfloat16"`` means products faster than float32's; else a library.
+    """
+    if what == "device":
+        asked = device is not None and str(device) != "cpu"
+        return asked and resolve_device(device).type != "cpu"
+    if what == "cuda":
+        return device is None and resolve_device().type == "cuda"
+    if what == "bfloat16":
+        from ..utils._bfloat16 import bfloat16_pays
 
-    Parameters
-    ----------
-    device : None, str or torch.device
-    n_jobs : int or None
+        return bfloat16_pays()
+    return find_spec(what) is not None
 
-    Attributes
-    ----------
-    name : str
-        Engine that serves large batches.
+
+def choose(
+    n_samples: int,
+    n_features: int,
+    n_queries: float,
+    has: Callable[[str], bool],
+    loaded: Container[str],
+) -> str:
+    """Name of the fastest exact engine.
+
+    ``n_queries`` are those that the index was asked for so far, those that come
+    included; ``has`` is like :func:`has`, ``loaded`` holds modules that are imported.
+    """
+    size = n_samples * n_features
+    if has("device"):
+        return "torch"
+    if size < _LARGE or n_queries < _FEW_QUERIES:
+        return "brute"
+    order = {"cuda": "torch", "numba": "fast", "bfloat16": "torch", "faiss": "faiss"}
+    best = next((name for what, name in order.items() if has(what)), "brute")
+    paid = _LIBRARY.get(best, best) in loaded or n_queries * size >= _PATIENCE
+    return best if paid else "brute"
+
+
+class AutoEngine(Engine):
+    """The fastest exact engine for the rows; few queries stay with numpy's.
+
+    ``name`` is that of the engine for many queries.
     """
 
-    # Products of numbers that numpy's engine made in another one's place, in this
-    # process.
-    _work = 0.0
+    def __init__(self, rows: IndexRows, device: Any, n_jobs: int | None) -> None:
+        self.rows, self.device, self.n_jobs = rows, device, n_jobs
+        self.name = self._choice(np.inf)
+        self._n_queries = 0
+        self._engine = make_engine("brute", rows, device, n_jobs)
 
-    def __init__(self, device=None, n_jobs=None):
-        self.device = device
-        self.n_jobs = n_jobs
+    def kneighbors(
+        self, queries: NDArray, k: int, exclude: NDArray[np.intp] | None = None
+    ) -> Neighbors:
+        return self._ready_for(len(queries)).kneighbors(queries, k, exclude)
 
-    def fit(self, X):
-        """Choose for ``X`` of shape (n_samples, n_features)."""
-        self.X_ = X
-        self.name = choose(X.size, self.device)
-        self._small = self._large = None
-        self._asked = 0
-        return self
+    def leave_one_out(self, k: int, part: slice) -> Neighbors:
+        n_queries = len(range(*part.indices(len(self.rows))))
+        return self._ready_for(n_queries).leave_one_out(k, part)
 
-    def kneighbors(self, Q, k, exclude=None):
-        """Parameters and return values as in :meth:`CertifiedEngine.kneighbors`."""
-        return self._engine(len(Q)).kneighbors(Q, k, exclude)
+    def _choice(self, n_queries: float) -> str:
+        n_samples, n_features = self.rows.values.shape
+        here = partial(has, device=self.device)
+        return choose(n_samples, n_features, n_queries, here, sys.modules)
 
-    def _engine(self, n_queries):
-        if self._large is None:
-            if self.name == "brute" or not self._has_paid(n_queries):
-                if self._small is None:
-                    self._small = BruteEngine(self.n_jobs).fit(self.X_)
-                return self._small
-            from ._index import make_engine
-
-            self._large = make_engine(self.name, self.device, self.n_jobs).fit(self.X_)
-            self._small = None
-        return self._large
-
-    def _has_paid(self, n_queries):
-        """Whether another engine's library, and its copy of these rows, have paid."""
-        self._asked += n_queries
-        AutoEngine._work += float(n_queries) * self.X_.size
-        loaded = _LIBRARY.get(self.name) in sys.modules
-        enough = loaded or AutoEngine._work >= _PATIENCE
-        return enough and self._asked >= _FEW_QUERIES
-
-
-def choose(size, device):
-    """Name of the engine for a base of ``size`` numbers."""
-    if device is not None and str(device) != "cpu":
-        if resolve_device(device).type != "cpu":
-            return "torch"
-    if size < _LARGE:
-        return "brute"
-    if device is None and resolve_device().type == "cuda":
-        return "torch"
-    if find_spec("numba") is not None:
-        return "fast"
-    from ._torch import bfloat16_pays
-
-    if bfloat16_pays():
-        return "torch"
-    return "faiss" if find_spec("faiss") is not None and _faiss_pays() else "brute"
-
-
-@cache
-def _faiss_pays():
-    """Whether faiss's own matrix product is fast enough here; takes about 50 ms."""
-    from ..utils._threads import run_blocks
-    from ._faiss import faiss_settings
-    from ._products import product_seconds
-
-    rng = np.random.default_rng(0)
-    queries = rng.standard_normal((256, 384), dtype=np.float32)
-    rows = rng.standard_normal((2048, 384), dtype=np.float32)
-    seconds = []
-
-    def measure(_):
-        with faiss_settings(1) as faiss:
-            for _ in range(5):
-                start = time.perf_counter()
-                faiss.knn(queries, rows, 10)
-                seconds.append(time.perf_counter() - start)
-
-    run_blocks(measure, [None], 1)
-    limit = _BRUTE_COST * product_seconds()["float32"]
-    return min(seconds) / (256 * 384 * 2048) < limit
+    def _ready_for(self, n_queries: int) -> Engine:
+        self._n_queries += n_queries
+        if self._engine.name != self.name:
+            name = self._choice(self._n_queries)
+            if name != self._engine.name:
+                self._engine = make_engine(name, self.rows, self.device, self.n_jobs)
+        return self._engine

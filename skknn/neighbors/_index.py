@@ -1,20 +1,23 @@
 """Rows, a metric and an engine: nearest neighbours of queries or of the rows."""
 
 import copy
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import clone
 
-from ._auto import AutoEngine
-from ._brute import BruteEngine
+from ._engine import Engine, Neighbors
+from ._engines import make_engine
 from ._external import ExternalEngine
 from ._precomputed import check_graph, graph_neighbors
-from ._preprocessing import KINDS, Preprocessor
+from ._preprocessing import Preprocessor
+from ._rows import IndexRows, blocks_of
 
 METRICS = ("sqeuclidean", "euclidean", "cosine")
-APPROXIMATE = ("hnsw", "ivf")
-ALGORITHMS = ("auto", "brute", "torch", "fast", "faiss", *APPROXIMATE, "precomputed")
-PREPROCESSINGS = KINDS
+
+# Bytes of queries prepared at a time.
+_QUERY_BYTES = 1 << 25
 
 
 class NeighborIndex:
@@ -25,47 +28,43 @@ class NeighborIndex:
     metric : {"sqeuclidean", "euclidean", "cosine"}
     preprocessing : {"center-l2", "l2-center", "l2"} or None
     algorithm : str or object with ``fit`` and ``kneighbors``
-        ``"brute"``, ``"torch"``, ``"fast"`` and ``"faiss"`` are exact and give the
-        same neighbours; ``"auto"`` takes the fastest one here. ``"hnsw"`` and
-        ``"ivf"`` are approximate. With ``"precomputed"``, rows are sparse graphs of
+        One of :data:`ALGORITHMS`. With ``"precomputed"``, rows are sparse graphs of
         neighbours, and ``metric`` and ``preprocessing`` are not used.
     device : None, str or torch.device
     n_jobs : int or None
 
     Attributes
     ----------
-    preprocessor_ : Preprocessor
-    engine_ : object
     algorithm_ : str
         The engine in use; with ``"auto"``, the one for large batches of queries.
     n_samples_ : int
+    preprocessor_ : Preprocessor
     """
 
     def __init__(
         self,
         *,
-        metric="sqeuclidean",
-        preprocessing="center-l2",
-        algorithm="auto",
-        device=None,
-        n_jobs=None,
-    ):
+        metric: str = "sqeuclidean",
+        preprocessing: str | None = "center-l2",
+        algorithm: Any = "auto",
+        device: Any = None,
+        n_jobs: int | None = None,
+    ) -> None:
         self.metric = metric
         self.preprocessing = preprocessing
         self.algorithm = algorithm
         self.device = device
         self.n_jobs = n_jobs
 
-    def fit(self, X):
+    def fit(self, X: Any) -> "NeighborIndex":
         """Prepare and keep ``X`` of shape (n_samples, n_features)."""
-        self._graph = None
-        if self._precomputed:
+        self._graph: Any = None
+        self.n_samples_ = X.shape[0]
+        if isinstance(self.algorithm, str) and self.algorithm == "precomputed":
             self._graph = check_graph(X)
-            self.n_samples_ = X.shape[0]
             self.preprocessor_ = Preprocessor(None).fit(None)
             self.algorithm_ = self.algorithm
             return self
-        self.n_samples_ = len(X)
         self.preprocessor_ = Preprocessor(self.preprocessing).fit(X)
         self._cosine = Preprocessor("l2") if self.metric == "cosine" else None
         rows = self._prepare(X)
@@ -77,128 +76,80 @@ class NeighborIndex:
                 # A zero row has cosine 0 with everything: one more coordinate puts
                 # it at squared distance 2 from each unit row.
                 rows = np.column_stack([rows, zero.astype(rows.dtype)])
-        self._rows = rows
-        self.engine_ = self._make_engine().fit(rows)
+        self.rows_ = IndexRows.from_array(rows, rooted=self.metric == "euclidean")
+        self.engine_ = self._make_engine()
         self.algorithm_ = self.engine_.name
         return self
 
-    def kneighbors(self, X, k):
-        """Nearest training rows of each row of ``X``.
+    def kneighbors(self, X: Any, k: int) -> Neighbors:
+        """Distances in the metric, and numbers, of the nearest rows of queries ``X``.
 
-        Parameters
-        ----------
-        X : ndarray of shape (n_queries, n_features)
-        k : int
-            From 1 to ``n_samples_``.
-
-        Returns
-        -------
-        distances : ndarray of shape (n_queries, k), float64
-            In the index's metric, ascending.
-        ids : ndarray of shape (n_queries, k), intp
-            Equal distances are sorted by row number.
+        Both (n_queries, k), sorted by (distance, number); ``k`` is at most
+        ``n_samples_``.
         """
         if self._graph is not None:
             return graph_neighbors(check_graph(X, self.n_samples_), k)
-        rows = self._prepare(X).astype(self._rows.dtype, copy=False)
-        if self._zero_rows:
-            rows = np.column_stack([rows, np.zeros(len(rows), dtype=rows.dtype)])
-        return self._search(rows, k, None)
+        distances = np.empty((len(X), k), dtype=np.float64)
+        ids = np.empty((len(X), k), dtype=np.intp)
+        for part in blocks_of(len(X), X.itemsize * X.shape[1], _QUERY_BYTES):
+            rows = self._prepare(X[part]).astype(self.rows_.values.dtype, copy=False)
+            if self._zero_rows:
+                rows = np.column_stack([rows, np.zeros(len(rows), dtype=rows.dtype)])
+            with np.errstate(over="ignore"):
+                found = self.engine_.kneighbors(rows, k)
+            distances[part], ids[part] = self._in_metric(rows, *found)
+        return distances, ids
 
-    def leave_one_out(self, k, part=slice(None)):
-        """Nearest other rows of each training row, itself left out by number.
-
-        Parameters
-        ----------
-        k : int
-            From 1 to ``n_samples_ - 1``.
-        part : slice, default=slice(None)
-            Training rows to answer for.
-
-        Returns
-        -------
-        distances : ndarray of shape (n_rows, k), float64
-        ids : ndarray of shape (n_rows, k), intp
-        """
+    def leave_one_out(self, k: int, part: slice = slice(None)) -> Neighbors:
+        """As :meth:`kneighbors` for a slice of the rows, each left out by number."""
         own = np.arange(self.n_samples_)[part]
         if self._graph is not None:
             first = own[0] if len(own) else 0
             return graph_neighbors(self._graph[part], k, own, first)
-        return self._search(self._rows[part], k, own)
+        with np.errstate(over="ignore"):
+            found = self.engine_.leave_one_out(k, part)
+        return self._in_metric(self.rows_.values[part], *found, own)
 
-    def recall(self, k):
-        """Share of the k nearest other rows that searches find, on a sample.
+    def recall(self, k: int) -> float | None:
+        """Share of the k nearest other rows that searches find; None if not known."""
+        return None if self._graph is not None else self.engine_.recall(k)
 
-        Exactly 1 for exact engines; :class:`ApproximateEngine` says how it is
-        measured. Objects passed as ``algorithm`` are not measured: None.
-        """
-        if self.algorithm_ in APPROXIMATE:
-            return self.engine_.tune(k)[1]
-        return None if self.algorithm_ == "external" else 1.0
-
-    @property
-    def _precomputed(self):
-        return isinstance(self.algorithm, str) and self.algorithm == "precomputed"
-
-    def _prepare(self, X):
+    def _prepare(self, X: NDArray) -> NDArray:
         rows = self.preprocessor_.transform(X)
         return rows if self._cosine is None else self._cosine.transform(rows)
 
-    def _make_engine(self):
+    def _make_engine(self) -> Engine:
         if isinstance(self.algorithm, str):
-            return make_engine(self.algorithm, self.device, self.n_jobs)
+            return make_engine(self.algorithm, self.rows_, self.device, self.n_jobs)
         own = self.algorithm
         own = clone(own) if hasattr(own, "get_params") else copy.deepcopy(own)
-        return ExternalEngine(own)
+        return ExternalEngine(self.rows_, own)
 
-    def _search(self, rows, k, exclude):
-        with np.errstate(over="ignore"):
-            sqdist, ids = self.engine_.kneighbors(rows, k, exclude)
-        if not np.isfinite(sqdist).all():
+    def _in_metric(
+        self,
+        rows: NDArray,
+        distances: NDArray,
+        ids: NDArray,
+        own: NDArray | None = None,
+    ) -> Neighbors:
+        if not np.isfinite(distances).all():
             raise ValueError(
                 "Squared distances between rows overflow float64. Scale X, for "
                 "example with StandardScaler, or use preprocessing='center-l2'."
             )
         if self._cosine is not None:
-            sqdist /= 2
-            self._point_nowhere(rows, sqdist, ids, exclude)
-        elif self.metric == "euclidean":
-            np.sqrt(sqdist, out=sqdist)
-        return sqdist, ids
+            distances /= 2
+            self._point_nowhere(rows, distances, ids, own)
+        return distances, ids
 
-    def _point_nowhere(self, rows, distances, ids, exclude):
+    def _point_nowhere(
+        self, rows: NDArray, distances: NDArray, ids: NDArray, own: NDArray | None
+    ) -> None:
         """Zero queries have cosine 0 with every row: the first rows win the tie."""
         n_features = rows.shape[1] - self._zero_rows
         k = ids.shape[1]
         for row in np.flatnonzero(~rows[:, :n_features].any(axis=1)):
             first = np.arange(min(k + 1, self.n_samples_))
-            if exclude is not None:
-                first = first[first != exclude[row]]
+            if own is not None:
+                first = first[first != own[row]]
             distances[row], ids[row] = 1.0, first[:k]
-
-
-def make_engine(name, device, n_jobs):
-    """An engine by name; its libraries are imported here or when it is fitted."""
-    if name == "auto":
-        return AutoEngine(device, n_jobs)
-    if name == "torch":
-        from ._torch import TorchEngine
-
-        return TorchEngine(device, n_jobs)
-    if name == "fast":
-        from ._fast import FastEngine
-
-        return FastEngine(n_jobs)
-    if name == "faiss":
-        from ._faiss import FaissEngine
-
-        return FaissEngine(n_jobs)
-    if name == "hnsw":
-        from ._approximate import HNSWEngine
-
-        return HNSWEngine(n_jobs)
-    if name == "ivf":
-        from ._approximate import IVFEngine
-
-        return IVFEngine(n_jobs)
-    return BruteEngine(n_jobs)

@@ -1,25 +1,27 @@
 """Neighbours read from sparse graphs, as made by ``KNeighborsTransformer``."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import issparse
 
+from ._engine import Neighbors
 
-def check_graph(graph, n_samples=None):
-    """A graph of neighbours, or an error that says how to make one.
 
-    Parameters
-    ----------
-    graph : sparse matrix of shape (n_queries, n_samples)
-    n_samples : int, optional
-        Columns expected; as many as rows by default.
+def check_graph(X: Any, n_samples: int | None = None) -> Any:
+    """A sparse graph of neighbours, or an error that says how to make one.
+
+    It needs ``n_samples`` columns, by default as many as rows.
     """
-    if not issparse(graph):
+    if not issparse(X):
         raise ValueError(
             "algorithm='precomputed' needs a sparse graph of neighbours as X, got "
-            f"{type(graph).__name__}. Make it with sklearn.neighbors."
+            f"{type(X).__name__}. Make it with sklearn.neighbors."
             "KNeighborsTransformer(mode='distance'), or choose another algorithm to "
             "search in feature rows."
         )
+    graph: Any = X
     expected = graph.shape[0] if n_samples is None else n_samples
     if graph.shape[1] != expected:
         raise ValueError(
@@ -40,24 +42,16 @@ def check_graph(graph, n_samples=None):
     return graph
 
 
-def graph_neighbors(graph, k, own=None, first_row=0):
-    """The k nearest of each row of a graph.
+def graph_neighbors(
+    graph: Any,
+    k: int,
+    own: NDArray[np.intp] | None = None,
+    first_row: int = 0,
+) -> Neighbors:
+    """The k nearest of each row of a graph, sorted by (distance, index).
 
-    Parameters
-    ----------
-    graph : csr matrix of shape (n_queries, n_samples)
-        Stored entries are neighbours, explicit zeros too.
-    k : int
-    own : ndarray of shape (n_queries,), int, optional
-        One column for each row that is no neighbour of it.
-    first_row : int
-        Number of the first row in error messages.
-
-    Returns
-    -------
-    distances : ndarray of shape (n_queries, k), float64
-    ids : ndarray of shape (n_queries, k), intp
-        Sorted by (distance, index).
+    Stored entries are neighbours, explicit zeros too; of each row the column ``own`` is
+    none. Error messages count rows from ``first_row``.
     """
     rows = np.repeat(np.arange(graph.shape[0]), np.diff(graph.indptr))
     ids, distances = graph.indices, graph.data.astype(np.float64)

@@ -1,8 +1,10 @@
 """Predicted classes for every k and tau, where nobody asks for probabilities."""
 
 import sys
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ._votes import walk_soft_votes
 
@@ -14,58 +16,45 @@ class Predictions:
     """Most probable classes of some rows, from their sorted neighbours.
 
     Where the fast engine has loaded its compiled loops, they count votes in float32;
-    rows whose lead is within the rounding of that are counted again in float64.
-
-    Memory: 5 to 8 bytes a neighbour.
-
-    Parameters
-    ----------
-    gaps : ndarray of shape (k_max, n_queries), float64
-        From :func:`sorted_gaps`.
-    labels : ndarray of shape (k_max, n_queries), int
-    n_classes : int
+    rows whose lead is within the rounding of that are counted again in float64. Takes 5
+    to 8 bytes a neighbour. ``gaps`` and ``labels`` as in :func:`walk_soft_votes`.
     """
 
-    def __init__(self, gaps, labels, n_classes):
-        self._lists, self._n_classes = (gaps, labels), n_classes
-        self._blocks = None
-        loaded = f"{__package__}._fast_kernels" in sys.modules
+    def __init__(self, gaps: NDArray, labels: NDArray, n_classes: int) -> None:
+        self._gaps, self._labels, self._n_classes = gaps, labels, n_classes
+        self._blocks: tuple[NDArray, NDArray] | None = None
+        loaded = f"{__package__}.exact._kernels" in sys.modules
         if loaded and gaps[-1].max(initial=0.0) < _MOST:
-            from ._fast_votes import in_blocks
+            from ._compiled_votes import in_blocks
 
             self._blocks = in_blocks(gaps, np.float32), in_blocks(labels, labels.dtype)
 
-    def walk(self, tau, n_neighbors):
-        """Predictions for one k after the other.
+    def walk(self, tau: float, n_neighbors: Sequence[int]) -> Iterator[NDArray]:
+        """(n_queries,) classes for one k after the other, strictly ascending.
 
-        Parameters
-        ----------
-        tau : float
-        n_neighbors : sequence of int
-            Strictly ascending, at most ``k_max``.
-
-        Yields
-        ------
-        ndarray of shape (n_queries,), int
-            For each k, the column of the largest entry of each row of what
-            :func:`walk_soft_votes` gives, the first of equal ones.
+        The column of the largest entry of each row that :func:`walk_soft_votes` gives,
+        the first of equal ones.
         """
         if self._blocks is None or not _LEAST < 1 / tau < _MOST:
             yield from self._plain(slice(None), tau, n_neighbors)
             return
-        from ._fast_votes import predict
+        from ._compiled_votes import predict
 
-        labels = self._lists[1]
+        labels = self._labels
         codes = np.empty((len(n_neighbors), labels.shape[1]), dtype=labels.dtype)
         unsure = np.zeros(labels.shape[1], dtype=bool)
-        ks, scale = np.array(n_neighbors), np.float32(1 / tau)
-        predict(*self._blocks, scale, self._n_classes, ks, codes, unsure)
+        ks, (gaps, names) = np.array(n_neighbors), self._blocks
+        with np.errstate(over="ignore", under="ignore"):
+            weights = np.exp(gaps[:, : ks[-1]] * np.float32(-1 / tau))
+        predict(weights, names, self._n_classes, ks, codes, unsure)
         rows = np.flatnonzero(unsure)
         for predicted, again in zip(codes, self._plain(rows, tau, n_neighbors)):
             predicted[rows] = again
             yield predicted
 
-    def _plain(self, rows, tau, n_neighbors):
-        lists = (part[:, rows] for part in self._lists)
-        for proba in walk_soft_votes(*lists, tau, self._n_classes, n_neighbors):
+    def _plain(
+        self, rows: slice | NDArray, tau: float, n_neighbors: Sequence[int]
+    ) -> Iterator[NDArray]:
+        gaps, labels = self._gaps[:, rows], self._labels[:, rows]
+        for proba in walk_soft_votes(gaps, labels, tau, self._n_classes, n_neighbors):
             yield proba.argmax(axis=1)

@@ -1,11 +1,14 @@
 """Centre and L2-normalise rows before distances are taken (R, section 3.1)."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
-KINDS = ("center-l2", "l2-center", "l2")
+from ._rows import blocks_of
 
-# Rows converted to float64 at a time: bounds the temporary to a few MB.
-_BLOCK_BYTES = 1 << 23
+PREPROCESSINGS = ("center-l2", "l2-center", "l2")
 
 
 class Preprocessor:
@@ -23,38 +26,39 @@ class Preprocessor:
         ``"l2-center"`` it is the mean of the normalised rows.
     """
 
-    def __init__(self, kind):
+    def __init__(self, kind: str | None) -> None:
         self.kind = kind
 
-    def fit(self, X):
+    def fit(self, X: NDArray | None) -> "Preprocessor":
         """Learn ``mean_`` from ``X`` of shape (n_samples, n_features)."""
-        self.mean_ = None
+        self.mean_: NDArray[np.float64] | None = None
+        if X is None:
+            return self
         if self.kind == "center-l2":
             self.mean_ = _mean(X)
         elif self.kind == "l2-center":
             self.mean_ = _mean(self._map(X, _normalize))
         return self
 
-    def transform(self, X):
+    def transform(self, X: NDArray) -> NDArray:
         """Return prepared rows, C-contiguous, in the dtype of ``X``."""
+        mean: Any = self.mean_
         if self.kind == "center-l2":
-            return self._map(X, lambda rows: _normalize(rows - self.mean_))
+            return self._map(X, lambda rows: _normalize(rows - mean))
         if self.kind == "l2-center":
-            return self._map(X, lambda rows: _normalize(rows) - self.mean_)
+            return self._map(X, lambda rows: _normalize(rows) - mean)
         if self.kind == "l2":
             return self._map(X, _normalize)
         return np.ascontiguousarray(X)
 
-    def _map(self, X, step):
+    def _map(self, X: NDArray, step: Callable[[NDArray], NDArray]) -> NDArray:
         out = np.empty(X.shape, dtype=X.dtype)
-        block = max(1, _BLOCK_BYTES // (8 * max(1, X.shape[1])))
-        for start in range(0, len(X), block):
-            rows = slice(start, start + block)
+        for rows in blocks_of(len(X), 8 * X.shape[1]):
             out[rows] = step(X[rows].astype(np.float64))
         return out
 
 
-def _mean(X):
+def _mean(X: NDArray) -> NDArray[np.float64]:
     mean = X.mean(axis=0, dtype=np.float64)
     # The rounded mean of a constant column may differ from the constant in the last
     # bit; centring would then leave noise for the normalisation to blow up.
@@ -63,7 +67,7 @@ def _mean(X):
     return mean
 
 
-def _normalize(rows):
+def _normalize(rows: NDArray) -> NDArray[np.float64]:
     with np.errstate(over="ignore", under="ignore"):
         norms = np.sqrt(np.einsum("ij,ij->i", rows, rows))
     # Squares of very large or very small entries leave the range of float64.

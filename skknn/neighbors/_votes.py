@@ -1,11 +1,19 @@
-"""From sorted neighbours to class probabilities (R, Eq. 1 and 2).
+"""From sorted neighbours to class probabilities ([1]_, Eq. 1 and 2).
 
 Votes are added one neighbour after the other, nearest first, and divided by the
 running sum of all weights. Every caller therefore gets the same bits, whether it
 asks for one ``k`` or walks through many.
+
+References
+----------
+.. [1] M. Jia, B.-C. Chen, Z. Wu, C. Cardie, S. Belongie, S.-N. Lim, "Rethinking Nearest
+   Neighbors for Visual Classification", 2021, https://arxiv.org/abs/2112.08459
 """
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
+from numpy.typing import NDArray
 
 # Queries handled at a time: their table of votes stays in the L2 cache.
 _BLOCK = 256
@@ -13,22 +21,13 @@ _BLOCK = 256
 _TURNED = 32
 
 
-def sorted_gaps(distances):
-    """How much farther than the nearest one each neighbour is.
+def sorted_gaps(distances: NDArray) -> NDArray[np.float64]:
+    """How much farther than the nearest one each neighbour is, (k, n_queries).
 
     Votes need no more than these: subtracting the nearest distance changes no
     probability and keeps the nearest weight at 1, where ``exp(-d / tau)`` would
-    underflow for small ``tau``.
-
-    Parameters
-    ----------
-    distances : ndarray of shape (n_queries, k), float64
-        Ascending in each row.
-
-    Returns
-    -------
-    ndarray of shape (k, n_queries), float64
-        Neighbours first, so that sums over them run along whole rows of memory.
+    underflow for small ``tau``. Neighbours come first, so that sums over them run along
+    whole rows of memory. ``distances`` (n_queries, k) ascend in each row.
     """
     gaps = np.empty(distances.shape[::-1])
     for start in range(0, len(distances), _TURNED):
@@ -37,24 +36,14 @@ def sorted_gaps(distances):
     return gaps
 
 
-def vote_weights(distances, tau):
-    """Unnormalised weights ``exp(-(d - d_nearest) / tau)``.
-
-    Parameters
-    ----------
-    distances : ndarray of shape (n_queries, k), float64
-        Ascending in each row.
-    tau : float
-        Temperature, in the units of ``distances``; ``inf`` gives equal weights.
-
-    Returns
-    -------
-    ndarray of shape (n_queries, k), float64
-    """
+def vote_weights(distances: NDArray, tau: float) -> NDArray[np.float64]:
+    """Unnormalised weights ``exp(-(d - d_nearest) / tau)``, (n_queries, k)."""
     return _weights(sorted_gaps(distances), tau).T
 
 
-def soft_votes(distances, labels, tau, n_classes):
+def soft_votes(
+    distances: NDArray, labels: NDArray, tau: float, n_classes: int
+) -> NDArray[np.float64]:
     """Class probabilities from neighbours sorted by distance.
 
     Parameters
@@ -75,23 +64,17 @@ def soft_votes(distances, labels, tau, n_classes):
     return next(walk_soft_votes(gaps, labels.T, tau, n_classes, [len(gaps)]))
 
 
-def walk_soft_votes(gaps, labels, tau, n_classes, n_neighbors):
-    """Class probabilities for one k after the other, at the cost of the last.
+def walk_soft_votes(
+    gaps: NDArray,
+    labels: NDArray,
+    tau: float,
+    n_classes: int,
+    n_neighbors: Sequence[int],
+) -> Iterator[NDArray[np.float64]]:
+    """:func:`soft_votes` for one k after the other, at the cost of the last.
 
-    Parameters
-    ----------
-    gaps : ndarray of shape (k_max, n_queries), float64
-        From :func:`sorted_gaps`.
-    labels : ndarray of shape (k_max, n_queries), int
-    tau : float
-    n_classes : int
-    n_neighbors : sequence of int
-        Strictly ascending, at most ``k_max``.
-
-    Yields
-    ------
-    ndarray of shape (n_queries, n_classes), float64
-        For each k, the bits that :func:`soft_votes` gives for the first k neighbours.
+    From ``gaps`` of :func:`sorted_gaps` and ``labels``, both (k_max, n_queries), for
+    strictly ascending ``n_neighbors``; the same bits as for each k alone.
     """
     n_queries = gaps.shape[1]
     votes = np.zeros((n_queries, n_classes))
@@ -109,42 +92,21 @@ def walk_soft_votes(gaps, labels, tau, n_classes, n_neighbors):
         yield votes / total[:, None]
 
 
-def true_class_votes(distances, agree, tau):
-    """Probability that the neighbours give to one class of each row.
+def true_class_votes(
+    distances: NDArray, agree: NDArray, tau: float
+) -> NDArray[np.float64]:
+    """Probability that the neighbours give to one class of each row, (n_queries,).
 
-    Parameters
-    ----------
-    distances : ndarray of shape (n_queries, k), float64
-    agree : ndarray of shape (n_queries, k), bool
-        Whether the neighbour has the class in question.
-    tau : float
-
-    Returns
-    -------
-    ndarray of shape (n_queries,), float64
+    ``agree`` (n_queries, k) says whether a neighbour has the class in question.
     """
     gaps = sorted_gaps(distances)
     return next(walk_true_class_votes(gaps, agree.T, tau, [len(gaps)]))
 
 
-def walk_true_class_votes(gaps, agree, tau, n_neighbors):
-    """:func:`true_class_votes` for one k after the other, at the cost of the last.
-
-    Parameters
-    ----------
-    gaps : ndarray of shape (k_max, n_queries), float64
-        From :func:`sorted_gaps`.
-    agree : ndarray of shape (k_max, n_queries), bool
-    tau : float
-    n_neighbors : sequence of int
-        Strictly ascending, at most ``k_max``.
-
-    Yields
-    ------
-    ndarray of shape (n_queries,), float64
-        For each k, the bits that :func:`true_class_votes` gives for the first k
-        neighbours.
-    """
+def walk_true_class_votes(
+    gaps: NDArray, agree: NDArray, tau: float, n_neighbors: Sequence[int]
+) -> Iterator[NDArray[np.float64]]:
+    """:func:`true_class_votes` as :func:`walk_soft_votes` walks."""
     n_queries = gaps.shape[1]
     own, total = np.zeros(n_queries), np.zeros(n_queries)
     done = 0
@@ -159,13 +121,13 @@ def walk_true_class_votes(gaps, agree, tau, n_neighbors):
         yield own / total
 
 
-def _weights(gaps, tau):
+def _weights(gaps: NDArray, tau: float) -> NDArray[np.float64]:
     with np.errstate(over="ignore", under="ignore"):
         weights = np.divide(gaps, -tau)
         return np.exp(weights, out=weights)
 
 
-def _add_up(weights, sums):
+def _add_up(weights: NDArray, sums: NDArray) -> None:
     """Add rows of ``weights``, one after the other, to ``sums`` in place."""
     weights[0] += sums
     np.add.reduce(weights, axis=0, out=sums)

@@ -145,3 +145,33 @@ def single_threaded_torch(active=True):
             yield lambda: torch.set_num_threads(1)
         finally:
             torch.set_num_threads(before)
+
+
+_FAISS = threading.Lock()
+
+
+@contextmanager
+def faiss_settings(faiss, threads, products=True):
+    """Threads and matrix products of faiss for one search, restored after it.
+
+    faiss leaves its matrix product for a loop when there are few queries, which is
+    several times slower from about eight queries on. Its threshold and its number of
+    threads are settings of the process, so searches of several threads take turns.
+
+    Parameters
+    ----------
+    faiss : module
+    threads : int
+    products : bool
+        Whether few queries are multiplied, too.
+    """
+    with _FAISS:
+        before = faiss.omp_get_max_threads(), faiss.cvar.distance_compute_blas_threshold
+        faiss.omp_set_num_threads(threads)
+        if products:
+            faiss.cvar.distance_compute_blas_threshold = 1
+        try:
+            yield
+        finally:
+            faiss.omp_set_num_threads(before[0])
+            faiss.cvar.distance_compute_blas_threshold = before[1]

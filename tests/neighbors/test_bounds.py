@@ -6,7 +6,6 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-
 from skknn.neighbors._bounds import float64_error, product_error
 from skknn.neighbors._brute import BruteEngine
 from skknn.neighbors._certified import Share

@@ -3,12 +3,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from references import distance, prepare, sorted_neighbors
+from skknn.neighbors._exact import canonical_order, direct_sqdist, top_columns
 from sklearn.neighbors import NearestNeighbors
 
 from skknn.neighbors import NeighborIndex
 from skknn.neighbors import _brute as brute
 from skknn.neighbors import _certified as certified
-from skknn.neighbors._exact import canonical_order, direct_sqdist, top_columns
 
 METRICS = ["sqeuclidean", "euclidean", "cosine"]
 

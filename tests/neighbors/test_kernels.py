@@ -5,8 +5,9 @@ import pytest
 
 pytest.importorskip("numba")
 
-from skknn.neighbors import _fast_sums  # noqa: E402
 from skknn.neighbors._exact import direct_sqdist  # noqa: E402
+
+from skknn.neighbors import _fast_sums  # noqa: E402
 
 # Around every border of numpy's summation: 8 at a time, halves above 128.
 WIDTHS = [1, 7, 8, 9, 17, 64, 127, 128, 129, 136, 200, 257, 384, 389, 768, 1031]

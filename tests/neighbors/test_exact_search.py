@@ -5,19 +5,16 @@ import threading
 
 import numpy as np
 import pytest
-import torch
 from engine_references import ENGINES, check, clustered, reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from skknn.neighbors import NeighborIndex
-from skknn.neighbors import _certified as certified
-from skknn.neighbors._brute import BruteEngine
-from skknn.neighbors._complete import complete
-from skknn.neighbors._exact import direct_sqdist
-from skknn.neighbors._fast_rows import Bfloat16Rows, Float32Rows, Int8Rows
-from skknn.neighbors._torch import TorchEngine, _with_less_memory
+from skknn.neighbors._rows import IndexRows
+from skknn.neighbors.exact._candidates import QueryBlock
+from skknn.neighbors.exact._numpy import NumpyProposer
+from skknn.neighbors.exact._search import ExactSearch
 
 
 @pytest.fixture(params=ENGINES)
@@ -29,7 +26,7 @@ def make(request):
 @pytest.mark.parametrize("n, d, k", [(3000, 48, 20), (5000, 24, 128), (900, 130, 500)])
 def test_queries_and_leave_one_out(make, dtype, n, d, k):
     train, queries = clustered(n, d, 0, dtype), clustered(70, d, 1, dtype)
-    engine = make().fit(train)
+    engine = make(train)
     check(engine, train, queries, k)
     part = np.arange(n)[-300:]
     check(engine, train, train[part], k, part)
@@ -45,7 +42,7 @@ def test_hundreds_of_copies_across_the_k_boundary(make, dtype):
     queries = np.vstack(
         [train[copies[[0, 5, 600, 650]]], rng.standard_normal((40, 32))]
     ).astype(dtype)
-    engine = make().fit(train)
+    engine = make(train)
     for k in (1, 50, 99, 100, 300, 601):
         check(engine, train, queries, k)
     check(engine, train, train[copies], 64, copies)
@@ -57,7 +54,7 @@ def test_near_duplicates_at_true_squared_distance_1e_6(make):
     step = rng.standard_normal((60, 64))
     step *= 1e-3 / np.linalg.norm(step, axis=1, keepdims=True)
     train[60:120] = train[:60] + step
-    engine = make().fit(train)
+    engine = make(train)
     own = np.arange(120)
     check(engine, train, train[:120], 5, own)
     sqdist, ids = engine.kneighbors(train[:60], 1, own[:60])
@@ -75,7 +72,7 @@ def test_points_closer_to_each_other_than_a_product_can_tell(make, spread):
     train = train.astype(np.float32)
     # A few rows far away keep the mean from removing the common part.
     train[:40] = -20 * train[:40]
-    check(make().fit(train), train, train[30:90], 25)
+    check(make(train), train, train[30:90], 25)
 
 
 @pytest.mark.parametrize("offset", [1e2, 1e5, 1e7])
@@ -83,7 +80,7 @@ def test_points_closer_to_each_other_than_a_product_can_tell(make, spread):
 def test_a_mean_much_larger_than_the_spread(make, offset, dtype):
     rng = np.random.default_rng(5)
     train = (rng.standard_normal((1200, 20)) + offset).astype(dtype)
-    check(make().fit(train), train, train[:50], 30)
+    check(make(train), train, train[:50], 30)
 
 
 @pytest.mark.parametrize("scale", [1e-38, 1e-24, 1e-12, 1e12, 1e25])
@@ -91,7 +88,7 @@ def test_scales_at_the_ends_of_float32(make, scale):
     rng = np.random.default_rng(6)
     train = (rng.standard_normal((800, 8)) * scale).astype(np.float32)
     queries = (rng.standard_normal((20, 8)) * scale).astype(np.float32)
-    check(make().fit(train), train, queries, 5)
+    check(make(train), train, queries, 5)
 
 
 def test_norms_over_many_orders_of_magnitude(make):
@@ -99,44 +96,46 @@ def test_norms_over_many_orders_of_magnitude(make):
     train = rng.standard_normal((1500, 12)) * 10.0 ** rng.uniform(-6, 6, (1500, 1))
     for dtype in (np.float32, np.float64):
         rows = train.astype(dtype)
-        check(make().fit(rows), rows, rows[:60], 9)
+        check(make(rows), rows, rows[:60], 9)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_degenerate_sets(make, dtype):
     same = np.full((700, 3), 2.5, dtype=dtype)
-    check(make().fit(same), same, same[:9], 699, np.arange(9))
+    check(make(same), same, same[:9], 699, np.arange(9))
     zeros = np.zeros((500, 6), dtype=dtype)
     zeros[::7] = np.random.default_rng(8).standard_normal((72, 6))
-    check(make().fit(zeros), zeros, zeros[:60], 40, np.arange(60))
+    check(make(zeros), zeros, zeros[:60], 40, np.arange(60))
     pair = np.array([[1.0], [3.0]], dtype=dtype)
-    check(make().fit(pair), pair, pair, 1, np.arange(2))
-    check(make().fit(pair), pair, np.array([[2.0]], dtype=dtype), 2)
+    check(make(pair), pair, pair, 1, np.arange(2))
+    check(make(pair), pair, np.array([[2.0]], dtype=dtype), 2)
     line = np.random.default_rng(9).standard_normal((2000, 1)).astype(dtype)
-    check(make().fit(line), line, line[:50], 33)
+    check(make(line), line, line[:50], 33)
     single = np.ones((1, 4), dtype=dtype)
-    check(make().fit(single), single, single, 1)
+    check(make(single), single, single, 1)
 
 
 @pytest.mark.parametrize("k", [1, 2, 1198, 1199])
 def test_k_up_to_all_other_rows(make, k):
     train = clustered(1200, 16)
     rows = np.arange(40)
-    check(make().fit(train), train, train[:40], k, rows)
-    check(make().fit(train), train, train[:40], k + 1)
+    check(make(train), train, train[:40], k, rows)
+    check(make(train), train, train[:40], k + 1)
 
 
 def test_block_sizes_and_threads_change_nothing(make, monkeypatch):
     train = clustered(3000, 20)
     rows = np.arange(3000)
-    whole = make().fit(train).kneighbors(train, 15, rows)
-    monkeypatch.setattr(certified.CertifiedEngine, "query_rows", 37)
+    whole = make(train).kneighbors(train, 15, rows)
+    monkeypatch.setattr(NumpyProposer, "query_rows", 37)
+    if "Device" in type(make(train)).__name__:
+        monkeypatch.setattr("skknn.neighbors.exact._device._QUERIES", 37)
     for n_jobs in (1, 3):
-        parts = make(n_jobs=n_jobs).fit(train).kneighbors(train, 15, rows)
+        parts = make(train, n_jobs=n_jobs).kneighbors(train, 15, rows)
         for a, b in zip(whole, parts):
             np.testing.assert_array_equal(a, b)
-    one = [make().fit(train).kneighbors(train[i : i + 1], 15) for i in range(5)]
-    many = make().fit(train).kneighbors(train[:5], 15)
+    one = [make(train).kneighbors(train[i : i + 1], 15) for i in range(5)]
+    many = make(train).kneighbors(train[:5], 15)
     for i in range(5):
         np.testing.assert_array_equal(one[i][0][0], many[0][i])
         np.testing.assert_array_equal(one[i][1][0], many[1][i])
@@ -157,91 +156,90 @@ def test_any_shape(seed, n, d, dtype, engine, levels, data):
     rng = np.random.default_rng(seed)
     train = rng.integers(0, levels, (n, d)).astype(dtype)
     k = data.draw(st.integers(1, n - 1))
-    fitted = ENGINES[engine]().fit(train)
+    fitted = ENGINES[engine](train)
     check(fitted, train, train, k, np.arange(n))
     check(fitted, train, rng.integers(0, levels, (5, d)).astype(dtype), k)
 
 
-def test_direct_distances_have_the_bits_of_a_numpy_sum():
-    rng = np.random.default_rng(10)
-    for d in (1, 2, 7, 8, 9, 63, 127, 128, 129, 137, 384, 1000):
-        X, Q = rng.standard_normal((2, 300, d)).astype(np.float32)
-        want = ((Q[:, None].astype(float) - X[None, :90].astype(float)) ** 2).sum(-1)
-        ids = np.tile(np.arange(90), (300, 1))
-        np.testing.assert_array_equal(direct_sqdist(Q, X, ids), want)
-        for row in (0, 5):
-            got = direct_sqdist(Q[row : row + 1], X, ids[:1, 3:4])
-            assert got[0, 0] == want[row, 3]
+class Nothing(NumpyProposer):
+    """A proposer of which nothing is certain."""
+
+    def propose(self, queries, part, k, n_threads):
+        found = super().propose(queries, part, k, n_threads)
+        found.outside[:] = np.nan
+        return found
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("slack", [0.0, 0.5])
-def test_the_last_resort_alone(dtype, slack, monkeypatch):
-    # A base of several tiles, copies included, from bounds tight and loose.
-    monkeypatch.setattr("skknn.neighbors._complete._TILE_BYTES", 1 << 15)
+@pytest.mark.parametrize("rooted", [False, True])
+def test_the_exhaustive_search_alone(dtype, rooted, monkeypatch):
+    monkeypatch.setattr("skknn.neighbors._rows._BLOCK_BYTES", 1 << 15)
     rng = np.random.default_rng(11)
     train = rng.standard_normal((3000, 10)).astype(dtype)
     train[rng.integers(3000, size=900)] = train[4]
     queries = np.vstack([train[:30], rng.standard_normal((30, 10)).astype(dtype)])
     exclude = np.r_[np.arange(30), np.full(30, 4)]
-    want, ids = reference(train, queries, 40, exclude)
-    peak = np.linalg.norm(train.astype(float), axis=1).max()
-    for shift in (None, train.mean(axis=0, dtype=np.float64)):
-        got = complete(
-            queries, train, shift, 2 * peak, 40, want[:, -1] * (1 + slack), exclude
-        )
-        np.testing.assert_array_equal(got[1], ids)
-        np.testing.assert_allclose(got[0], want, rtol=1e-12)
+    for offset in (0, 3):
+        rows = IndexRows.from_array(train + dtype(offset), rooted)
+        engine = ExactSearch(rows, "nothing", [Nothing])
+        check(engine, train + dtype(offset), queries + dtype(offset), 40, exclude)
 
 
-def test_a_device_that_runs_out_of_memory_gets_smaller_blocks():
-    class Small(ENGINES["torch-as-on-a-device"]):
-        largest = 0
-
-        def _run(self, settle, blocks, n_threads):
-            for block in blocks:
-                _with_less_memory(lambda rows: settle(rows, 1), block, torch)
-
-        def _propose(self, queries, *args):
-            if len(queries) > 30:
-                raise torch.OutOfMemoryError("no room")
-            self.largest = max(self.largest, len(queries))
-            return super()._propose(queries, *args)
-
-    train = clustered(500, 16)
-    engine = Small().fit(train)
-    check(engine, train, train[:100], 7, np.arange(100))
-    assert 15 < engine.largest <= 30
+def test_the_exhaustive_search_finds_what_no_bound_excludes():
+    train = clustered(900, 12)
+    rows = IndexRows.from_array(train)
+    engine = ExactSearch(rows, "nothing", [Nothing])
+    queries = QueryBlock.of(rows, train[:7], None)
+    want, ids = reference(train, train[:7], 30)
+    for loose in (1.0, 1.5, np.inf):
+        found = engine._exhaust(queries, want[:, -1] * loose)
+        for row in range(7):
+            there = found.ids[row, found.ceilings[row] == np.inf]
+            assert set(ids[row]) <= set(there)
+            assert loose == np.inf or len(there) < 900
+        assert (found.outside == -np.inf).all()
 
 
-@pytest.mark.gpu
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_cuda_gives_the_same(dtype):
-    train = clustered(20_000, 64, dtype=dtype)
-    train[100:400] = train[99]
-    engine = TorchEngine("cuda").fit(train)
-    check(engine, train, train[:500], 50, np.arange(500))
-    engine = pickle.loads(pickle.dumps(engine))
-    check(engine, train, clustered(40, 64, 1, dtype), 50)
+def test_points_within_rounding_of_each_other_are_searched_until_certain(monkeypatch):
+    rng = np.random.default_rng(4)
+    train = (1 + 1e-6 * rng.normal(size=(2000, 32))).astype(np.float32)
+    exhausted = []
+    real = ExactSearch._exhaust
+
+    def counted(self, queries, last):
+        exhausted.append(len(queries))
+        return real(self, queries, last)
+
+    monkeypatch.setattr(ExactSearch, "_exhaust", counted)
+    monkeypatch.setattr("skknn.neighbors._rows._helpful_shift", lambda X: None)
+    check(ENGINES["brute"](train), train, train[:30], 10)
+    assert sum(exhausted) > 0  # the first candidates were not enough
 
 
-@pytest.mark.parametrize("name", sorted({"brute", "faiss", "fast"} & set(ENGINES)))
+def test_a_proposer_too_rough_for_the_rows_is_given_up():
+    train = clustered(2000, 16)
+    rows = IndexRows.from_array(train)
+    engine = ExactSearch(rows, "two", [Nothing, NumpyProposer])
+    check(engine, train, train[:100], 5)
+    assert engine._first == 0  # too few queries to tell
+    check(engine, train, train[:300], 5)
+    assert engine._first == 1
+    check(engine, train, train[:300], 5)
+    # The last proposer stays, whatever it leaves.
+    engine = ExactSearch(rows, "one", [Nothing])
+    check(engine, train, train[:300], 5)
+    assert engine._first == 0
+
+
+@pytest.mark.parametrize("name", sorted(ENGINES))
 def test_a_pickle_holds_the_rows_and_no_filter(name):
     train = clustered(2000, 40)
-    engine = ENGINES[name]().fit(train)
+    engine = ENGINES[name](train)
     want = engine.kneighbors(train[:9], 5)
     dump = pickle.dumps(engine)
     assert len(dump) < 1.2 * train.nbytes
     for a, b in zip(pickle.loads(dump).kneighbors(train[:9], 5), want):
         np.testing.assert_array_equal(a, b)
-
-
-def test_an_index_from_a_machine_with_another_device_works_here():
-    train = clustered(300, 10)
-    engine = TorchEngine("cpu").fit(train)
-    engine.device = "cuda:77"  # as if fitted there
-    engine = pickle.loads(pickle.dumps(engine))
-    check(engine, train, train[:9], 5)
 
 
 @pytest.mark.skipif("faiss" not in ENGINES, reason="needs faiss")
@@ -251,28 +249,14 @@ def test_faiss_settings_of_the_process_are_restored(n_queries):
 
     before = faiss.cvar.distance_compute_blas_threshold, faiss.omp_get_max_threads()
     train = clustered(400, 10)
-    ENGINES["faiss"](n_jobs=3).fit(train).kneighbors(train[:n_queries], 5)
+    ENGINES["faiss"](train, n_jobs=3).kneighbors(train[:n_queries], 5)
     after = faiss.cvar.distance_compute_blas_threshold, faiss.omp_get_max_threads()
     assert after == before
 
 
-@pytest.mark.skipif("fast" not in ENGINES, reason="needs numba")
-def test_a_precision_too_coarse_for_the_rows_is_given_up():
-    # Random directions: int8 lets many more rows pass than it saves time.
-    rng = np.random.default_rng(13)
-    train = rng.standard_normal((6000, 60)).astype(np.float32)
-    train /= np.linalg.norm(train, axis=1, keepdims=True)
-    engine = ENGINES["fast-all-precisions"]().fit(train)
-    engine.kneighbors(train[:5], 10)
-    engine._filter._seconds = [1e-12, 1.01e-12, 1.02e-12]
-    for kind in (Int8Rows, Bfloat16Rows, Float32Rows, Float32Rows):
-        assert isinstance(engine._filter.current(train, 40), kind)
-        check(engine, train, train[:300], 40, np.arange(300))
-
-
 def test_searches_in_several_threads_leave_the_blas_limit_as_it_was():
     train = clustered(2000, 16)
-    engine = BruteEngine(n_jobs=2).fit(train)
+    engine = ENGINES["brute"](train, n_jobs=2)
     with threadpool_limits(2, user_api="blas"):
         before = [pool["num_threads"] for pool in threadpool_info()]
         threads = [

@@ -1,0 +1,198 @@
+"""The exact search on a CUDA device, from queries to neighbours."""
+
+import math
+from functools import reduce
+from typing import Any
+
+import numpy as np
+import torch  # noqa: TID253
+from numpy.typing import NDArray
+from torch import Tensor  # noqa: TID253
+
+from ...utils._device import resolve_device
+from ...utils._out_of_memory import is_out_of_memory, release_memory
+from .._engine import Engine, Neighbors
+from .._rows import IndexRows, blocks_of
+from ._bfloat16 import Bfloat16Rows
+from ._bounds import float64_error
+from ._top_k import torch_top_columns
+
+# Queries at a time, the share of free memory that their scores may take, and the bytes
+# where that is not told.
+_QUERIES, _SHARE, _SCORE_BYTES = 2048, 0.3, 1 << 27
+# Bytes of float64 differences at a time: they stay in the cache of a large card.
+_DIFFERENCE_BYTES = 1 << 26
+# Rows below which a reduction on the device may add in another order, and columns that
+# it adds in one way however many rows there are.
+_FEW_ROWS, _COLUMNS = 32, 4096
+
+
+class DeviceSearch(Engine):
+    """Exact neighbours: the steps of :class:`ExactSearch`, all on one device.
+
+    Queries are prepared, scored in bfloat16 with float32 results, selected, reranked by
+    float64 differences and certified without waiting for the device; uncertain ones are
+    tried again with more candidates, at last with all rows. Only neighbours come back.
+
+    The device must have float64. On the CPU too this works, slower than
+    :class:`ExactSearch`.
+    """
+
+    name = "torch"
+
+    def __init__(self, rows: IndexRows, device: Any) -> None:
+        self.rows, self.device = rows, device
+        self._held: _HeldRows | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Rows and device; what the device holds is made again."""
+        return {**self.__dict__, "_held": None}
+
+    def kneighbors(
+        self, queries: NDArray, k: int, exclude: NDArray[np.intp] | None = None
+    ) -> Neighbors:
+        held = self._hold()
+        own = None if exclude is None else _to(held.device, exclude)
+        return held.search(_to(held.device, queries), own, k)
+
+    def leave_one_out(self, k: int, part: slice) -> Neighbors:
+        """The k nearest other rows; queries are the rows on the device."""
+        held = self._hold()
+        own = torch.arange(len(self.rows), device=held.device)[part]
+        return held.search(held.values[part], own, k)
+
+    def _hold(self) -> "_HeldRows":
+        if self._held is None:
+            try:
+                device = resolve_device(self.device)
+            except ValueError:
+                # The index comes from another machine: the best device here.
+                device = resolve_device(None)
+            self._held = _HeldRows(self.rows, device)
+        return self._held
+
+
+class _HeldRows:
+    """Rows on a device, and the search among them."""
+
+    def __init__(self, rows: IndexRows, device: torch.device) -> None:
+        self.rows, self.device = rows, device
+        self.values = _to(device, rows.values)
+        self._low = Bfloat16Rows(rows, device, float32_scores=True)
+        shift = np.zeros(self.values.shape[1]) if rows.shift is None else -rows.shift
+        self._shift = _to(device, shift * self._low.scale)
+
+    @torch.inference_mode()
+    def search(self, queries: Tensor, own: Tensor | None, k: int) -> Neighbors:
+        """Neighbours of queries on the device, without the rows ``own``."""
+        n_samples = len(self.rows)
+        n_candidates = min(2 * (k + (own is not None)) + 64, n_samples)
+        distances, ids = self._in_blocks(queries, own, k, n_candidates)
+        for more in (min(8 * n_candidates, n_samples), n_samples):
+            unsure = np.flatnonzero(ids[:, 0] < 0)
+            if len(unsure) == 0:
+                break
+            which = _to(self.device, unsure)
+            given = queries[which], None if own is None else own[which]
+            distances[unsure], ids[unsure] = self._in_blocks(*given, k, more)
+        return distances, ids
+
+    def _in_blocks(
+        self, queries: Tensor, own: Tensor | None, k: int, n_candidates: int
+    ) -> Neighbors:
+        """Neighbours from blocks of queries that fit into memory."""
+        n_bytes = _SCORE_BYTES
+        if self.device.type == "cuda":
+            free = torch.cuda.mem_get_info(self.device)[0]
+            free += torch.cuda.memory_reserved(self.device)
+            n_bytes = int(_SHARE * (free - torch.cuda.memory_allocated(self.device)))
+        row_bytes = 5 * len(self.rows) + 100 * n_candidates
+        size = max(1, min(_QUERIES, n_bytes // row_bytes))
+        found, start = [], 0
+        while start < len(queries):
+            part = slice(start, start + size)
+            out = None if own is None else own[part]
+            try:
+                found.append(self._settle(queries[part], out, k, n_candidates))
+                start += size
+                continue
+            except Exception as error:
+                if size == 1 or not is_out_of_memory(error):
+                    raise
+            size //= 2
+            release_memory()
+        distances, ids = (
+            (parts[0] if len(parts) == 1 else torch.cat(parts)).cpu().numpy()
+            for parts in zip(*found)
+        )
+        return distances, ids.astype(np.intp)
+
+    def _settle(
+        self, queries: Tensor, own: Tensor | None, k: int, n_candidates: int
+    ) -> tuple[Tensor, Tensor]:
+        """Distances and ids of a block; ids of uncertain queries are -1.
+
+        Few and large launches, and nothing that waits for the device.
+        """
+        n_samples, low = len(self.rows), self._low
+        scaled = torch.add(self._shift, queries, alpha=low.scale)
+        norms = torch.linalg.vector_norm(scaled, dim=1)
+        if n_candidates == n_samples:
+            ids = torch.arange(n_samples, device=self.device).expand(len(queries), -1)
+            outside = torch.full_like(norms, -math.inf)
+        else:
+            tensor, error = low.queries(scaled, norms)
+            scores = low.scores(tensor, slice(None))
+            ids = torch_top_columns(scores, n_candidates)
+            outside = scores.gather(1, ids).amin(dim=1) + error
+            del scores
+            # Where scores are NaN, rows that only fill up groups may come first.
+            ids = ids.clamp_(max=n_samples - 1).sort(dim=1).values
+        distances = self._measure(queries, ids)
+        if self.rows.rooted:
+            distances.sqrt_()
+        if own is not None:
+            distances.masked_fill_(ids == own[:, None], math.inf)
+        distances, order = distances.sort(dim=1, stable=True)
+        distances, ids = distances[:, :k].contiguous(), ids.gather(1, order[:, :k])
+        last = distances[:, -1].square() if self.rows.rooted else distances[:, -1]
+        # In scaled scores, as those of rows outside the candidates are.
+        least = (norms.square() - last * low.scale**2) / 2 + low.middle
+        largest = self.rows.largest_norm * low.scale
+        least -= float64_error(norms, largest, queries.shape[1], low.scale)
+        # Fewer bytes come back sooner.
+        ids = ids.to(torch.int32 if n_samples < 2**31 else torch.int64)
+        return distances, ids.masked_fill_(~(outside < least)[:, None], -1)
+
+    def _measure(self, queries: Tensor, ids: Tensor) -> Tensor:
+        """Squared distances by differences in float64, (n_queries, n_candidates)."""
+        n_features = queries.shape[1]
+        out = torch.empty(ids.shape, dtype=torch.float64, device=self.device)
+        for columns in blocks_of(ids.shape[1], 8 * n_features, _DIFFERENCE_BYTES):
+            some = ids[:, columns]
+            row_bytes = 8 * some.shape[1] * n_features
+            for part in blocks_of(len(ids), row_bytes, _DIFFERENCE_BYTES):
+                near = self.values.index_select(0, some[part].flatten())
+                near = near.view(-1, some.shape[1], n_features)
+                near = near - queries[part, None, :].double()
+                out[part, columns] = _squared_norms(near)
+        return out
+
+
+def _squared_norms(differences: Tensor) -> Tensor:
+    """Along the last axis, with the same bits whatever comes with a row."""
+    flat = differences.flatten(0, -2)
+    few = max(0, _FEW_ROWS - len(flat))
+    if few:
+        flat = torch.nn.functional.pad(flat, (0, 0, 0, few))
+    parts = flat.split(_COLUMNS, dim=1)
+    squares = (torch.linalg.vector_norm(p, dim=1).square_() for p in parts)
+    squared = reduce(torch.add, squares)
+    return squared[: len(flat) - few].view(differences.shape[:-1])
+
+
+def _to(device: torch.device, array: NDArray) -> Tensor:
+    """The array on the device; on the CPU its own memory, unless that is read-only."""
+    if not array.flags.writeable:
+        array = array.copy()
+    return torch.from_numpy(array).to(device)

@@ -1,0 +1,205 @@
+"""The exact search: propose, rerank, certify, exhaust what is not certain."""
+
+import sys
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...utils._threads import in_threads, n_threads, run_blocks
+from .._engine import Engine, Neighbors
+from .._rows import IndexRows, blocks_of
+from ._candidates import Candidates, QueryBlock
+from ._distances import Measure, measure, sort_neighbors
+
+if TYPE_CHECKING:
+    from ._numpy import NumpyProposer
+
+# Bytes of scores at a time: of one thread, and of all.
+_THREAD_BYTES, _SCORE_BYTES = 1 << 25, 1 << 27
+# Products with fewer queries than this are much slower: threads then share the rows.
+_FEW_QUERIES = 64
+# Queries, and share of them that may be uncertain, before a proposer is given up.
+_TRIAL, _UNCERTAIN = 128, 0.1
+
+_making = threading.Lock()
+
+
+class ExactSearch(Engine):
+    """Exact neighbours: what one proposer leaves uncertain is proposed by the next.
+
+    Parameters
+    ----------
+    rows : IndexRows
+    name : str
+    proposers : sequence of subclasses of NumpyProposer
+        They are made when queries come, and are left out of pickles.
+    n_jobs : int or None
+        Threads over blocks of queries, or over parts of the index where queries are
+        few. None takes as many as BLAS may use.
+    measure : callable
+        A function like :func:`measure`.
+    """
+
+    def __init__(
+        self,
+        rows: IndexRows,
+        name: str,
+        proposers: "Sequence[type[NumpyProposer]]",
+        n_jobs: int | None = None,
+        measure: Measure = measure,
+    ) -> None:
+        self.rows, self.name, self.n_jobs = rows, name, n_jobs
+        self._kinds, self._measure = tuple(proposers), measure
+        self._made: dict[int, NumpyProposer] = {}
+        self._first = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Rows and settings; what is made of them is made again."""
+        return {**self.__dict__, "_made": {}, "_first": 0}
+
+    def kneighbors(
+        self, queries: NDArray, k: int, exclude: NDArray[np.intp] | None = None
+    ) -> Neighbors:
+        distances = np.empty((len(queries), k), dtype=np.float64)
+        ids = np.empty((len(queries), k), dtype=np.intp)
+        sure = np.zeros(len(queries), dtype=bool)
+        threads = n_threads(self.n_jobs)
+        for number in range(self._first, len(self._kinds) + 1):
+            unsure = np.flatnonzero(~sure)
+            if len(unsure) == 0:
+                break
+            proposer = self._proposer(number)
+            alone = proposer is not None and proposer.alone
+            blocks: list[Any] = self._blocks(len(unsure), proposer, k, threads)
+            each = 1 if len(blocks) >= threads and not alone else threads
+            if len(unsure) < len(queries):
+                blocks = [unsure[block] for block in blocks]
+
+            def settle(
+                which: Any,
+                proposer: "NumpyProposer | None" = proposer,
+                each: int = each,
+            ) -> None:
+                out = None if exclude is None else exclude[which]
+                block = QueryBlock.of(self.rows, queries[which], out)
+                if proposer is None:
+                    candidates = self._exhaust(block, distances[which, -1])
+                else:
+                    candidates = self._propose(proposer, block, k, each)
+                found = in_threads(
+                    lambda part: self._rerank(block[part], candidates[part], k),
+                    equal_parts(len(block), each),
+                    each,
+                )
+                distances[which], ids[which] = map(np.concatenate, zip(*found))
+                last = distances[which, -1]
+                sure[which] = self._certain(block, candidates, last)
+
+            run_blocks(settle, blocks, threads // each, torch=sys.modules.get("torch"))
+            failed = len(unsure) - sure[unsure].sum()
+            if len(unsure) >= _TRIAL and failed > _UNCERTAIN * len(unsure):
+                # Too rough for these rows: not asked again while there is another.
+                self._first = min(number + 1, len(self._kinds) - 1)
+        return distances, ids
+
+    def _proposer(self, number: int) -> "NumpyProposer | None":
+        """None after the last one."""
+        if number == len(self._kinds):
+            return None
+        with _making:
+            if number not in self._made:
+                self._made[number] = self._kinds[number](self.rows)
+            return self._made[number]
+
+    def _blocks(
+        self, n_queries: int, proposer: "NumpyProposer | None", k: int, n_threads: int
+    ) -> list[slice]:
+        """Slices of queries, of equal size, as many as keep all threads busy."""
+        if proposer is None:  # as many queries as keep a table of all rows small
+            size = max(1, min(_FEW_QUERIES, _THREAD_BYTES // (8 * len(self.rows))))
+            return blocks_of(n_queries, 1, size)
+        size = _SCORE_BYTES // (n_threads * (200 * k + 1000))
+        count = -(-n_queries // max(1, min(proposer.query_rows, size)))
+        if n_queries >= n_threads * _FEW_QUERIES and not proposer.alone:
+            count = -(-count // n_threads) * n_threads
+        return equal_parts(n_queries, count)
+
+    def _propose(
+        self, proposer: "NumpyProposer", queries: QueryBlock, k: int, n_threads: int
+    ) -> Candidates:
+        """Candidates of a block, from all parts of the index."""
+        n_samples = len(self.rows)
+        wanted = k + (queries.exclude is not None)
+        n_candidates = proposer.n_candidates(wanted)
+        if n_candidates >= n_samples:
+            return Candidates.where(np.ones((len(queries), n_samples), dtype=bool))
+        n_bytes = min(_THREAD_BYTES, _SCORE_BYTES // n_threads)
+        count = -(-n_samples * len(queries) * proposer.score_bytes // n_bytes)
+        workers = 1 if proposer.alone else n_threads
+        parts = equal_parts(n_samples, max(count, workers), least=4 * wanted)
+
+        def propose(part: slice) -> Candidates:
+            return proposer.propose(queries, part, wanted, n_threads)
+
+        torch = sys.modules.get("torch")
+        found = Candidates.join(in_threads(propose, parts, workers, torch=torch))
+        return found.best(n_candidates) if proposer.score_bytes else found
+
+    def _rerank(
+        self, queries: QueryBlock, candidates: Candidates, k: int
+    ) -> tuple[NDArray, NDArray]:
+        """Distances and ids of the k nearest candidates, in order."""
+        ids, ceilings = candidates.ids, candidates.ceilings
+        if queries.exclude is not None:
+            own = ids == queries.exclude[:, None]
+            ceilings = np.where(own, -np.inf, ceilings)
+        # The k most promising ones tell which of the others can be nearer.
+        place = ceilings.shape[1] - k
+        lead = np.partition(ceilings, place, axis=1)[:, place, None]
+        first = (ceilings >= lead) & (ceilings > -np.inf)
+        sqdist = self._measure(queries.values, self.rows.values, ids, first)
+        farthest = np.where(first, sqdist, -np.inf).max(axis=1)
+        least = (queries.squared_norms - farthest) / 2 - queries.tolerance
+        more = (ceilings >= least[:, None]) & ~first
+        if more.any():
+            others = self._measure(queries.values, self.rows.values, ids, more)
+            np.minimum(sqdist, others, out=sqdist)
+        distances = np.sqrt(sqdist) if self.rows.rooted else sqdist
+        return sort_neighbors(distances, ids, k)
+
+    def _certain(
+        self, queries: QueryBlock, candidates: Candidates, last: NDArray
+    ) -> NDArray[np.bool_]:
+        """Whether no row outside the candidates can come before the k-th neighbour."""
+        sqdist = last**2 if self.rows.rooted else last
+        least = (queries.squared_norms - sqdist) / 2
+        return candidates.outside + queries.tolerance < least
+
+    def _exhaust(self, queries: QueryBlock, last: NDArray) -> Candidates:
+        """All rows that can come before the k-th nearest candidate, by float64 scores.
+
+        Queries come here when more rows than expected lie within rounding of the k-th:
+        many copies of one row, or sets so tight that no product tells their rows apart.
+        """
+        sqdist = last**2 if self.rows.rooted else last
+        least = (queries.squared_norms - sqdist) / 2 - queries.tolerance
+        possible = np.empty((len(queries), len(self.rows)), dtype=bool)
+        for part, rows in self.rows.shifted_blocks():
+            scores = queries.shifted @ rows.T
+            scores -= self.rows.half_squared_norms[part]
+            # Written so that NaN from overflow counts as possible.
+            possible[:, part] = ~(scores < least[:, None])
+        return Candidates.where(possible)
+
+
+def equal_parts(n: int, count: int, least: int = 1) -> list[slice]:
+    """At most ``count`` slices of ``range(n)``, of at least ``least`` where possible.
+
+    All but the last one have the same size.
+    """
+    count = max(1, min(count, n // least))
+    size = max(1, -(-n // count))
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
