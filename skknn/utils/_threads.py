@@ -1,15 +1,20 @@
 """Work over threads, each with single-threaded matrix products."""
 
 import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
+from typing import Any, TypeVar
 
 from joblib import cpu_count, effective_n_jobs
 from threadpoolctl import ThreadpoolController
 
+Part = TypeVar("Part")
+Result = TypeVar("Result")
 
-def n_threads(n_jobs):
+
+def n_threads(n_jobs: int | None) -> int:
     """Threads to use: ``n_jobs`` where given, else as many as BLAS may use.
 
     The BLAS limit is what ``threadpool_limits``, joblib's worker processes and
@@ -22,7 +27,13 @@ def n_threads(n_jobs):
     return n_threads
 
 
-def run_blocks(function, blocks, n_jobs, *, torch=None):
+def run_blocks(
+    function: Callable[[Part], object],
+    blocks: Sequence[Part],
+    n_jobs: int | None,
+    *,
+    torch: Any = None,
+) -> None:
     """Call ``function`` with each block, in threads when there are several.
 
     Parameters
@@ -42,7 +53,13 @@ def run_blocks(function, blocks, n_jobs, *, torch=None):
         in_threads(function, blocks, n_threads(n_jobs), torch=torch)
 
 
-def in_threads(function, parts, n_threads, *, torch=None):
+def in_threads(
+    function: Callable[[Part], Result],
+    parts: Sequence[Part],
+    n_threads: int,
+    *,
+    torch: Any = None,
+) -> list[Result]:
     """What ``function`` returns for each part, in order.
 
     Unlike :func:`run_blocks` this does not limit the threads of matrix products.
@@ -68,7 +85,7 @@ def in_threads(function, parts, n_threads, *, torch=None):
 
 
 @cache
-def _controller():
+def _controller() -> ThreadpoolController:
     # Looking for the loaded libraries takes 5 ms; numpy's never changes.
     return ThreadpoolController()
 
@@ -80,13 +97,15 @@ class _SharedLimit:
     threads of the user, and leave the process at one thread for good.
     """
 
-    def __init__(self, set_limit, restore):
+    def __init__(
+        self, set_limit: Callable[[], Any], restore: Callable[[Any], object]
+    ) -> None:
         self._set_limit, self._restore = set_limit, restore
         self._lock = threading.Lock()
-        self._inside, self._before = 0, None
+        self._inside, self._before = 0, None  # type: int, Any
 
     @contextmanager
-    def single(self):
+    def single(self) -> Iterator[Any]:
         with self._lock:
             if self._inside == 0:
                 self._before = self._set_limit()
@@ -106,7 +125,7 @@ _BLAS = _SharedLimit(
 )
 
 
-def _torch_threads():
+def _torch_threads() -> int:
     import torch
 
     return torch.get_num_threads()
@@ -116,7 +135,7 @@ _TORCH = _SharedLimit(_torch_threads, lambda before: None)
 
 
 @contextmanager
-def single_threaded_torch(active=True):
+def single_threaded_torch(active: bool = True) -> Iterator[Callable[[], None]]:
     """Let torch compute on one thread, here and in other threads of ours.
 
     Several images side by side, each on one core, need no waiting for each other inside
@@ -151,7 +170,7 @@ _FAISS = threading.Lock()
 
 
 @contextmanager
-def faiss_settings(faiss, threads, products=True):
+def faiss_settings(faiss: Any, threads: int, products: bool = True) -> Iterator[None]:
     """Threads and matrix products of faiss for one search, restored after it.
 
     faiss leaves its matrix product for a loop when there are few queries, which is
