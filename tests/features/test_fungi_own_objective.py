@@ -7,9 +7,7 @@ import pytest
 import torch
 from fungi_examples import tiny
 
-from skknn import (
-    KLObjective,
-)
+from skknn import KLObjective
 from skknn.gradients import Objective
 
 

@@ -9,9 +9,7 @@ import torch
 from fungi_examples import OBJECTIVES, tiny
 from sklearn.exceptions import NotFittedError
 
-from skknn import (
-    KLObjective,
-)
+from skknn import KLObjective
 from skknn.modalities import BadImageError
 
 
