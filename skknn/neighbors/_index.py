@@ -17,7 +17,7 @@ from ._rows import IndexRows, blocks_of
 METRICS = ("sqeuclidean", "euclidean", "cosine")
 
 # Bytes of queries prepared at a time.
-_QUERY_BYTES = 1 << 25
+_QUERY_BYTES = 1 << 24
 
 
 class NeighborIndex:

@@ -31,7 +31,7 @@ class Preprocessor:
 
     def fit(self, X: NDArray | None) -> "Preprocessor":
         """Learn ``mean_`` from ``X`` of shape (n_samples, n_features)."""
-        self.mean_: NDArray[np.float64] | None = None
+        self.mean_: Any = None
         if X is None:
             return self
         if self.kind == "center-l2":
@@ -42,11 +42,10 @@ class Preprocessor:
 
     def transform(self, X: NDArray) -> NDArray:
         """Return prepared rows, C-contiguous, in the dtype of ``X``."""
-        mean: Any = self.mean_
         if self.kind == "center-l2":
-            return self._map(X, lambda rows: _normalize(rows - mean))
+            return self._map(X, lambda rows: _normalize(rows - self.mean_))
         if self.kind == "l2-center":
-            return self._map(X, lambda rows: _normalize(rows) - mean)
+            return self._map(X, lambda rows: _normalize(rows) - self.mean_)
         if self.kind == "l2":
             return self._map(X, _normalize)
         return np.ascontiguousarray(X)

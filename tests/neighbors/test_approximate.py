@@ -7,15 +7,20 @@ import pytest
 
 from skknn import SoftKNNClassifier
 from skknn.neighbors import NeighborIndex
-from skknn.neighbors import _approximate as approximate
+from skknn.neighbors._rows import IndexRows
+from skknn.neighbors.approximate import TunedSearch
+from skknn.neighbors.approximate import _tuned as tuned
 
 pytest.importorskip("faiss")
-ENGINES = {"hnsw": approximate.HNSWEngine, "ivf": approximate.IVFEngine}
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=["hnsw", "ivf"])
 def name(request):
     return request.param
+
+
+def search(name, rows, n_jobs=None):
+    return TunedSearch(IndexRows.from_array(rows), name, n_jobs)
 
 
 def clustered(n, seed=0, dtype=np.float32):
@@ -36,7 +41,7 @@ def exact(train, queries, k, own=None):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_most_neighbours_are_found_and_their_distances_are_exact(name, dtype):
     train, queries = clustered(3000, 0, dtype), clustered(150, 1, dtype)
-    engine = ENGINES[name]().fit(train)
+    engine = search(name, train)
     want, _ = exact(train, queries, 20)
     sqdist, ids = engine.kneighbors(queries, 20)
     true = ((queries[:, None].astype(float) - train[ids].astype(float)) ** 2).sum(-1)
@@ -51,12 +56,13 @@ def test_most_neighbours_are_found_and_their_distances_are_exact(name, dtype):
 
 
 def test_the_recall_told_is_the_recall_there_is(name, monkeypatch):
-    monkeypatch.setattr(approximate, "TARGET_RECALL", 0.0)  # least effort
+    monkeypatch.setattr(tuned, "TARGET_RECALL", 0.0)  # least effort
     rng = np.random.default_rng(2)
     train = rng.standard_normal((4000, 24)).astype(np.float32)
-    engine = ENGINES[name]().fit(train)
+    engine = search(name, train)
     least = {"hnsw": 10, "ivf": 2}[name]
-    monkeypatch.setattr(engine, "_least_effort", lambda k: least)
+    most = engine._kind.efforts(engine._index, 10)[1]
+    monkeypatch.setattr(engine._kind, "efforts", lambda index, k: (least, most))
     effort, told = engine.tune(10)
     own = np.arange(4000)
     found, _ = engine.kneighbors(train[:800], 10, own[:800])
@@ -71,7 +77,7 @@ def test_the_recall_told_is_the_recall_there_is(name, monkeypatch):
 
 def test_the_same_every_time_and_after_pickling(name):
     train = clustered(2500)
-    first, second = (ENGINES[name](n_jobs=jobs).fit(train) for jobs in (1, 2))
+    first, second = (search(name, train, jobs) for jobs in (1, 2))
     third = pickle.loads(pickle.dumps(first))
     want = first.kneighbors(train, 9, np.arange(2500))
     for engine in (second, third):
@@ -83,7 +89,7 @@ def test_places_the_index_leaves_empty_are_filled_exactly():
     # One cell far away with three rows: probing it alone finds too few.
     train = clustered(3000)
     train[:3] = 50 + np.arange(3)[:, None]
-    engine = approximate.IVFEngine().fit(train)
+    engine = search("ivf", train)
     sqdist, ids = engine._search(train[:3], 10, np.arange(3), effort=1)
     want, want_ids = exact(train, train[:3], 10, np.arange(3))
     np.testing.assert_array_equal(ids, want_ids)
@@ -93,7 +99,7 @@ def test_places_the_index_leaves_empty_are_filled_exactly():
 @pytest.mark.parametrize("n, k", [(1, 1), (2, 1), (2, 2), (30, 29), (30, 30)])
 def test_tiny_sets_are_searched_whole(name, n, k):
     train = clustered(n)
-    engine = ENGINES[name]().fit(train)
+    engine = search(name, train)
     if k < n:
         _, ids = engine.kneighbors(train, k, np.arange(n))
         np.testing.assert_array_equal(ids, exact(train, train, k, np.arange(n))[1])
@@ -117,7 +123,7 @@ def test_a_classifier_tells_its_recall(name):
 
 
 def test_rows_without_clusters_are_better_searched_exactly(monkeypatch):
-    monkeypatch.setattr(approximate, "_LARGE", 3000)
+    monkeypatch.setattr(tuned, "_LARGE", 3000)
     rows = np.random.default_rng(3).standard_normal((3000, 60)).astype(np.float32)
     with pytest.warns(UserWarning, match="algorithm='ivf'.*no clear clusters.*auto"):
-        approximate.IVFEngine().fit(rows).tune(10)
+        search("ivf", rows).tune(10)

@@ -9,26 +9,7 @@ import pytest
 from skknn import JointKNNClassifier, SoftKNNClassifier
 from skknn.neighbors import NeighborIndex
 from skknn.neighbors import _auto as auto
-
-
-@pytest.fixture
-def installed(monkeypatch):
-    """Pretend what is installed and what pays on this processor."""
-
-    def pretend(*names, bfloat16, faiss=True, cuda=False):
-        import torch
-
-        from skknn.neighbors import _torch
-
-        monkeypatch.setattr(
-            auto, "find_spec", lambda name: object() if name in names else None
-        )
-        monkeypatch.setattr(_torch, "bfloat16_pays", lambda: bfloat16)
-        monkeypatch.setattr(auto, "_faiss_pays", lambda: faiss)
-        device = torch.device("cuda" if cuda else "cpu")
-        monkeypatch.setattr(auto, "resolve_device", lambda device_=None: device)
-
-    return pretend
+from skknn.neighbors._rows import IndexRows
 
 
 def test_small_data_never_loads_torch_numba_or_faiss():
@@ -45,58 +26,62 @@ def test_small_data_never_loads_torch_numba_or_faiss():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_the_choice_follows_size_device_and_what_is_installed(installed):
-    large = 10 * auto._LARGE
-    installed("numba", "faiss", bfloat16=True)
-    assert auto.choose(large, None) == "fast"
-    assert auto.choose(1000, None) == "brute"
-    installed("faiss", bfloat16=True)
-    assert auto.choose(large, "cpu") == "torch"
-    installed("faiss", bfloat16=False)
-    assert auto.choose(large, None) == "faiss"
-    installed("faiss", bfloat16=False, faiss=False)
-    assert auto.choose(large, None) == "brute"
-    installed(bfloat16=False)
-    assert auto.choose(large, None) == "brute"
-    installed("numba", "faiss", bfloat16=True, cuda=True)
-    assert auto.choose(large, None) == "torch"
-    assert auto.choose(1000, None) == "brute"
-    assert auto.choose(1000, "cuda") == "torch"
+def choice(size, n_queries, *there, loaded=()):
+    """The engine for ``size`` rows of 100 numbers on a machine of this kind."""
+    return auto.choose(size // 100, 100, n_queries, set(there).__contains__, loaded)
 
 
-@pytest.fixture
-def eager(monkeypatch):
-    """An engine "auto" that prefers torch's, of which nothing was asked yet."""
-    monkeypatch.setattr(auto, "choose", lambda size, device: "torch")
-    monkeypatch.setattr(auto, "_LIBRARY", {})
-    monkeypatch.setattr(auto.AutoEngine, "_work", 0.0)
-    monkeypatch.setattr(auto, "_PATIENCE", 100 * 5000)
-    return np.random.default_rng(0).normal(size=(500, 10))
+def test_the_choice_follows_size_device_and_what_is_installed():
+    large, many = 10 * auto._LARGE, np.inf
+    assert choice(large, many, "numba", "faiss", "bfloat16") == "fast"
+    assert choice(1000, many, "numba", "faiss", "bfloat16") == "brute"
+    assert choice(large, many, "faiss", "bfloat16") == "torch"
+    assert choice(large, many, "faiss") == "faiss"
+    assert choice(large, many) == "brute"
+    assert choice(large, many, "cuda", "numba", "bfloat16") == "torch"
+    assert choice(1000, many, "cuda") == "brute"
+    assert choice(1000, 1, "device") == "torch"
 
 
-def test_small_batches_stay_with_numpy_until_much_was_asked(eager):
-    engine = auto.AutoEngine().fit(eager)
+def test_few_queries_stay_with_numpy_until_a_library_has_paid():
+    size = 10 * auto._LARGE
+    enough = int(auto._PATIENCE / size) + 1
+    kernels = "skknn.neighbors.exact._kernels"
+    assert auto._FEW_QUERIES < enough
+    assert choice(size, auto._FEW_QUERIES - 1, "numba", loaded={kernels}) == "brute"
+    assert choice(size, auto._FEW_QUERIES, "numba", loaded={kernels}) == "fast"
+    assert choice(size, enough - 2, "numba", loaded={"numba"}) == "brute"
+    assert choice(size, enough, "numba") == "fast"
+    assert choice(size, auto._FEW_QUERIES, "bfloat16") == "brute"
+    assert choice(size, auto._FEW_QUERIES, "bfloat16", loaded={"torch"}) == "torch"
+
+
+def test_what_there_is():
+    assert auto.has("numpy", None) and not auto.has("no_such_module", None)
+    assert not auto.has("device", None) and not auto.has("device", "cpu")
+    assert not auto.has("cuda", "cpu")
+    with pytest.raises(ValueError, match="device='cuda:77' is not available"):
+        auto.has("device", "cuda:77")
+    assert auto.has("bfloat16", None) in (True, False)
+
+
+def test_the_engine_changes_when_enough_was_asked(monkeypatch):
+    monkeypatch.setattr(auto, "_LARGE", 1000)
+    monkeypatch.setattr(auto, "has", lambda what, device: what == "bfloat16")
+    rows = np.random.default_rng(0).normal(size=(500, 10))
+    engine = auto.AutoEngine(IndexRows.from_array(rows), None, None)
     assert engine.name == "torch"
-    want = [engine.kneighbors(eager[i : i + 30], 7) for i in (0, 30)]
-    assert engine._large is None
-    engine.kneighbors(eager, 7)
-    assert engine._large.name == "torch"
+    want = [engine.kneighbors(rows[i : i + 30], 7) for i in (0, 30)]
+    assert engine._engine.name == "brute"
+    engine.leave_one_out(7, slice(0, 10))
+    assert engine._engine.name == "torch"
     for i, pair in zip((0, 30), want):
-        for a, b in zip(engine.kneighbors(eager[i : i + 30], 7), pair):
+        for a, b in zip(engine.kneighbors(rows[i : i + 30], 7), pair):
             np.testing.assert_array_equal(a, b)
-
-
-def test_many_small_searches_on_other_rows_count_too(eager):
-    # A grid search fits its estimator anew for every point.
-    taken = []
-    for _ in range(3):
-        engine = auto.AutoEngine().fit(eager)
-        engine.kneighbors(eager[:70], 7)
-        taken.append(engine._large is not None)
-    assert taken == [False, True, True]
-    engine = auto.AutoEngine().fit(eager)
-    engine.kneighbors(eager[:1], 7)
-    assert engine._large is None  # a copy of the rows for one query would not pay
+    # Another index starts anew: no process remembers what others were asked.
+    other = auto.AutoEngine(IndexRows.from_array(rows), None, None)
+    other.kneighbors(rows[:1], 7)
+    assert other._engine.name == "brute"
 
 
 @pytest.mark.parametrize(
@@ -121,8 +106,8 @@ def test_every_exact_engine_serves_the_classifiers_alike():
             continue
         assert knn.algorithm_ == ("brute" if name == "auto" else name)
         for queries in (None, X[:20] + 0.1):
-            np.testing.assert_array_equal(
-                knn.predict_proba(queries), want.predict_proba(queries)
+            np.testing.assert_allclose(
+                knn.predict_proba(queries), want.predict_proba(queries), rtol=1e-12
             )
         joint = JointKNNClassifier(9, algorithm=name, device="cpu").fit(X, y)
         assert joint.knn_.algorithm_ == knn.algorithm_
@@ -154,33 +139,18 @@ def test_metrics_and_zero_rows_equal_brute(metric, algorithm):
         except ImportError:
             pytest.skip(f"{algorithm} is not installed")
         want = NeighborIndex(algorithm="brute", **args).fit(X)
-        for a, b in zip(index.kneighbors(X[:60], 15), want.kneighbors(X[:60], 15)):
-            np.testing.assert_array_equal(a, b)
-        for a, b in zip(index.leave_one_out(15), want.leave_one_out(15)):
-            np.testing.assert_array_equal(a, b)
+        for got, true in (
+            (index.kneighbors(X[:60], 15), want.kneighbors(X[:60], 15)),
+            (index.leave_one_out(15), want.leave_one_out(15)),
+        ):
+            np.testing.assert_allclose(got[0], true[0], rtol=1e-13, atol=1e-300)
+            np.testing.assert_array_equal(got[1], true[1])
 
 
 def test_float16_rows_become_float32():
     X = np.random.default_rng(4).normal(size=(90, 6)).astype(np.float16)
     y = np.arange(90) % 3
     knn = SoftKNNClassifier(5).fit(X, y)
-    assert knn._index._rows.dtype == np.float32
+    assert knn._index.rows_.values.dtype == np.float32
     want = SoftKNNClassifier(5).fit(X.astype(np.float32), y)
     np.testing.assert_array_equal(knn.predict_proba(X), want.predict_proba(X))
-
-
-@pytest.mark.parametrize(
-    "library, name", [("no_such_module", None), ("numpy", "torch")]
-)
-def test_a_library_that_is_loaded_need_not_pay_for_its_loading(
-    library, name, eager, monkeypatch
-):
-    monkeypatch.setattr(auto, "_PATIENCE", 2e10)
-    monkeypatch.setattr(auto, "_LIBRARY", {"torch": library})
-    engine = auto.AutoEngine().fit(eager)
-    engine.kneighbors(eager[:10], 7)
-    assert engine._large is None
-    found = engine.kneighbors(eager, 7)
-    assert getattr(engine._large, "name", None) == name
-    for a, b in zip(found, auto.BruteEngine().fit(eager).kneighbors(eager, 7)):
-        np.testing.assert_array_equal(a, b)

@@ -1,4 +1,4 @@
-"""Few queries: threads share the base instead of the queries."""
+"""Few queries: threads share the rows of the index instead of the queries."""
 
 import threading
 
@@ -23,7 +23,7 @@ def make(request):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("n_queries", [1, 2, 40])
-def test_parts_of_the_base_change_nothing(make, n_queries, dtype):
+def test_parts_of_the_index_change_nothing(make, n_queries, dtype):
     train = clustered(N_SAMPLES, 20, dtype=dtype)
     engine = make(train, n_jobs=3)
     check(engine, train, clustered(n_queries, 20, 1, dtype), 15)

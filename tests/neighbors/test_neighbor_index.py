@@ -3,12 +3,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from references import distance, prepare, sorted_neighbors
-from skknn.neighbors._exact import canonical_order, direct_sqdist, top_columns
 from sklearn.neighbors import NearestNeighbors
 
-from skknn.neighbors import NeighborIndex
-from skknn.neighbors import _brute as brute
-from skknn.neighbors import _certified as certified
+from skknn.neighbors import NeighborIndex, _index
+from skknn.neighbors.exact import _search as search
+from skknn.neighbors.exact._distances import measure, sort_neighbors
+from skknn.neighbors.exact._numpy import NumpyProposer
 
 METRICS = ["sqeuclidean", "euclidean", "cosine"]
 
@@ -81,31 +81,13 @@ def test_a_large_common_offset_does_not_spoil_the_order(offset, dtype):
     np.testing.assert_array_equal(ids, float64_order(train, train[:50])[:, :20])
 
 
-def test_points_within_rounding_of_each_other_are_searched_until_certain(monkeypatch):
-    rng = np.random.default_rng(4)
-    train = (1 + 1e-6 * rng.normal(size=(2000, 32))).astype(np.float32)
-    completed = []
-    real = certified.complete
-
-    def counted(Q, *args):
-        completed.append(len(Q))
-        return real(Q, *args)
-
-    monkeypatch.setattr(certified, "complete", counted)
-    monkeypatch.setattr(certified, "_helpful_shift", lambda X: None)
-    index = NeighborIndex(preprocessing=None).fit(train)
-    _, ids = index.kneighbors(train[:30], 10)
-    np.testing.assert_array_equal(ids, float64_order(train, train[:30])[:, :10])
-    assert sum(completed) > 0  # the first candidates were not enough
-
-
 @pytest.mark.parametrize("width", [1 << 12, 1 << 16])
 def test_blocks_do_not_change_the_result(monkeypatch, width):
     rng = np.random.default_rng(5)
     train = rng.normal(size=(2500, 6)).astype(np.float32)
     whole = NeighborIndex(preprocessing=None).fit(train).leave_one_out(9)
-    monkeypatch.setattr(certified, "_THREAD_BYTES", width)
-    monkeypatch.setattr(brute.BruteEngine, "query_rows", 37)
+    monkeypatch.setattr(search, "_THREAD_BYTES", width)
+    monkeypatch.setattr(NumpyProposer, "query_rows", 37)
     parts = NeighborIndex(preprocessing=None, n_jobs=2).fit(train).leave_one_out(9)
     for a, b in zip(whole, parts):
         np.testing.assert_array_equal(a, b)
@@ -195,27 +177,81 @@ def test_overflowing_distances_are_an_error_with_a_remedy():
         index.kneighbors(train, 2)
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    seed=st.integers(0, 10_000),
-    n_columns=st.integers(1, 400),
-    data=st.data(),
-)
-def test_top_columns_are_the_largest_scores(seed, n_columns, data):
-    k = data.draw(st.integers(1, n_columns))
-    scores = np.random.default_rng(seed).normal(size=(4, n_columns))
-    got = np.take_along_axis(scores, top_columns(scores, k), axis=1)
-    want = np.sort(scores, axis=1)[:, n_columns - k :]
-    np.testing.assert_array_equal(np.sort(got, axis=1), want)
-
-
-def test_direct_distances_and_canonical_order():
+def test_distances_by_differences_and_their_order():
     rng = np.random.default_rng(7)
     X, Q = rng.normal(size=(50, 300)), rng.normal(size=(5, 300))
     ids = rng.integers(0, 50, (5, 40))
-    got = direct_sqdist(Q, X, ids)
+    wanted = rng.random((5, 40)) < 0.7
+    got = measure(Q, X, ids, wanted)
     want = [[distance(X[i], q, "sqeuclidean") for i in row] for q, row in zip(Q, ids)]
-    np.testing.assert_allclose(got, want, rtol=1e-13)
-    d2, order = canonical_order(np.array([[1.0, 0.0, 1.0]]), np.array([[9, 4, 2]]))
-    np.testing.assert_array_equal(order, [[4, 2, 9]])
-    np.testing.assert_array_equal(d2, [[0.0, 1.0, 1.0]])
+    np.testing.assert_allclose(got[wanted], np.array(want)[wanted], rtol=1e-13)
+    assert np.isinf(got[~wanted]).all()
+    distances = np.array([[1.0, 0.0, 1.0, 1.0]])
+    d2, order = sort_neighbors(distances, np.array([[9, 4, 2, 7]]), 2)
+    np.testing.assert_array_equal(order, [[4, 2]])
+    np.testing.assert_array_equal(d2, [[0.0, 1.0]])
+
+
+@pytest.mark.parametrize("algorithm", ["brute", "torch", "fast", "faiss", "hnsw"])
+def test_equal_euclidean_distances_are_sorted_by_row(algorithm):
+    # A square root merges neighbouring numbers: rows of different squared distances
+    # may be equally far, and then the first ones come first, at the k boundary too.
+    rng = np.random.default_rng(8)
+    train = np.repeat(rng.normal(size=(40, 3)), 60, axis=0)
+    train *= 1 + 2.0**-52 * rng.integers(-3, 4, train.shape)
+    args = {"preprocessing": None, "metric": "euclidean", "algorithm": algorithm}
+    try:
+        index = NeighborIndex(**args, device="cpu").fit(train)
+    except ImportError:
+        pytest.skip(f"{algorithm} is not installed")
+    queries = rng.normal(size=(50, 3))
+    k = 25
+    distances, ids = index.kneighbors(queries, k)
+    tied = distances[:, 1:] == distances[:, :-1]
+    assert tied.mean() > 0.5
+    assert (np.diff(ids, axis=1)[tied] > 0).all()
+    if algorithm == "brute":
+        for row, query in enumerate(queries):
+            d = np.sqrt(((train - query) ** 2).sum(axis=1))
+            want = np.argsort(d, kind="stable")[:k]
+            np.testing.assert_allclose(distances[row], d[want], rtol=1e-14)
+            # One of those just outside may be as far as the last one.
+            outside = np.setdiff1d(np.arange(len(train)), ids[row])
+            assert not (d[outside] < distances[row, -1] * (1 - 1e-14)).any()
+
+
+@pytest.mark.parametrize("metric", ["sqeuclidean", "euclidean"])
+def test_underflowing_distances_are_an_error_with_a_remedy(metric):
+    train = 1e-170 * np.random.default_rng(9).normal(size=(20, 3))
+    with pytest.raises(ValueError, match="underflow float64: the largest.*Scale X"):
+        NeighborIndex(preprocessing=None, metric=metric).fit(train)
+    # Prepared rows, zeros and copies of one row are fine.
+    index = NeighborIndex().fit(train)
+    assert (index.leave_one_out(3)[0] > 1e-6).all()
+    for rows in (np.zeros((4, 2)), np.full((4, 2), 5.0)):
+        distances, ids = NeighborIndex(preprocessing=None).fit(rows).leave_one_out(2)
+        np.testing.assert_array_equal(distances, 0)
+        np.testing.assert_array_equal(ids, [[1, 2], [0, 2], [0, 1], [0, 1]])
+
+
+def test_queries_are_prepared_block_by_block(monkeypatch):
+    rng = np.random.default_rng(10)
+    train, queries = rng.normal(size=(60, 8)), rng.normal(size=(100, 8))
+    index = NeighborIndex(metric="cosine").fit(train)
+    want = index.kneighbors(queries, 7)
+    monkeypatch.setattr(_index, "_QUERY_BYTES", 8 * 8 * 33)
+    for a, b in zip(index.kneighbors(queries, 7), want):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_prepared_queries_take_little_memory():
+    import tracemalloc
+
+    queries = np.random.default_rng(11).standard_normal((600_000, 32), np.float32)
+    index = NeighborIndex(n_jobs=1).fit(queries[:50])
+    tracemalloc.start()
+    index.kneighbors(queries, 1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # Results are 16 bytes a query; a copy of all queries would be 77 MB.
+    assert peak - 16 * len(queries) < 0.8 * queries.nbytes

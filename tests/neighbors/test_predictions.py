@@ -13,7 +13,8 @@ from skknn.neighbors._votes import sorted_gaps, walk_soft_votes
 
 pytest.importorskip("numba")
 
-from skknn.neighbors import _fast_votes  # noqa: E402
+from skknn.neighbors import _compiled_votes  # noqa: E402
+from skknn.neighbors.exact import _kernels  # noqa: E402, F401
 
 
 def plain_predictions(gaps, labels, tau, n_classes, n_neighbors):
@@ -25,10 +26,10 @@ def compiled(gaps, labels, tau, n_classes, n_neighbors):
     """Predictions as the compiled loops leave them, and which rows are unsure."""
     codes = np.full((len(n_neighbors), gaps.shape[1]), 255, dtype=np.uint8)
     unsure = np.zeros(gaps.shape[1], dtype=bool)
-    _fast_votes.predict(
-        _fast_votes.in_blocks(gaps, np.float32),
-        _fast_votes.in_blocks(labels, np.uint8),
-        np.float32(1 / tau),
+    blocks = _compiled_votes.in_blocks(gaps, np.float32)
+    _compiled_votes.predict(
+        np.exp(blocks * np.float32(-1 / tau)),
+        _compiled_votes.in_blocks(labels, np.uint8),
         n_classes,
         np.array(n_neighbors),
         codes,
@@ -47,18 +48,10 @@ def random_lists(seed, n_queries, k, n_classes, step=0.0):
     return sorted_gaps(distances), labels
 
 
-def test_the_weights_are_as_close_as_the_proof_needs():
-    import numba
-
-    @numba.njit
-    def weights(x, out):
-        for i in range(len(x)):
-            out[i] = _fast_votes.weight(np.float32(x[i]))
-
-    x = np.concatenate([np.linspace(0, 100, 1_000_001), np.logspace(-12, 8, 100_001)])
-    got = np.empty(len(x), dtype=np.float32)
-    weights(x, got)
-    assert np.abs(got - np.exp(-x)).max() < 2.0**-22
+def test_weights_in_float32_are_as_close_as_the_proof_needs():
+    x = np.concatenate([np.linspace(0, 86, 1_000_001), np.logspace(-12, 1.9, 100_001)])
+    got = np.exp(-x.astype(np.float32)).astype(np.float64)
+    assert np.abs(got - np.exp(-x)).max() < 6 * 2.0**-24
     assert got[0] == 1
 
 
@@ -113,7 +106,7 @@ def test_few_rows_are_unsure_and_settled_ones_end_early():
 def test_without_the_compiled_loops_predictions_are_the_same(monkeypatch):
     gaps, labels = random_lists(2, 300, 50, 5)
     fast = list(Predictions(gaps, labels, 5).walk(0.1, [1, 20, 50]))
-    monkeypatch.delitem(_predictions.sys.modules, "skknn.neighbors._fast_kernels")
-    monkeypatch.setattr(_fast_votes, "predict", None)  # must not be called
+    monkeypatch.delitem(_predictions.sys.modules, "skknn.neighbors.exact._kernels")
+    monkeypatch.setattr(_compiled_votes, "predict", None)  # must not be called
     plain = list(Predictions(gaps, labels, 5).walk(0.1, [1, 20, 50]))
     np.testing.assert_array_equal(plain, fast)

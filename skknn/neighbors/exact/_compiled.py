@@ -77,10 +77,12 @@ class CompiledProposer(NumpyProposer):
 def compiled_measure() -> Measure:
     """The compiled form of :func:`measure`, or an error that says how to get it."""
     try:
-        from ._kernels import compiled_measure
+        import numba  # noqa: F401
     except ImportError as error:
         raise ImportError(
             "algorithm='fast' needs numba, which is not installed. Install it with "
             "pip install 'skknn[fast]', or use algorithm='auto'."
         ) from error
+    from ._kernels import compiled_measure
+
     return compiled_measure

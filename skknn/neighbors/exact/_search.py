@@ -78,11 +78,8 @@ class ExactSearch(Engine):
             if len(unsure) < len(queries):
                 blocks = [unsure[block] for block in blocks]
 
-            def settle(
-                which: Any,
-                proposer: "NumpyProposer | None" = proposer,
-                each: int = each,
-            ) -> None:
+            @np.errstate(over="ignore", invalid="ignore")  # such queries stay unsure
+            def settle(which: Any, proposer: Any = proposer, each: int = each) -> None:
                 out = None if exclude is None else exclude[which]
                 block = QueryBlock.of(self.rows, queries[which], out)
                 if proposer is None:
