@@ -1,0 +1,106 @@
+"""What something answers to fixed questions, to know it again by what it does.
+
+Code cannot be read completely: a network may keep functions, tensors or a ``forward``
+of its own anywhere. So rows belong to the answers besides all that can be digested.
+Answers are compared, never digested, because another processor rounds differently.
+"""
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A table of numbers, and how well rounding lets it be known.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n, width), float32
+    tolerance : float
+        Largest difference in a row, relative to the row's largest value.
+    """
+
+    values: NDArray[np.float32]
+    tolerance: float
+
+
+class Behaviour:
+    """All answers of something.
+
+    Parameters
+    ----------
+    answers : sequence of Answer
+    """
+
+    def __init__(self, answers: Sequence[Answer]) -> None:
+        self._answers = tuple(answers)
+
+    def to_bytes(self) -> bytes:
+        """Return the numbers, for :meth:`difference`."""
+        return b"".join(
+            np.ascontiguousarray(answer.values, dtype="<f4").tobytes()
+            for answer in self._answers
+        )
+
+    def difference(self, stored: bytes) -> float:
+        """Return how far stored answers are from these: up to 1 they are the same.
+
+        Parameters
+        ----------
+        stored : bytes
+            What :meth:`to_bytes` gave, here or on another machine.
+
+        Returns
+        -------
+        float
+            Largest difference, in tolerances; infinite where there are other answers.
+        """
+        if len(stored) != 4 * sum(answer.values.size for answer in self._answers):
+            return np.inf
+        numbers = np.frombuffer(stored, dtype="<f4")
+        largest, start = 0.0, 0
+        for answer in self._answers:
+            stop = start + answer.values.size
+            values = numbers[start:stop].reshape(answer.values.shape)
+            largest = max(largest, _difference(answer, values))
+            start = stop
+        return largest
+
+
+def observe(ask: Callable[[], Sequence[Answer]], what: str) -> Behaviour | None:
+    """Ask twice; return None, with a warning, where the answers differ.
+
+    Parameters
+    ----------
+    ask : callable
+    what : str
+        Who answers, for the warning.
+    """
+    behaviour = Behaviour(ask())
+    if behaviour.difference(Behaviour(ask()).to_bytes()) <= 1:
+        return behaviour
+    warnings.warn(
+        f"{what} gives other numbers for the same picture when it is asked again, so "
+        "rows are neither stored in the folder of memory= nor read from it. Take "
+        "chance and counters out of its forward pass, or use memory=None.",
+        UserWarning,
+        stacklevel=2,
+    )
+    return None
+
+
+def _difference(answer: Answer, values: NDArray[np.float32]) -> float:
+    own = answer.values.astype(np.float64)
+    finite = np.isfinite(own)
+    if not np.array_equal(own[~finite], values[~finite], equal_nan=True):
+        return np.inf
+    own = np.where(finite, own, 0.0)
+    error = np.abs(own - np.where(finite, values, 0.0)).max(axis=1, initial=0.0)
+    scale = answer.tolerance * np.abs(own).max(axis=1, initial=0.0)
+    # Rows of zeros have to be zeros.
+    ratios = np.divide(error, scale, out=np.full(len(own), np.inf), where=scale > 0)
+    return float(np.where(error == 0, 0.0, ratios).max(initial=0.0))
