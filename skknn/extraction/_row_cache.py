@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ._behaviour import Behaviour
+from ..utils._behaviour import Behaviour
 from ._cache_file import CacheFile, DamagedFileError
 
 _Result = TypeVar("_Result")

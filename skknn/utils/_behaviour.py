@@ -6,11 +6,14 @@ Answers are compared, never digested, because another processor rounds different
 """
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+# Pictures that a network is asked about.
+N_QUESTIONS = 3
 
 
 @dataclass(frozen=True)
@@ -71,26 +74,38 @@ class Behaviour:
         return largest
 
 
-def observe(ask: Callable[[], Sequence[Answer]], what: str) -> Behaviour | None:
-    """Ask twice; return None, with a warning, where the answers differ.
+Ask = Callable[[int], Mapping[str, Sequence[Answer]]]
+
+
+def observe(ask: Ask, what: str) -> dict[str, Behaviour] | None:
+    """Ask, and ask again; return None, with a warning, where the answers differ.
 
     Parameters
     ----------
     ask : callable
+        Number of questions -> answers of each of some things. Rows of an answer that
+        depend on the first question come first.
     what : str
         Who answers, for the warning.
     """
-    behaviour = Behaviour(ask())
-    if behaviour.difference(Behaviour(ask()).to_bytes()) <= 1:
-        return behaviour
-    warnings.warn(
-        f"{what} gives other numbers for the same picture when it is asked again, so "
-        "rows are neither stored in the folder of memory= nor read from it. Take "
-        "chance and counters out of its forward pass, or use memory=None.",
-        UserWarning,
-        stacklevel=2,
-    )
-    return None
+    answers, again = ask(N_QUESTIONS), ask(1)
+    for name, repeated in again.items():
+        first = Behaviour(
+            [
+                Answer(answer.values[: len(other.values)], answer.tolerance)
+                for answer, other in zip(answers[name], repeated, strict=True)
+            ]
+        )
+        if first.difference(Behaviour(repeated).to_bytes()) > 1:
+            warnings.warn(
+                f"{what} gives other numbers for the same picture when it is asked "
+                "again, so rows are neither stored in the folder of memory= nor read "
+                "from it. Take chance and counters out of it, or use memory=None.",
+                UserWarning,
+                stacklevel=2,
+            )
+            return None
+    return {name: Behaviour(found) for name, found in answers.items()}
 
 
 def _difference(answer: Answer, values: NDArray[np.float32]) -> float:
