@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # Largest difference in a row of features between processors, relative to the row's
 # largest value (tests/attacks/test_other_processors.py measures it), by precision.
-ROUNDING = {"float32": 1e-4, "bf16": 2e-2}
+ROUNDING = {"float32": 1e-4, "bf16": 5e-2}
 # Numbers that stand for a row where little may be kept.
 _SKETCHED = 32
 

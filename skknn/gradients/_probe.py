@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # Gradients round more than embeddings do; losses are computed in float64, and views
 # may differ by a grey level or two where they are resized on a device.
-_GRADIENT_ROUNDING = {name: 10 * value for name, value in ROUNDING.items()}
+_GRADIENT_ROUNDING = {name: 3 * value for name, value in ROUNDING.items()}
 _LOSS_ROUNDING, _VIEW_ROUNDING = 1e-5, 1e-2
 # Pixels of a view, a side; numbers that stand for a longer row, and their period.
 _PIXELS, _SKETCHED, _PERIOD = 8, 8, 4096
