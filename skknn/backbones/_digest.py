@@ -49,7 +49,7 @@ def module_digest(module: nn.Module) -> str:
                 state.update(class_code(base).encode())
     for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
         state.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)}".encode())
-        state.update(_bytes(tensor.detach()).numpy())
+        state.update(_bytes(tensor.detach()).numpy().data)
     return state.hexdigest()
 
 

@@ -4,13 +4,12 @@ import copy
 import difflib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
 import timm
 import torch
 from timm.models import get_pretrained_cfg
-from torch import nn
 
 from ..utils._class_code import is_plain
 from ._model_folder import classifier_names, folder_weights, model_folder
@@ -24,24 +23,23 @@ from ._weights import (
     to_timm_keys,
 )
 
-Weights = str | os.PathLike | None
 Size = tuple[int, int] | None
 
 # Random initialisation goes through torch's global generator.
 _BUILDING = threading.Lock()
 # The last small named module, because searches fit the same recipe again and again.
-_KEPT: dict[tuple, nn.Module] = {}
+_KEPT: dict[tuple, torch.nn.Module] = {}
 _KEPT_BYTES = 2**27
 
 
 def load_backbone(
-    backbone: str | nn.Module | Callable[..., nn.Module],
+    backbone: Any,
     *,
-    weights: Weights = "auto",
+    weights: str | os.PathLike | None = "auto",
     image_size: int | tuple[int, int] | None = None,
-    backbone_params: dict[str, Any] | None = None,
+    backbone_params: Mapping[str, Any] | None = None,
     seed: int = 0,
-) -> nn.Module:
+) -> torch.nn.Module:
     """Return a module in evaluation mode, without classifier, on the CPU.
 
     Parameters
@@ -98,8 +96,8 @@ def load_backbone(
 
 
 def _named(
-    name: str, weights: Weights, size: Size, params: dict[str, Any], seed: int
-) -> nn.Module:
+    name: str, weights: Any, size: Size, params: dict[str, Any], seed: int
+) -> torch.nn.Module:
     """Build a named module, or copy the one that was built last."""
     if "checkpoint_path" in params:
         if weights is not None and str(weights) != "auto":
@@ -133,8 +131,8 @@ def _named(
 
 
 def _from_name(
-    name: str, weights: Weights, size: Size, params: dict[str, Any]
-) -> nn.Module:
+    name: str, weights: Any, size: Size, params: dict[str, Any]
+) -> torch.nn.Module:
     if "num_classes" in params:
         raise ValueError(
             "backbone_params must not set num_classes: the classifier is always "
@@ -179,7 +177,7 @@ def _names_weights(params: dict[str, Any]) -> bool:
 
 def _from_file(
     name: str, file: str | os.PathLike, size: Size, params: dict[str, Any]
-) -> nn.Module:
+) -> torch.nn.Module:
     state = read_state_dict(file)
     if "_conv_stem.weight" in state:
         with torch.device("meta"):
@@ -198,9 +196,8 @@ def _from_file(
         "num_classes": n_classes,
         "label_offset": 0,
     }
-    module: Any
     try:
-        module = _create(
+        module: Any = _create(
             name,
             size,
             params | {"num_classes": n_classes},
@@ -218,7 +215,7 @@ def _from_file(
     return module
 
 
-def _download(name: str, size: Size, params: dict[str, Any]) -> nn.Module:
+def _download(name: str, size: Size, params: dict[str, Any]) -> torch.nn.Module:
     if ":" in name:
         source, _, model_id = name.partition(":")
         if source.replace("_", "-") == "hf-hub":
@@ -236,7 +233,9 @@ def _download(name: str, size: Size, params: dict[str, Any]) -> nn.Module:
         ) from error
 
 
-def _create(name: str, size: Size, params: dict[str, Any], **kwargs: Any) -> nn.Module:
+def _create(
+    name: str, size: Size, params: dict[str, Any], **kwargs: Any
+) -> torch.nn.Module:
     kwargs = {"num_classes": 0} | params | kwargs
     try:
         with no_code_from_files():
@@ -266,7 +265,7 @@ def _resize_input(module: Any, size: tuple[int, int]) -> None:
 
 
 def _load_strict(
-    module: nn.Module, state: dict[str, torch.Tensor], path: str | os.PathLike
+    module: torch.nn.Module, state: dict[str, torch.Tensor], path: Any
 ) -> None:
     try:
         module.load_state_dict(state, strict=True)

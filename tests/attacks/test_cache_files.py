@@ -244,7 +244,9 @@ def test_processes_that_meet_a_damaged_file_at_once(moment, tmp_path):
         assert [messages for _, messages in found] == [[]] * 5
         # A process may lose the batch that it wrote while another renamed the file.
         assert all(n_lost in (0, 10) for n_lost, _ in found)
-        aside = [file for file in folder.glob("*.damaged-*") if file.suffix[-4:-3] != "-"]
+        aside = [
+            file for file in folder.glob("*.damaged-*") if file.suffix[-4:-3] != "-"
+        ]
         assert len(aside) == 1
 
 
@@ -252,7 +254,9 @@ def test_a_failed_write_does_not_end_storing(tmp_path, monkeypatch):
     with caught() as messages, RowCache(tmp_path, SETTINGS) as cache:
         with monkeypatch.context() as patch:
             patch.setattr(
-                _cache_file, "_transaction", raising(sqlite3.SQLITE_FULL, "disk is full")
+                _cache_file,
+                "_transaction",
+                raising(sqlite3.SQLITE_FULL, "disk is full"),
             )
             cache.put(KEYS[:10], VALUES[:10])
             cache.put(KEYS[10:20], VALUES[10:20])
@@ -285,7 +289,9 @@ def test_a_full_disk_at_the_start(where, tmp_path, monkeypatch):
             patch.setattr(_cache_file, "_create", full)
         else:
             patch.setattr(
-                _cache_file, "_transaction", raising(sqlite3.SQLITE_FULL, "disk is full")
+                _cache_file,
+                "_transaction",
+                raising(sqlite3.SQLITE_FULL, "disk is full"),
             )
         cache = RowCache(tmp_path / "rows", SETTINGS)
         assert cache.get(KEYS) == {}
@@ -382,7 +388,8 @@ def test_a_link_under_the_files_name_is_not_followed(suffix, target, tmp_path):
 
 @posix
 @pytest.mark.parametrize(
-    "folder_mode, mode", [(0o700, 0o600), (0o755, 0o644), (0o2775, 0o664), (0o1777, 0o600)]
+    "folder_mode, mode",
+    [(0o700, 0o600), (0o755, 0o644), (0o2775, 0o664), (0o1777, 0o600)],
 )
 def test_a_file_has_the_rights_of_its_folder(folder_mode, mode, tmp_path):
     folder = tmp_path / "rows"

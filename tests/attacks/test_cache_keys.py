@@ -412,8 +412,8 @@ def condenses_otherwise(scale):
         "    def make_bank(self, latents, rng): return condense(latents)\n"
         "    def loss(self, latents, bank):\n"
         "        return (latents[:, 0] @ bank.mT).square().sum(1)\n",
-        condense=lambda latents: latents * latents.new_tensor(
-            [scale] + [1.0] * (latents.shape[1] - 1)
+        condense=lambda latents: (
+            latents * latents.new_tensor([scale] + [1.0] * (latents.shape[1] - 1))
         ),
     )
 
