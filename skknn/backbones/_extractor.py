@@ -28,7 +28,14 @@ from ._network import Network
 from ._pooling import has_class_token
 from ._precision import resolve_precision
 from ._preprocess import Preprocess, data_config
-from ._probe import ROUNDING, embedding_answers, pictures, same_sketch, sketch
+from ._probe import (
+    ROUNDING,
+    attributes_stamp,
+    embedding_answers,
+    mixed_picture,
+    same_sketch,
+    sketch,
+)
 
 # Raised whenever the same image and settings would give other numbers.
 _FEATURES_VERSION = 1
@@ -100,6 +107,7 @@ class Extractor:
         self._fused_versions: list[tuple[int, int]] = []
         self._n_features: int | None = None
         self._fingerprint: NDArray[np.float32] | None = None
+        self._last: tuple[int, NDArray[np.float32]] | None = None
 
     @property
     def n_features(self) -> int:
@@ -135,6 +143,23 @@ class Extractor:
             return True
         # What chance has a part in cannot be recognised.
         return not same_sketch(own, self._ask(), ROUNDING[self.precision])
+
+    def state_key(self) -> bytes | None:
+        """Return a digest that is equal only for networks that give the same rows.
+
+        Within this process, and together with :meth:`identity`: for a named model from
+        what it was last seen to do, if nothing of it was bound anew since, else from
+        what it does now. None where someone watches it by hooks or a ``forward`` of
+        their own, which may do anything.
+        """
+        if _is_watched(self.module):
+            return None
+        if self._last is None or not self._from_timm:
+            self._ask()
+        elif self._last[0] != attributes_stamp(self.module):
+            self._ask()
+        assert self._last is not None
+        return self._last[1].tobytes()
 
     def answers(self, n: int) -> list[Answer]:
         """Return the rows of ``n`` fixed pictures, as a row cache compares them."""
@@ -224,10 +249,12 @@ class Extractor:
     def _ask(self) -> NDArray[np.float32]:
         network = self._plain_network()
         with exact_float32(), single_threaded_torch(self.device.type == "cpu"):
-            (picture,) = pictures(self._preprocess.size, 1)
+            picture = mixed_picture(self._preprocess.size)
             rows = self._try(network, self._preprocess(picture)[None])
         self.check_rows(rows, 1)
-        return sketch(rows.cpu().numpy()[0])
+        found = sketch(rows.cpu().numpy()[0])
+        self._last = attributes_stamp(self.module), found
+        return found
 
     def _plain_network(self) -> Network:
         return self._as_network(self.module, torch.float32, self.precision == "bf16")

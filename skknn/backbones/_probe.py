@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from torch import nn
 
 from ..utils._behaviour import N_QUESTIONS, Answer
 
@@ -35,6 +36,16 @@ def pictures(size: tuple[int, int], n: int = N_QUESTIONS) -> list[Image.Image]:
     return [Image.fromarray(noise), smooth, blurred][:n]
 
 
+def mixed_picture(size: tuple[int, int]) -> Image.Image:
+    """Return one picture of a third of each of :func:`pictures`."""
+    height, width = size
+    picture, *others = pictures(size)
+    for i, other in enumerate(others, 1):
+        top = i * height // N_QUESTIONS
+        picture.paste(other.crop((0, top, width, height)), (0, top))
+    return picture
+
+
 def embedding_answers(extractor: "Extractor", n: int) -> list[Answer]:
     """Return the rows of ``n`` pictures, computed as those of other images are."""
     images = pictures(tuple(extractor.data_config["input_size"][1:]), n)
@@ -49,6 +60,19 @@ def sketch(row: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return a few numbers whose relative error is about that of a whole row."""
     signs = np.random.default_rng(len(row)).choice([-1.0, 1.0], (_SKETCHED, len(row)))
     return (signs @ row.astype(np.float64)).astype(np.float32)
+
+
+def attributes_stamp(module: nn.Module) -> int:
+    """Return a number that changes when anything of a module is bound anew.
+
+    What changes within tensors and containers is not seen.
+    """
+    return hash(
+        tuple(
+            (id(part), id(type(part).forward), *map(id, vars(part).values()))
+            for part in module.modules()
+        )
+    )
 
 
 def same_sketch(

@@ -25,36 +25,49 @@ _GRADIENT_ROUNDING = {name: 3 * value for name, value in ROUNDING.items()}
 _LOSS_ROUNDING, _VIEW_ROUNDING = 1e-5, 1e-2
 # Pixels of a view, a side; numbers that stand for a longer row, and their period.
 _PIXELS, _SKETCHED, _PERIOD = 8, 8, 4096
+# Images whose embeddings are made up for a loss.
+N_LATENTS = 2
 
 
-def block_answers(blocks: "BlockExtractor", n: int) -> dict[str, list[Answer]]:
-    """Return, for each block of a row, what decides on it.
-
-    The embedding of ``n`` pictures; for gradients also that of a fixed linear loss of
-    them, projected, and what the objective itself does.
+def network_answers(blocks: "BlockExtractor", n: int) -> dict[str, list[Answer]]:
+    """Return what a network makes of ``n`` pictures, alone.
 
     Parameters
     ----------
     blocks : BlockExtractor
-        With the latents of negatives, where an objective has them.
     n : int
         Pictures.
+
+    Returns
+    -------
+    dict
+        "embedding": embeddings; "gradient": those and, where there is an objective,
+        projected gradients of a fixed linear loss of them.
     """
-    objectives = blocks.state.objectives
     with _running(blocks) as run:
-        embeddings, gradients = _network(blocks, run, n, bool(objectives))
-        answers = {EMBEDDING: [embeddings]} if blocks.state.include_embedding else {}
-        for name in objectives:
-            answers[name] = [embeddings, gradients, *_views(blocks, name)]
-            answers[name] += _losses(blocks, name)
-    return answers
+        embeddings, gradients = _network(blocks, run, n, bool(blocks.state.objectives))
+    return {EMBEDDING: [embeddings], "gradient": [embeddings, gradients]}
 
 
-def latent_answers(blocks: "BlockExtractor", name: str, n: int) -> list[Answer]:
-    """Return what decides on an objective's latents of training images."""
-    with _running(blocks) as run:
-        embeddings, _ = _network(blocks, run, n, False)
-        return [embeddings, *_views(blocks, name)]
+def objective_answers(blocks: "BlockExtractor", name: str) -> list[Answer]:
+    """Return an objective's views of a picture, and losses of fixed embeddings.
+
+    With the latents that it compares with, and gradients, where these latents are
+    there or none are needed.
+
+    Parameters
+    ----------
+    blocks : BlockExtractor
+    name : str
+        Of the objective.
+    """
+    with exact_float32(), single_threaded_torch(blocks.device.type == "cpu"):
+        answers = _views(blocks, name)
+        if blocks.state.objectives[name].n_bank_images and not (
+            name in blocks.state.banks
+        ):
+            return answers
+        return answers + _losses(blocks, name)
 
 
 class _LinearTask:
@@ -83,7 +96,9 @@ def _network(
     blocks: "BlockExtractor", run: GradientRun, n: int, differentiated: bool
 ) -> tuple[Answer, Answer]:
     cutter, engine = blocks.cutter, blocks.engine
-    images = [cutter.cut(picture, [EMBEDDING]) for picture in pictures(engine.network.size, n)]
+    images = [
+        cutter.cut(picture, [EMBEDDING]) for picture in pictures(engine.network.size, n)
+    ]
     alone = blocks.device.type == "cpu"
     parts = [[image] for image in images] if alone else [images]
     task = _LinearTask(blocks.state.n_features)
@@ -129,7 +144,7 @@ def _views(blocks: "BlockExtractor", name: str) -> list[Answer]:
 def _losses(blocks: "BlockExtractor", name: str) -> list[Answer]:
     """The loss of fixed embeddings, its gradient, and the latents it compares with."""
     task, n_views = blocks.tasks[name], blocks.cutter.n_views(name)
-    shape = (2, n_views, blocks.state.n_features)
+    shape = (N_LATENTS, n_views, blocks.state.n_features)
     embeddings = torch.from_numpy(_normal(*shape)).float().to(task.device)
     slopes, _ = task.slopes(embeddings)
     with torch.no_grad():
