@@ -69,7 +69,11 @@ def attributes_stamp(module: nn.Module) -> int:
     """
     return hash(
         tuple(
-            (id(part), id(type(part).forward), *map(id, vars(part).values()))
+            (
+                id(part),
+                id(getattr(type(part), "forward", None)),
+                *map(id, vars(part).values()),
+            )
             for part in module.modules()
         )
     )

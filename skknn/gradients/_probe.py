@@ -63,10 +63,9 @@ def objective_answers(blocks: "BlockExtractor", name: str) -> list[Answer]:
     """
     with exact_float32(), single_threaded_torch(blocks.device.type == "cpu"):
         answers = _views(blocks, name)
-        if blocks.state.objectives[name].n_bank_images and not (
-            name in blocks.state.banks
-        ):
-            return answers
+        if blocks.state.objectives[name].n_bank_images:
+            if name not in blocks.state.banks:
+                return answers
         return answers + _losses(blocks, name)
 
 
