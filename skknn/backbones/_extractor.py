@@ -3,12 +3,16 @@
 from collections.abc import Collection
 from typing import Any
 
+import numpy as np
 import PIL
 import timm
 import torch
-from PIL import Image
+import torchvision
+from numpy.typing import NDArray
+from PIL import Image, ImageFile
 from torch import nn
 
+from ..utils._behaviour import Answer
 from ..utils._device import resolve_device
 from ..utils._out_of_memory import is_out_of_memory
 from ..utils._precision import exact_float32
@@ -24,11 +28,23 @@ from ._network import Network
 from ._pooling import has_class_token
 from ._precision import resolve_precision
 from ._preprocess import Preprocess, data_config
+from ._probe import (
+    ROUNDING,
+    attributes_stamp,
+    embedding_answers,
+    mixed_picture,
+    same_sketch,
+    sketch,
+)
 
 # Raised whenever the same image and settings would give other numbers.
 _FEATURES_VERSION = 1
 # Rows that a killed run on a CPU can lose, and images a launch on Apple's devices.
 _BATCH = 32
+# Largest relative error of a fingerprint: other versions of libraries and other
+# processors round differently; bfloat16 changes rows by up to 4 %. Other weights
+# change them by more than half.
+_RECOGNISED, _LIKE_BF16 = 1e-3, 0.2
 
 
 class Extractor:
@@ -90,17 +106,64 @@ class Extractor:
         self._fused: Network | None = None
         self._fused_versions: list[tuple[int, int]] = []
         self._n_features: int | None = None
+        self._fingerprint: NDArray[np.float32] | None = None
+        self._last: tuple[int, NDArray[np.float32]] | None = None
 
     @property
     def n_features(self) -> int:
-        """Width of a row; runs a blank image if none has been run yet."""
+        """Width of a row; runs a picture if none has been run yet."""
         if self._n_features is None:
-            network = self._plain_network()
-            with exact_float32(), single_threaded_torch(self.device.type == "cpu"):
-                rows = self._try(network, self._preprocess.blank()[None])
-            self.check_rows(rows, 1)
+            self.fingerprint()
         assert self._n_features is not None
         return self._n_features
+
+    def fingerprint(self) -> NDArray[np.float32]:
+        """Return some numbers that tell the loaded network from others.
+
+        They follow from what the module, as it was when it was first asked, makes of
+        one picture; see :meth:`resembles`.
+        """
+        if self._fingerprint is None:
+            self._fingerprint = self._ask()
+        return self._fingerprint
+
+    def resembles(self, fingerprint: NDArray[np.float32], like: str) -> bool:
+        """Tell whether a network with this fingerprint gives the same rows.
+
+        Parameters
+        ----------
+        fingerprint : ndarray
+            Of another extractor, perhaps on another machine.
+        like : str
+            The precision it was taken in.
+        """
+        own = self.fingerprint()
+        tolerance = _RECOGNISED if {like, self.precision} == {"float32"} else _LIKE_BF16
+        if same_sketch(own, fingerprint, tolerance):
+            return True
+        # What chance has a part in cannot be recognised.
+        return not same_sketch(own, self._ask(), ROUNDING[self.precision])
+
+    def state_key(self) -> bytes | None:
+        """Return a digest that is equal only for networks that give the same rows.
+
+        Within this process, and together with :meth:`identity`: for a named model from
+        what it was last seen to do, if nothing of it was bound anew since, else from
+        what it does now. None where someone watches it by hooks or a ``forward`` of
+        their own, which may do anything.
+        """
+        if _is_watched(self.module):
+            return None
+        if self._last is None or not self._from_timm:
+            self._ask()
+        elif self._last[0] != attributes_stamp(self.module):
+            self._ask()
+        assert self._last is not None
+        return self._last[1].tobytes()
+
+    def answers(self, n: int) -> list[Answer]:
+        """Return the rows of ``n`` fixed pictures, as a row cache compares them."""
+        return embedding_answers(self, n)
 
     def job(self, batch_size: int | str = "auto") -> EmbeddingJob:
         """Return the work on many images, for the extraction loop.
@@ -157,7 +220,10 @@ class Extractor:
         self._n_features = rows.shape[1]
 
     def identity(self) -> dict[str, Any]:
-        """Return all that a row depends on besides the image, as plain JSON."""
+        """Return what a row depends on besides the image, as plain JSON.
+
+        What cannot be written down shows in :meth:`answers`.
+        """
         return {
             "features": f"skknn embedding {_FEATURES_VERSION}",
             "module": module_digest(self.module),
@@ -172,8 +238,23 @@ class Extractor:
                 "pillow": PIL.__version__,
                 "timm": timm.__version__,
                 "torch": torch.__version__,
+                "torchvision": torchvision.__version__,
+            },
+            "switches": {
+                "truncated images": bool(ImageFile.LOAD_TRUNCATED_IMAGES),
+                "oneDNN": bool(torch.backends.mkldnn.enabled),
             },
         }
+
+    def _ask(self) -> NDArray[np.float32]:
+        network = self._plain_network()
+        with exact_float32(), single_threaded_torch(self.device.type == "cpu"):
+            picture = mixed_picture(self._preprocess.size)
+            rows = self._try(network, self._preprocess(picture)[None])
+        self.check_rows(rows, 1)
+        found = sketch(rows.cpu().numpy()[0])
+        self._last = attributes_stamp(self.module), found
+        return found
 
     def _plain_network(self) -> Network:
         return self._as_network(self.module, torch.float32, self.precision == "bf16")

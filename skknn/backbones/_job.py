@@ -52,7 +52,7 @@ class EmbeddingJob:
 
     @property
     def width(self) -> int:
-        """Length of a row; runs a blank image where none has been run yet."""
+        """Length of a row; runs a picture where none has been run yet."""
         return self._extractor.n_features
 
     @contextmanager

@@ -11,9 +11,12 @@ import timm
 import torch
 from timm.models import get_pretrained_cfg
 
+from ..utils._class_code import is_plain
+from ._model_folder import classifier_names, folder_weights, model_folder
 from ._preprocess import size_pair
 from ._weights import (
     check_downloadable,
+    no_code_from_files,
     no_weights_message,
     packaged_weights,
     read_state_dict,
@@ -96,10 +99,28 @@ def _named(
     name: str, weights: Any, size: Size, params: dict[str, Any], seed: int
 ) -> torch.nn.Module:
     """Build a named module, or copy the one that was built last."""
-    if weights is not None and str(weights) != "auto":
-        # A file may change under its name.
+    if "checkpoint_path" in params:
+        if weights is not None and str(weights) != "auto":
+            raise ValueError(
+                f"weights={str(weights)!r} and backbone_params={{'checkpoint_path': "
+                f"{str(params['checkpoint_path'])!r}}} name two files. Use weights= "
+                "alone."
+            )
+        weights = params.pop("checkpoint_path")
+    from_file = weights is not None and str(weights) != "auto"
+    # Files, folders and the hub may change under their name, other objects anyhow.
+    if from_file or ":" in name or not all(map(is_plain, params.values())):
         return _from_name(name, weights, size, params)
-    recipe = (name, size, repr(sorted(params.items())), weights or seed)
+    architecture = name.partition(".")[0]
+    known = timm.is_model(architecture)
+    recipe = (
+        name,
+        # Users may register another model under the same name.
+        timm.model_entrypoint(architecture) if known else None,
+        size,
+        repr(sorted(params.items())),
+        weights or seed,
+    )
     if recipe not in _KEPT:
         module = _from_name(name, weights, size, params)
         if sum(t.nbytes for t in module.state_dict().values()) > _KEPT_BYTES:
@@ -121,6 +142,11 @@ def _from_name(
         raise ValueError(
             "Use image_size= instead of backbone_params={'img_size': ...}."
         )
+    if "pretrained" in params or _names_weights(params):
+        raise ValueError(
+            f"backbone_params={params!r} must not say which weights are loaded. Use "
+            "weights='path/to/file', 'auto' or None."
+        )
     if ":" not in name and not timm.is_model(name):
         near = difflib.get_close_matches(name, timm.list_models(), n=5, cutoff=0.5)
         raise ValueError(
@@ -131,13 +157,22 @@ def _from_name(
         )
     if weights is None:
         return _create(name, size, params)
-    if isinstance(weights, str) and weights == "auto":
-        file = packaged_weights(name)
-        if file is None:
-            return _download(name, size, params)
-    else:
-        file = weights
+    if str(weights) != "auto":
+        return _from_file(name, weights, size, params)
+    folder = model_folder(name)
+    file = packaged_weights(name) if folder is None else folder_weights(folder)
+    if file is None:
+        return _download(name, size, params)
     return _from_file(name, file, size, params)
+
+
+def _names_weights(params: dict[str, Any]) -> bool:
+    """Whether timm's description of the weights is given, and says where they are."""
+    given = [params.get("pretrained_cfg"), params.get("pretrained_cfg_overlay")]
+    return any(
+        isinstance(config, dict) and {"file", "url", "hf_hub_id"} & config.keys()
+        for config in given
+    )
 
 
 def _from_file(
@@ -147,16 +182,20 @@ def _from_file(
     if "_conv_stem.weight" in state:
         with torch.device("meta"):
             state = to_timm_keys(state, timm.create_model(name, **params))
-    config = get_pretrained_cfg(name)
-    heads = getattr(config, "classifier", None) or ()
-    heads = (heads,) if isinstance(heads, str) else heads
+    heads = classifier_names(name)
     classes = [
         len(state[f"{head}.weight"]) for head in heads if f"{head}.weight" in state
     ]
     # Building with the classifier that the file has keeps timm's loading strict;
     # otherwise a wrong file would leave random weights behind without a word.
     n_classes = classes[0] if classes else 0
-    overlay = {"state_dict": state, "num_classes": n_classes, "label_offset": 0}
+    overlay = {
+        # Else the name says where the weights come from.
+        "source": "",
+        "state_dict": state,
+        "num_classes": n_classes,
+        "label_offset": 0,
+    }
     try:
         module: Any = _create(
             name,
@@ -199,7 +238,8 @@ def _create(
 ) -> torch.nn.Module:
     kwargs = {"num_classes": 0} | params | kwargs
     try:
-        module = timm.create_model(name, **kwargs)
+        with no_code_from_files():
+            module = timm.create_model(name, **kwargs)
     except TypeError as error:
         if not params:
             raise

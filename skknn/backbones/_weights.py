@@ -8,6 +8,8 @@ import socket
 import threading
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,7 +74,33 @@ def read_state_dict(path: str | os.PathLike) -> "dict[str, torch.Tensor]":
         isinstance(value, torch.Tensor) for value in state.values()
     ):
         raise ValueError(f"weights={str(path)!r} holds no dict of tensors.")
+    unnamed = [key for key in state if not isinstance(key, str)]
+    if unnamed:
+        raise ValueError(
+            f"weights={str(path)!r} holds no dict of tensors by name: {unnamed[0]!r} "
+            "is among its keys. Save module.state_dict()."
+        )
     return {key.removeprefix("module."): value for key, value in state.items()}
+
+
+@contextmanager
+def no_code_from_files() -> Iterator[None]:
+    """Let torch read plain tensors only, whatever others ask of it.
+
+    Files that timm fetches are read by timm, of which some versions run the code in
+    them. The switch is the one that torch documents; it is the process's, so it is
+    held no longer than a model is built.
+    """
+    switch, opposite = (
+        f"TORCH_FORCE_{name}_LOAD" for name in ("WEIGHTS_ONLY", "NO_WEIGHTS_ONLY")
+    )
+    before = {name: os.environ.pop(name, None) for name in (switch, opposite)}
+    os.environ[switch] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[switch]
+        os.environ.update({k: v for k, v in before.items() if v is not None})
 
 
 def to_timm_keys(

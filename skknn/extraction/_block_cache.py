@@ -1,11 +1,14 @@
 """The row cache of several blocks: each block of a row is stored by itself."""
 
 import os
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..utils._behaviour import Behaviour
 from ._row_cache import RowCache
 
 
@@ -21,6 +24,8 @@ class BlockCache:
         Everything besides the image that a block depends on.
     slices : dict block -> slice
         Where the block is in a row.
+    behaviours : dict block -> Behaviour, optional
+        What computes the block, by what it does.
     """
 
     def __init__(
@@ -28,9 +33,13 @@ class BlockCache:
         folder: str | os.PathLike,
         settings: dict[str, dict[str, Any]],
         slices: dict[str, slice],
+        behaviours: Mapping[str, Behaviour] = MappingProxyType({}),
     ) -> None:
         self._slices = slices
-        self._caches = {name: RowCache(folder, settings[name]) for name in slices}
+        self._caches = {
+            name: RowCache(folder, settings[name], behaviours.get(name))
+            for name in slices
+        }
         self._parts: dict[bytes, dict[str, NDArray[np.float32]]] = {}
 
     def get(self, keys: list[bytes]) -> dict[bytes, NDArray[np.float32]]:

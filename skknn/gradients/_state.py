@@ -1,15 +1,14 @@
 """What FUNGI draws at fit, in one frozen object."""
 
 import hashlib
-import inspect
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ._objective_identity import objective_identity
 from ._random import Head, draw_head, generator
 from .objectives import Objective
 
@@ -122,7 +121,9 @@ class FungiState:
     def settings(
         self, block: str, identity: dict[str, Any], *, bank: bool = False
     ) -> dict[str, Any]:
-        """Return all that a block depends on besides the image, as plain JSON.
+        """Return what a block depends on besides the image, as plain JSON.
+
+        What cannot be written down shows in the answers of ``_probe``.
 
         Parameters
         ----------
@@ -141,18 +142,9 @@ class FungiState:
         }
         if block == EMBEDDING:
             return settings
-        objective = self.objectives[block]
-        cls = type(objective)
-        source = ""
-        if not cls.__module__.startswith("skknn."):
-            with suppress(OSError, TypeError):
-                source = inspect.getsource(cls)
+        settings |= objective_identity(self.objectives[block])
         settings |= {
             "block": "bank" if bank else "gradient",
-            "class": f"{cls.__module__}.{cls.__qualname__}",
-            "version": objective.version,
-            "source": hashlib.blake2b(source.encode(), digest_size=12).hexdigest(),
-            "objective": {k: repr(v) for k, v in objective.get_params().items()},
             "name": block,
             "seed": self.seed,
             "view_size": repr(self.view_size),

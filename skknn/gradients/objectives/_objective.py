@@ -33,8 +33,9 @@ class Objective(ParamsMixin, BaseEstimator):
     ``n_bank_images`` above 0 the latents of that many training images are handed
     to the loss, as they are or as :meth:`make_bank` condenses them.
 
-    Rows are cached under the parameters and the source text of the class. Raise
-    :attr:`version` when something else that the rows depend on changes.
+    Rows are cached under the parameters, the code of the class, and what views, bank
+    and loss do with a fixed picture and fixed latents; :attr:`version` may be raised
+    besides. A loss or views that use chance are not cached.
 
     References
     ----------
