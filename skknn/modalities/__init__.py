@@ -4,7 +4,8 @@ Whoever has ``X`` asks ``is_table`` whether it is 2-D numbers (``_recognise``): 
 each row is a flattened image (``_flattened``); else ``as_images`` takes lists, arrays,
 tensors and Datasets (``_images``). Both are an :class:`ItemSource` (``_item_source``):
 the extraction loop fetches the content of a row, which has a digest, and lets the
-source decode it in a thread (``_decode``, plain JPEG files by ``_jpeg``). A row that
+source decode it in a thread (``_decode``, plain JPEG files by ``_jpeg``) to an
+:class:`RGBImage` (``_rgb_image``). A row that
 cannot be used is a :class:`BadImageError`, which names it.
 
 Another modality is another :class:`ItemSource`.
@@ -15,6 +16,7 @@ from ._flattened import FlattenedImages, resolve_image_shape, resolve_value_rang
 from ._images import ImageSource, as_images
 from ._item_source import BadItemError, Content, ItemSource
 from ._recognise import is_table
+from ._rgb_image import RGBImage
 
 __all__ = [
     "BadImageError",
@@ -23,6 +25,7 @@ __all__ = [
     "FlattenedImages",
     "ImageSource",
     "ItemSource",
+    "RGBImage",
     "as_images",
     "is_table",
     "resolve_image_shape",

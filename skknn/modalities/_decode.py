@@ -1,4 +1,4 @@
-"""One image in any form -> one 8-bit RGB PIL image.
+"""One image in any form -> one 8-bit RGB image.
 
 Every way in ends in the same 8-bit RGB pixels, so the same picture gives the
 same features however it was handed over.
@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ._item_source import BadItemError
-from ._jpeg import decode_plain_jpeg
+from ._jpeg import ORIENTATION, decode_plain_jpeg
+from ._rgb_image import RGBImage
 
 if TYPE_CHECKING:
     import torch
@@ -55,7 +56,7 @@ class BadImageError(BadItemError):
     """
 
 
-def from_bytes(data: bytes) -> Image.Image:
+def from_bytes(data: bytes) -> RGBImage:
     """Decode the first frame of an encoded image file."""
     if not data:
         raise ValueError("the file is empty (0 bytes)")
@@ -65,22 +66,25 @@ def from_bytes(data: bytes) -> Image.Image:
         raise ValueError("it is no image, or damaged at its beginning") from None
     decoded = decode_plain_jpeg(image, data)
     if decoded is not None:
-        return decoded
+        return RGBImage(decoded)
     _check_size(image)
     image.load()
     # Nobody else has this object: what is right already is not copied.
     ImageOps.exif_transpose(image, in_place=True)
-    return _to_rgb(image)
+    return RGBImage(_to_rgb(image))
 
 
-def from_pil(image: Image.Image) -> Image.Image:
+def from_pil(image: Image.Image) -> RGBImage:
     """Turn a PIL image of any mode upright, composite it on white, make it RGB.
 
-    The image itself stays as it is, and shares no memory with what is returned.
+    The image itself stays as it is.
     """
     _check_size(image)
     image.load()
-    return _to_rgb(ImageOps.exif_transpose(image))
+    upright = image.getexif().get(ORIENTATION, 1) == 1
+    if upright and image.mode == "RGB" and "transparency" not in image.info:
+        return RGBImage(image, borrowed=True)
+    return RGBImage(_to_rgb(ImageOps.exif_transpose(image)))
 
 
 def _check_size(image: Image.Image) -> None:
@@ -92,11 +96,11 @@ def _to_rgb(upright: Image.Image) -> Image.Image:
     """Return an RGB image; the one that was given where it is RGB already."""
     mode = upright.mode
     if mode.startswith("I;16"):
-        return from_array(np.asarray(upright).astype(np.uint16))
+        return from_array(np.asarray(upright).astype(np.uint16)).pil()
     if mode == "I":
-        return from_array(_narrow(np.asarray(upright)))
+        return from_array(_narrow(np.asarray(upright))).pil()
     if mode == "F":
-        return from_array(np.asarray(upright))
+        return from_array(np.asarray(upright)).pil()
     if mode in _ALPHA_MODES or "transparency" in upright.info:
         rgba = upright.convert("RGBA")
         white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
@@ -104,7 +108,7 @@ def _to_rgb(upright: Image.Image) -> Image.Image:
     return upright if mode == "RGB" else upright.convert("RGB")
 
 
-def from_array(array: ArrayLike) -> Image.Image:
+def from_array(array: ArrayLike) -> RGBImage:
     """Turn an (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) array into RGB."""
     array = np.asarray(array)
     if array.ndim not in (2, 3):
@@ -127,10 +131,12 @@ def from_array(array: ArrayLike) -> Image.Image:
         pixels = pixels[:, :, 0]
     if pixels.ndim == 3 and pixels.shape[2] == 4:
         return from_pil(Image.fromarray(pixels, "RGBA"))
-    return Image.fromarray(pixels).convert("RGB")
+    if pixels.ndim == 3:
+        return RGBImage(pixels)
+    return RGBImage(Image.fromarray(pixels).convert("RGB"))
 
 
-def from_tensor(tensor: "torch.Tensor") -> Image.Image:
+def from_tensor(tensor: "torch.Tensor") -> RGBImage:
     """Turn a (C, H, W) or (H, W) torch tensor into RGB."""
     tensor = tensor.detach().cpu()
     if tensor.dtype.is_floating_point:

@@ -22,6 +22,7 @@ from ._decode import (
     is_tensor,
 )
 from ._recognise import is_column_of_items, is_dataset
+from ._rgb_image import RGBImage
 
 if TYPE_CHECKING:
     import torch
@@ -66,13 +67,14 @@ class ImageContent:
         if isinstance(self.obj, bytes):
             return hashlib.blake2b(self.obj, digest_size=20, person=b"file").digest()
         image = self.image()
-        size = f"{image.width}x{image.height}:".encode()
+        height, width = image.size
+        size = f"{width}x{height}:".encode()
         state = hashlib.blake2b(size, digest_size=20, person=b"pixels")
-        state.update(image.tobytes())
+        state.update(image.pil().tobytes())
         return state.digest()
 
-    def image(self) -> Image.Image:
-        """Decode to an 8-bit RGB PIL image, a new one at every call."""
+    def image(self) -> RGBImage:
+        """Decode to an 8-bit RGB image."""
         if isinstance(self.obj, bytes):
             return from_bytes(self.obj)
         if isinstance(self.obj, Image.Image):
@@ -146,7 +148,7 @@ class ImageSource:
         except Exception as error:
             raise self.bad(row, error) from error
 
-    def item(self, row: int, content: ImageContent | None = None) -> Image.Image:
+    def item(self, row: int, content: ImageContent | None = None) -> RGBImage:
         """Decode one image to 8-bit RGB.
 
         Raises

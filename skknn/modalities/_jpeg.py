@@ -11,13 +11,14 @@ import io
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
-_ORIENTATION = 0x0112
+ORIENTATION = 0x0112
 _END_OF_IMAGE = b"\xff\xd9"
 
 
-def decode_plain_jpeg(image: Image.Image, data: bytes) -> Image.Image | None:
+def decode_plain_jpeg(image: Image.Image, data: bytes) -> NDArray[np.uint8] | None:
     """Decode an encoded file if it is a plain 8-bit grey or RGB JPEG.
 
     Parameters
@@ -28,7 +29,7 @@ def decode_plain_jpeg(image: Image.Image, data: bytes) -> Image.Image | None:
 
     Returns
     -------
-    PIL.Image.Image or None
+    uint8 array of shape (height, width, 3), or None
         None for all that is better left to Pillow: other formats, several pictures in
         one file, CMYK, turned pictures, files that are cut off or damaged.
     """
@@ -36,17 +37,17 @@ def decode_plain_jpeg(image: Image.Image, data: bytes) -> Image.Image | None:
         image.format != "JPEG"
         or image.mode not in ("L", "RGB")
         or not data.endswith(_END_OF_IMAGE)
-        or image.getexif().get(_ORIENTATION, 1) != 1
+        or image.getexif().get(ORIENTATION, 1) != 1
         or not _agrees_with_pillow()
     ):
         return None
     try:
-        return Image.fromarray(_pixels(data))
+        return _pixels(data)
     except RuntimeError:
         return None  # Pillow will say what is wrong, or read it all the same
 
 
-def _pixels(data: bytes) -> np.ndarray:
+def _pixels(data: bytes) -> NDArray[np.uint8]:
     import torch
     from torchvision.io import ImageReadMode  # loads the operator, too
 
