@@ -77,6 +77,7 @@ def resize_boxes(
     Returns
     -------
     uint8 tensor of shape (n, len(boxes), C, height, width)
+        With the channels last in memory.
     """
     n, channels, height, width = pixels.shape
     left, top, right, bottom = window or (0, 0, size[1], size[0])
@@ -87,9 +88,9 @@ def resize_boxes(
     down = tuple((y0, y1) for _, y0, _, y1 in boxes)
     rows = _matrix(down, height, size[0], (top, bottom), *how)
     wide, high = right - left, bottom - top
-    out = torch.empty(
-        (n, len(boxes), channels, high, wide), dtype=torch.uint8, device=device
-    )
+    # The channels last, as networks take them soonest.
+    shape = n, len(boxes), high, wide, channels
+    out = torch.empty(shape, dtype=torch.uint8, device=device)
     each = channels * (height * width + len(boxes) * wide * (height + high))
     step = max(1, _AT_ONCE // (each * columns.element_size()))
     for start in range(0, n, step):
@@ -104,8 +105,8 @@ def resize_boxes(
         # Turned to integers, positive numbers lose what is behind the point.
         sums.add_(0.5).clamp_(0, 255)
         sums = sums.view(len(boxes), high, part.shape[1], channels, wide)
-        out[start : start + step] = sums.permute(2, 0, 3, 1, 4)
-    return out
+        out[start : start + step] = sums.permute(2, 0, 1, 4, 3)
+    return out.permute(0, 1, 4, 2, 3)
 
 
 def integer_weights(

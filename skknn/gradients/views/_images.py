@@ -86,7 +86,7 @@ class Frame:
             whole = (0, 0, pixels.shape[-1], pixels.shape[-2])
             flat = pixels.flatten(0, -4)
             flat = resize_boxes(flat, (whole,), size, self.mode, TORCH)
-            return flat.view(*pixels.shape[:-2], *size)
+            return flat[:, 0].unflatten(0, pixels.shape[:-3])
         if pixels.device.type != "cpu":
             return self.resize(pixels.cpu(), size).to(pixels.device)
         flat = pixels.flatten(0, -4).contiguous(memory_format=torch.channels_last)
@@ -100,14 +100,14 @@ class Frame:
 
         Parameters
         ----------
-        pixels : uint8 tensor of shape (..., 3, H, W)
+        pixels : uint8 tensor of shape (3, H, W) or (N, 3, H, W)
         boxes : array of shape (n, 4)
             As :func:`draw_boxes` gives them.
         size : (height, width)
 
         Returns
         -------
-        uint8 tensor of shape (..., n, 3, height, width)
+        uint8 tensor of shape (n, 3, height, width) or (N, n, 3, height, width)
         """
         import torch
 
@@ -117,7 +117,7 @@ class Frame:
             left, right = _span(x0, x1, width)
             top, bottom = _span(y0, y1, height)
             whole.append((left, top, right, bottom))
-        flat = pixels.flatten(0, -4) if pixels.ndim > 3 else pixels[None]
+        flat = pixels if pixels.ndim > 3 else pixels[None]
         if pixels.device.type == "cuda" and whole:
             from ...backbones._integer_resize import TORCH, resize_boxes
 
@@ -133,7 +133,7 @@ class Frame:
                 for (left, top, right, bottom), place in zip(whole, places):
                     part = image[None, :, top:bottom, left:right]
                     place.copy_(self.resize(part, size)[0])
-        return views.view(*pixels.shape[:-3], *views.shape[1:])
+        return views if pixels.ndim > 3 else views[0]
 
 
 def draw_boxes(
