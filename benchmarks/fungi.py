@@ -114,7 +114,8 @@ def profile(model, objective):
     with job.running() as start_thread:
         start_thread()
         with torch.profiler.profile() as recorded:
-            results = [job.prepare(image, None) for image in images]
+            items = as_images(images)
+            results = [job.prepare(items.item(i)) for i in range(len(images))]
         start = time.perf_counter()
         job.collect(job.launch(results))
     print(f"projection of {len(images)}: {1e3 * (time.perf_counter() - start):.0f} ms")

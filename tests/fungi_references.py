@@ -55,6 +55,13 @@ def noise_images(n, seed=0, shape=(60, 50)):
     ]
 
 
+def decoded(image):
+    """A PIL image as the source of items gives it."""
+    from skknn.modalities import as_images
+
+    return as_images([image]).item(0)
+
+
 def run_serially(job, images):
     """Rows of PIL images by a job, one call after the other."""
     rows = []
@@ -62,7 +69,7 @@ def run_serially(job, images):
         start_thread()
         for start in range(0, len(images), job.batch_size):
             part = images[start : start + job.batch_size]
-            prepared = [job.prepare(image, None) for image in part]
+            prepared = [job.prepare(decoded(image), None) for image in part]
             rows.append(job.collect(job.launch(prepared)))
     return np.concatenate(rows)
 
@@ -123,7 +130,9 @@ class SerialFungi:
         return run_serially(self.blocks.gradients_job(name), images)
 
     def views(self, images, name):
-        parts = [np.concatenate(self.blocks.views(image, name)) for image in images]
+        parts = [
+            np.concatenate(self.blocks.views(decoded(image), name)) for image in images
+        ]
         return np.stack(parts)
 
     def project(self, G):

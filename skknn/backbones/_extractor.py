@@ -17,6 +17,7 @@ from ..utils._device import resolve_device
 from ..utils._out_of_memory import is_out_of_memory
 from ..utils._precision import exact_float32
 from ..utils._threads import single_threaded_torch
+from ._device_images import may_travel
 from ._device_memory import views_at_once
 from ._digest import module_digest
 from ._features import PooledFeatures
@@ -183,6 +184,14 @@ class Extractor:
     def prepare(self, image: Image.Image) -> torch.Tensor:
         """Resize and crop one RGB image to the (3, H, W) bytes the model sees."""
         return self._preprocess(image)
+
+    def prepares_on_device(self, size: tuple[int, int]) -> bool:
+        """Tell whether :meth:`prepare_on_device` takes images (height, width)."""
+        return may_travel(size) and self._preprocess.fits_device(size)
+
+    def prepare_on_device(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Turn whole images (n, 3, H', W') into the bytes of :meth:`prepare`."""
+        return self._preprocess.on_device(pixels)
 
     def normalize(self, pixels: torch.Tensor) -> torch.Tensor:
         """Return uint8 (n, 3, H, W) as float32 on the device, scaled for the model."""

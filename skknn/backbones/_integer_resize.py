@@ -1,30 +1,43 @@
 """8-bit resizing as matrix products on a device, with the bytes of torch or of Pillow.
 
-On a CPU both resize whole grey levels in integer arithmetic, first along the width, then
-along the height: weights are scaled by a power of two and rounded, the weighted sum is
-rounded to a grey level after each pass. Sums of such integers are exact in float64, so
-two products with matrices of them give the same bytes on any device.
+On a CPU both resize whole grey levels in integer arithmetic, first along the width,
+then along the height: weights are scaled by a power of two and rounded, the weighted
+sum is rounded to a grey level after each pass. The same sums as products with a matrix
+of those integers are exact in float32 as long as they stay below 2**24, in float64
+beyond, so that any device gives the bytes of the CPU. (Dividing the matrix by the
+power of two changes no sum.)
 
-Boxes are cut by the weights themselves, which are zero outside: all boxes of an image, and
-of all images of one size, are resized by two products.
+Boxes are cut by the weights themselves, which are zero outside: all boxes of an image,
+and of all images of one size, are resized by two products.
 """
 
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
-# Bytes of float64 between the two passes.
-_BETWEEN = 2**29
+# Bytes of numbers at a time: as much as keeps a card busy.
+_AT_ONCE = 2**29
+# Whole numbers below this are exact in float32.
+_EXACT = 2**24
 
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """How many bits the weights of one library have."""
+    """How many bits the weights of one library have.
+
+    Attributes
+    ----------
+    most_bits : int
+    limit : float
+        No weight is larger once it is scaled.
+    """
 
     most_bits: int
-    # Where weights must fit a signed integer: none larger than this once scaled.
     limit: float
 
 
@@ -34,6 +47,7 @@ TORCH = Arithmetic(most_bits=22, limit=2.0**15)
 PILLOW = Arithmetic(most_bits=22, limit=math.inf)
 
 Box = tuple[int, int, int, int]
+Span = tuple[int, int]
 
 
 def resize_boxes(
@@ -49,7 +63,7 @@ def resize_boxes(
     Parameters
     ----------
     pixels : uint8 tensor of shape (n, C, H, W)
-        On a device that has float64.
+        On a device that has float64; products of float32 must not be rounded to TF32.
     boxes : tuple of (left, top, right, bottom)
         Whole pixels; the same for all images.
     size : (height, width)
@@ -63,98 +77,122 @@ def resize_boxes(
     Returns
     -------
     uint8 tensor of shape (n, len(boxes), C, height, width)
+        With the channels last in memory.
     """
     n, channels, height, width = pixels.shape
     left, top, right, bottom = window or (0, 0, size[1], size[0])
-    columns = _weights(
-        tuple((box[0], box[2]) for box in boxes),
-        *(width, size[1], (left, right), mode, arithmetic, pixels.device),
-    )
-    rows = _weights(
-        tuple((box[1], box[3]) for box in boxes),
-        *(height, size[0], (top, bottom), mode, arithmetic, pixels.device),
-    )
-    out = torch.empty(
-        (n, len(boxes), channels, bottom - top, right - left),
-        dtype=torch.uint8,
-        device=pixels.device,
-    )
-    between = 8 * len(boxes) * (right - left) * channels * height
-    step = max(1, _BETWEEN // between)
+    device = pixels.device
+    how = mode, arithmetic, device
+    across = tuple((x0, x1) for x0, _, x1, _ in boxes)
+    columns = _matrix(across, width, size[1], (left, right), *how).mT
+    down = tuple((y0, y1) for _, y0, _, y1 in boxes)
+    rows = _matrix(down, height, size[0], (top, bottom), *how)
+    wide, high = right - left, bottom - top
+    # The channels last, as networks take them soonest.
+    shape = n, len(boxes), high, wide, channels
+    out = torch.empty(shape, dtype=torch.uint8, device=device)
+    each = channels * (height * width + len(boxes) * wide * (height + high))
+    step = max(1, _AT_ONCE // (each * columns.element_size()))
     for start in range(0, n, step):
-        part = pixels[start : start + step]
-        # Laid out so that neither product needs a copy of the other's result.
-        flat = part.reshape(-1, width).double()
-        wide = columns.apply(columns.matrix.flatten(0, 1) @ flat.mT)
-        high = rows.apply(wide.view(len(boxes), -1, height) @ rows.matrix.mT)
-        high = high.view(len(boxes), right - left, len(part), channels, bottom - top)
-        out[start : start + step] = high.permute(2, 0, 3, 4, 1)
-    return out
+        part = pixels[start : start + step].permute(2, 0, 1, 3)
+        # Rows of pixels one below the other, (height * n * C, width), as often as
+        # there are boxes; heights first, so that neither result has to be copied.
+        lines = part.to(columns.dtype).reshape(1, -1, width)
+        levels = torch.bmm(lines.expand(len(boxes), -1, -1), columns)
+        levels.add_(0.5).floor_().clamp_(0, 255)
+        levels = levels.view(len(boxes), height, -1).to(rows.dtype)
+        sums = torch.bmm(rows, levels)
+        # Turned to integers, positive numbers lose what is behind the point.
+        sums.add_(0.5).clamp_(0, 255)
+        sums = sums.view(len(boxes), high, part.shape[1], channels, wide)
+        out[start : start + step] = sums.permute(2, 0, 1, 4, 3)
+    return out.permute(0, 1, 4, 2, 3)
 
 
-@dataclass(frozen=True)
-class _Pass:
-    """Integer weights (boxes, n_out, n_in) as float64, and two powers of two a box."""
+def integer_weights(
+    spans: tuple[Span, ...], n_out: int, mode: str, arithmetic: Arithmetic
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return the integer weights of one pass over spans of an axis.
 
-    matrix: torch.Tensor
-    half: torch.Tensor
-    unit: torch.Tensor
+    Parameters
+    ----------
+    spans : tuple of (first, stop)
+    n_out : int
+        Pixels that each becomes.
+    mode : {"bilinear", "bicubic"}
+    arithmetic : Arithmetic
 
-    def apply(self, sums: torch.Tensor) -> torch.Tensor:
-        """Scale sums, boxes along the first axis, back to grey levels, in place."""
-        by_box = sums.view(len(self.matrix), -1)
-        by_box.add_(self.half).mul_(self.unit).floor_().clamp_(0, 255)
-        return sums
+    Returns
+    -------
+    places : ndarray of shape (spans, n_out, taps)
+        Pixels of the axis.
+    weights : ndarray of the same shape
+        Theirs; 0 where fewer pixels count.
+    bits : ndarray of shape (spans,)
+        A resized pixel is (sum of weights * pixels + 2 ** (bits - 1)) >> bits, clamped.
+    """
+    first, stop = np.array(spans, np.float64).T[:, :, None]
+    length = stop - first
+    scale = length / n_out
+    widened = np.maximum(scale, 1.0)
+    centre = scale * (np.arange(n_out) + 0.5)
+    support = widened * _SUPPORT[mode]
+    low = np.maximum(np.trunc(centre - support + 0.5), 0.0)[..., None]
+    high = np.minimum(np.trunc(centre + support + 0.5), length)[..., None]
+    places = low + np.arange(int((high - low).max()))
+    distance = (places - centre[..., None] + 0.5) / widened[..., None]
+    values = np.where(places < high, _FILTERS[mode](np.abs(distance)), 0.0)
+    values /= values.sum(2, keepdims=True)
+    powers = np.arange(1, arithmetic.most_bits + 1)
+    largest = values.max((1, 2))[:, None]
+    bits = (np.floor(largest * 2.0**powers + 0.5) < arithmetic.limit).sum(1)
+    # Rounded half away from zero.
+    whole = np.floor(np.abs(values) * 2.0 ** bits[:, None, None] + 0.5)
+    places = np.minimum(places, high - 1) + first[..., None]
+    return places.astype(np.int64), (np.sign(values) * whole).astype(np.int64), bits
 
 
-@lru_cache(maxsize=512)
-def _weights(
-    spans: tuple[tuple[int, int], ...],
-    n_in: int,
+def _matrix(
+    spans: tuple[Span, ...], n_in: int, n_out: int, wanted: Span, *how: Any
+) -> torch.Tensor:
+    """Return weights (spans, wanted, n_in), divided by their powers of two.
+
+    In a format in which a pass over the axis is exact. Made anew every time: what
+    is kept of many sizes is few numbers beside it.
+    """
+    places, values = (x[:, slice(*wanted)] for x in _on_device(spans, n_out, *how))
+    matrix = values.new_zeros(*places.shape[:2], n_in)
+    # Places without weight add 0 to another's.
+    return matrix.scatter_add_(2, places, values)
+
+
+@lru_cache(maxsize=256)
+def _on_device(
+    spans: tuple[Span, ...],
     n_out: int,
-    wanted: tuple[int, int],
     mode: str,
     arithmetic: Arithmetic,
     device: torch.device,
-) -> _Pass:
-    """Weights of one pass for spans of an axis; computed on the device."""
-    bounds = torch.tensor(spans, dtype=torch.float64).to(device, non_blocking=True)
-    first, last = bounds[:, :1, None], bounds[:, 1:, None]
-    length = last - first
-    scale = length / n_out
-    widened = scale.clamp_min(1.0)
-    places = torch.arange(*wanted, dtype=torch.float64, device=device)[:, None]
-    centre = scale * (places + 0.5)
-    support = widened * _SUPPORT[mode]
-    low = (centre - support + 0.5).trunc().clamp_min(0.0)
-    high = torch.minimum((centre + support + 0.5).trunc(), length)
-    pixel = torch.arange(n_in, dtype=torch.float64, device=device) - first
-    values = _FILTERS[mode](((pixel - centre + 0.5) / widened).abs())
-    values = torch.where((pixel >= low) & (pixel < high), values, 0.0)
-    values /= values.sum(2, keepdim=True)
-    bits = _bits(values.amax((1, 2)), arithmetic)
-    unit = torch.exp2(-bits)
-    # Rounded half away from zero. Where sizes are the same the weights are 0 and 1.
-    whole = (values.abs() * torch.exp2(bits)[:, None, None] + 0.5).floor()
-    half = torch.where(bits > 0, torch.exp2(bits - 1), 0.0)
-    return _Pass(values.sign() * whole, half[:, None], unit[:, None])
+) -> tuple[torch.Tensor, torch.Tensor]:
+    places, weights, bits = integer_weights(spans, n_out, mode, arithmetic)
+    largest = 255 * np.abs(weights).sum(2).max() + 2 ** max(bits.max() - 1, 0)
+    dtype = torch.float32 if largest < _EXACT else torch.float64
+    values = torch.from_numpy(np.ldexp(weights, -bits[:, None, None])).to(dtype)
+    both = torch.from_numpy(places), values
+    if device.type == "cuda":
+        # From memory that the device fetches by itself, which waits for nothing.
+        both = both[0].pin_memory(), both[1].pin_memory()
+    return both[0].to(device, non_blocking=True), both[1].to(device, non_blocking=True)
 
 
-def _bits(largest: torch.Tensor, arithmetic: Arithmetic) -> torch.Tensor:
-    """The most bits with which a box's largest weight stays below the limit."""
-    bits = torch.arange(1, arithmetic.most_bits + 1, device=largest.device)
-    scaled = (largest[:, None] * torch.exp2(bits.double()) + 0.5).floor()
-    return (scaled < arithmetic.limit).sum(1).double()
+def _linear(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.maximum(1.0 - x, 0.0)
 
 
-def _linear(x: torch.Tensor) -> torch.Tensor:
-    return (1.0 - x).clamp_min(0.0)
-
-
-def _cubic(x: torch.Tensor, a: float = -0.5) -> torch.Tensor:
+def _cubic(x: NDArray[np.float64], a: float = -0.5) -> NDArray[np.float64]:
     near = ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0
     far = (((x - 5.0) * x + 8.0) * x - 4.0) * a
-    return torch.where(x < 1.0, near, torch.where(x < 2.0, far, 0.0))
+    return np.where(x < 1.0, near, np.where(x < 2.0, far, 0.0))
 
 
 _FILTERS = {"bilinear": _linear, "bicubic": _cubic}

@@ -3,15 +3,17 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 
+from ..modalities import RGBImage
 from ..utils._precision import exact_float32
 from ..utils._threads import single_threaded_torch
+from ._device_images import DeviceImages, as_host_tensor, in_order
 from ._hooks import StopHook
 from ._network import Network
 from ._transfer import Download, Uploads, pinned
@@ -20,13 +22,30 @@ if TYPE_CHECKING:
     from ._extractor import Extractor
 
 
+@dataclass(frozen=True)
+class WaitingImage:
+    """An image on its way to the device.
+
+    Attributes
+    ----------
+    pixels : uint8 tensor
+        (3, height, width) as the model sees it; the whole image (H, W, 3 or 4) where
+        the device resizes and crops it.
+    whole : bool
+    """
+
+    pixels: torch.Tensor
+    whole: bool
+
+
 class EmbeddingJob:
     """Images -> embeddings: a :class:`~skknn.extraction._job.Job`.
 
     On a CPU each image goes through the network by itself, in one of several
     threads: its activations stay in the processor's cache, and its row cannot
-    depend on its neighbours. On other devices prepared images are collected into
-    batches.
+    depend on its neighbours. On other devices decoded images are collected into
+    batches; CUDA devices also resize and crop them, which costs a thread as much as
+    decoding.
 
     Parameters
     ----------
@@ -75,38 +94,56 @@ class EmbeddingJob:
                 self._run = self._network = self._hook = None
 
     def prepare(
-        self, item: Image.Image, missing: frozenset[str] | None = None
-    ) -> torch.Tensor | NDArray[np.float32]:
-        """Resize and crop an image; on a CPU also run the network.
+        self, item: RGBImage, missing: frozenset[str] | None = None
+    ) -> WaitingImage | NDArray[np.float32]:
+        """Get an image ready; on a CPU also run the network.
 
         Parameters
         ----------
-        item : PIL.Image.Image
-            8-bit RGB.
+        item : RGBImage
         missing : ignored
             An embedding has one block.
         """
-        pixels = self._extractor.prepare(item)
+        extractor = self._extractor
         if self.computes_in_workers:
-            return self._forward([pixels]).numpy()[0]
-        return pinned(pixels, self._extractor.device)
+            pixels = extractor.prepare(item.pil())
+            return self._forward(pixels[None]).numpy()[0]
+        # Apple's devices have no float64, which resizing needs.
+        if extractor.device.type != "mps" and extractor.prepares_on_device(item.size):
+            pixels = as_host_tensor(item.pixels(), extractor.device)
+            return WaitingImage(pixels, whole=True)
+        pixels = extractor.prepare(item.pil())
+        return WaitingImage(pinned(pixels, extractor.device), whole=False)
 
     def launch(self, prepared: list) -> Download | NDArray[np.float32]:
         """Start to compute the rows of prepared images."""
         if self.computes_in_workers:
             return np.stack(prepared)
-        return Download(self._forward(prepared))
+        return Download(self._forward(self._load(prepared)))
 
     def collect(self, launched: Download | NDArray) -> NDArray[np.float32]:
         """Wait for rows (n, width), float32."""
         return launched.wait() if isinstance(launched, Download) else launched
 
-    def _forward(self, batch: list[torch.Tensor]) -> torch.Tensor:
+    def _load(self, images: list[WaitingImage]) -> torch.Tensor:
+        """Bring images to the device, as the model sees them: (n, 3, H, W)."""
+        whole = {i: image.pixels for i, image in enumerate(images) if image.whole}
+        ready = [i for i, image in enumerate(images) if not image.whole]
+        parts = []
+        if ready:
+            stack = self._uploads.stack([images[i].pixels for i in ready])
+            parts.append((ready, stack))
+        for part in DeviceImages(whole, self._uploads).cut(
+            whole, lambda pixels: [self._extractor.prepare_on_device(pixels)]
+        ):
+            parts += part
+        return in_order(parts)
+
+    def _forward(self, pixels: torch.Tensor) -> torch.Tensor:
         network = self._network or self._choose_network()
         with torch.inference_mode():
-            x = network.normalize(self._uploads.stack(batch))
-            rows = network.features(x, self._hook)
-        self._extractor.check_rows(rows, len(batch))
+            rows = network.features(network.normalize(pixels), self._hook)
+        self._extractor.check_rows(rows, len(pixels))
         return rows
 
     def _choose_network(self) -> Network:

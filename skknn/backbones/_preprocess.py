@@ -1,6 +1,7 @@
 """RGB image -> the bytes that a model sees: resize, crop; scaling on the device."""
 
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ import torch
 from PIL import Image
 from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
 
+from ._integer_resize import PILLOW, Box, resize_boxes
+
 # Above this many pixels between resizing and cropping, only the crop is resized.
 _MAX_RESIZED = 2**25
 _PIL_FILTER = {
@@ -16,6 +19,11 @@ _PIL_FILTER = {
     InterpolationMode.LANCZOS: 1,
     InterpolationMode.BILINEAR: 2,
     InterpolationMode.BICUBIC: 3,
+}
+# Those that there are as matrix products.
+_MODES = {
+    InterpolationMode.BILINEAR: "bilinear",
+    InterpolationMode.BICUBIC: "bicubic",
 }
 
 
@@ -64,6 +72,56 @@ class Preprocess:
             image = self._geometry(image)
         return torch.from_numpy(np.array(image)).permute(2, 0, 1)
 
+    def fits_device(self, size: tuple[int, int]) -> bool:
+        """Tell whether :meth:`on_device` gives the bytes of a call for a size."""
+        if self._usual is None or self._usual[0].interpolation not in _MODES:
+            return False
+        height, width = size
+        (top, left, bottom, right), resized = self._window(size)
+        return (
+            # Wider crops are padded.
+            min(top, left) >= 0
+            and bottom <= resized[0]
+            and right <= resized[1]
+            and resized[0] * resized[1] <= _MAX_RESIZED
+            # Taller images Pillow (from 13 on) resizes along the height first.
+            and height <= 2 * width
+            and _agrees_with_pillow()
+        )
+
+    def on_device(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Resize and crop images of one size on their device, to the same bytes.
+
+        Parameters
+        ----------
+        pixels : uint8 tensor of shape (n, 3, H, W)
+            Of a size for which :meth:`fits_device` is true.
+
+        Returns
+        -------
+        uint8 tensor of shape (n, 3, height, width)
+        """
+        assert self._usual is not None
+        height, width = pixels.shape[2:]
+        (top, left, bottom, right), resized = self._window((height, width))
+        mode = _MODES[self._usual[0].interpolation]
+        whole, window = ((0, 0, width, height),), (left, top, right, bottom)
+        return resize_boxes(pixels, whole, resized, mode, PILLOW, window)[:, 0]
+
+    def _window(self, size: tuple[int, int]) -> tuple[Box, tuple[int, int]]:
+        """The crop (top, left, bottom, right), and the size out of which it is cut."""
+        assert self._usual is not None
+        shrink, crop = self._usual
+        short, long = sorted(size)
+        longer = int(shrink.size * long / short)
+        height, width = (
+            (shrink.size, longer) if size[0] <= size[1] else (longer, shrink.size)
+        )
+        top = int(round((height - crop.size[0]) / 2.0))
+        left = int(round((width - crop.size[1]) / 2.0))
+        box = top, left, top + crop.size[0], left + crop.size[1]
+        return box, (height, width)
+
     def normalize(
         self, pixels: torch.Tensor, dtype: torch.dtype = torch.float32
     ) -> torch.Tensor:
@@ -85,6 +143,24 @@ class Preprocess:
     def blank(self) -> torch.Tensor:
         """Return a prepared black image."""
         return torch.zeros(3, *self.size, dtype=torch.uint8)
+
+
+@cache
+def _agrees_with_pillow() -> bool:
+    """Resize noise both ways: another Pillow may round elsewhere."""
+    rng = np.random.default_rng(0)
+    for height, width in ((37, 53), (94, 47), (40, 40)):
+        noise = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        pixels = torch.from_numpy(noise).permute(2, 0, 1)[None]
+        for mode, name in _MODES.items():
+            for factor in (0.4, 0.9, 1.7):
+                size = int(factor * height), int(factor * width)
+                whole = ((0, 0, width, height),)
+                found = resize_boxes(pixels, whole, size, name, PILLOW)[0, 0]
+                image = Image.fromarray(noise).resize(size[::-1], _PIL_FILTER[mode])
+                if not np.array_equal(found.permute(1, 2, 0).numpy(), image):
+                    return False
+    return True
 
 
 def data_config(

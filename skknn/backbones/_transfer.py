@@ -51,8 +51,10 @@ class Uploads:
                 dtype=first.dtype,
                 device=self.device,
             )
-            for place, part in zip(flat, parts):
-                place.copy_(part.permute(order), non_blocking=True)
+            # One call instead of one an image.
+            torch._foreach_copy_(
+                list(flat), [part.permute(order) for part in parts], non_blocking=True
+            )
         current = torch.cuda.current_stream(self.device)
         current.wait_stream(self._stream)
         flat.record_stream(current)

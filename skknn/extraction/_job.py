@@ -51,7 +51,7 @@ class Job(Protocol):
         Parameters
         ----------
         item : object
-            As the source of items decodes it, for images an 8-bit RGB PIL image.
+            As the source of items decodes it, for images an ``RGBImage``.
         missing : frozenset of str or None
             Blocks of the row that are wanted; None means all.
         """

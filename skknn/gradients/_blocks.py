@@ -6,10 +6,10 @@ from collections.abc import Collection
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 
 from ..backbones import Extractor
 from ..backbones._device_memory import free_bytes, views_at_once
+from ..modalities import RGBImage
 from ..utils._precision import exact_float32
 from ._cut_images import ViewCutter
 from ._engine import GradientEngine
@@ -101,14 +101,15 @@ class BlockExtractor:
         size, width = self._images([name]), self.gradient_size
         return GradientsJob(self, name, batch_size=size, width=width)
 
-    def views(self, image: Image.Image, name: str) -> list[NDArray[np.float32]]:
+    def views(self, image: RGBImage, name: str) -> list[NDArray[np.float32]]:
         """Return one image's views (V_k, 3, h, w) of an objective.
 
         Normalised for the model; several arrays where sizes differ.
         """
-        cut = self.cutter.cut(image, [name])
+        on_device = self.device.type == "cuda"
         with exact_float32(), torch.inference_mode():
-            (views,) = self.cutter.groups(name, [cut], 1)
+            cut = self.cutter.cut(image, [name], on_device=on_device)
+            (views,) = self.cutter.groups(name, self.cutter.load([cut]), 1)
             return [self.extractor.normalize(part[0]).cpu().numpy() for part in views]
 
     def project(self, G: NDArray[np.float32]) -> NDArray[np.float32]:

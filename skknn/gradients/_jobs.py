@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 
 from ..backbones._transfer import Download
+from ..modalities import RGBImage
 from ..utils._precision import exact_float32
 from ..utils._threads import single_threaded_torch
-from ._cut_images import CutImage
+from ._cut_images import LoadedViews
 from ._engine import GradientRun
 from ._state import EMBEDDING
 from ._unit_rows import join, put, scaled, unit
@@ -25,7 +25,7 @@ class ViewJob:
     """One run of a block extractor: a :class:`~skknn.extraction._job.Job`.
 
     On a CPU an image's network passes are computed in the thread that cut its views;
-    on other devices those of many images together.
+    on other devices those of many images together, and CUDA devices cut them, too.
 
     Parameters
     ----------
@@ -74,17 +74,25 @@ class ViewJob:
             finally:
                 self._run = None
 
-    def prepare(self, item: Image.Image, missing: frozenset[str] | None = None) -> Any:
-        """Cut the views of an image; on a CPU also run the network."""
+    def prepare(self, item: RGBImage, missing: frozenset[str] | None = None) -> Any:
+        """Get an image ready; on a CPU also cut its views and run the network."""
         wanted = self._names if missing is None else self._names & missing
-        image = self._blocks.cutter.cut(item, wanted)
-        return self._compute([image]) if self.computes_in_workers else image
+        cutter = self._blocks.cutter
+        if self.computes_in_workers:
+            return self._compute(cutter.load([cutter.cut(item, wanted)]))
+        # Apple's devices have no float64, which resizing needs.
+        on_device = self._blocks.device.type != "mps"
+        return cutter.cut(item, wanted, on_device=on_device)
 
     def launch(self, prepared: list) -> Download:
         """Start to compute the rows of prepared images."""
-        if not self.computes_in_workers:
-            prepared = [self._compute(prepared)]
-        return Download(self._rows(prepared))
+        if self.computes_in_workers:
+            return Download(self._rows(prepared))
+        return self.launch_loaded(self._blocks.cutter.load(prepared))
+
+    def launch_loaded(self, loaded: LoadedViews) -> Download:
+        """Start to compute the rows of images whose views are on the device."""
+        return Download(self._rows([self._compute(loaded)]))
 
     def collect(self, launched: Download) -> NDArray:
         """Wait for rows (n, width), float32."""
@@ -97,10 +105,10 @@ class ViewJob:
             raise RuntimeError("Images are prepared within `with job.running():`.")
         return self._run
 
-    def _groups(self, name: str, images: list[CutImage]) -> Iterator:
-        return self._blocks.cutter.groups(name, images, self._blocks.engine.n_views)
+    def _groups(self, name: str, loaded: LoadedViews) -> Iterator:
+        return self._blocks.cutter.groups(name, loaded, self._blocks.engine.n_views)
 
-    def _compute(self, images: list[CutImage]) -> Any:
+    def _compute(self, loaded: LoadedViews) -> Any:
         """Compute some images together."""
         raise NotImplementedError
 
@@ -126,9 +134,9 @@ class LatentsJob(ViewJob):
         super().__init__(blocks, frozenset([name]), batch_size=batch_size, width=width)
         self._name = name
 
-    def _compute(self, images: list[CutImage]) -> torch.Tensor:
+    def _compute(self, loaded: LoadedViews) -> torch.Tensor:
         task, parts = self._blocks.tasks[self._name], []
-        for views in self._groups(self._name, images):
+        for views in self._groups(self._name, loaded):
             latents = task.latents(self.run.embed(views))
             parts.append(latents.flatten(1).float())
         return join(parts)
@@ -140,9 +148,9 @@ class LatentsJob(ViewJob):
 class GradientsJob(LatentsJob):
     """Unprojected gradients (m) of an objective; parameters as of LatentsJob."""
 
-    def _compute(self, images: list[CutImage]) -> torch.Tensor:
+    def _compute(self, loaded: LoadedViews) -> torch.Tensor:
         task, parts = self._blocks.tasks[self._name], []
-        for views in self._groups(self._name, images):
+        for views in self._groups(self._name, loaded):
             (g,), (exponents,), _ = self.run.gradients(views, [task])
             # Powers of two that leave float32's range: in float64 where there is one.
             g = g.to(exponents.device, torch.float64)
@@ -161,30 +169,27 @@ class ComputedBlocks:
 class BlocksJob(ViewJob):
     """Rows of all blocks, each a unit vector or zero; blocks not wanted are zero."""
 
-    def _compute(self, images: list[CutImage]) -> ComputedBlocks:
+    def _compute(self, loaded: LoadedViews) -> ComputedBlocks:
         blocks, values = self._blocks, {}
         plain = blocks.cutter.plain
-        shared = blocks.cutter.shared
-        rows = [i for i, image in enumerate(images) if shared & image.wanted]
-        for name, found in self._of_shared([images[i] for i in rows]).items():
-            values[name] = rows, join(found)
+        for name, found in self._of_shared(loaded).items():
+            values[name] = loaded.views[EMBEDDING][0], join(found)
         for name in blocks.state.objectives:
-            rows = [i for i, image in enumerate(images) if name in image.wanted]
-            if name in plain or not rows:
+            if name in plain or name not in loaded.views:
                 continue
             found = []
-            for views in self._groups(name, [images[i] for i in rows]):
+            for views in self._groups(name, loaded):
                 (g,), _, _ = self.run.gradients(views, [blocks.tasks[name]])
                 found.append(scaled(g))
-            values[name] = rows, join(found)
-        return ComputedBlocks(len(images), values)
+            values[name] = loaded.views[name][0], join(found)
+        return ComputedBlocks(loaded.n, values)
 
-    def _of_shared(self, images: list[CutImage]) -> dict[str, list[torch.Tensor]]:
+    def _of_shared(self, loaded: LoadedViews) -> dict[str, list[torch.Tensor]]:
         """The embedding and the objectives that share its forward."""
         plain = self._blocks.cutter.plain
         tasks = [self._blocks.tasks[name] for name in plain]
         found: dict[str, list[torch.Tensor]] = {}
-        for views in self._groups(EMBEDDING, images):
+        for views in self._groups(EMBEDDING, loaded):
             if tasks:
                 gradients, _, embeddings = self.run.gradients(views, tasks)
                 for name, g in zip(plain, gradients):

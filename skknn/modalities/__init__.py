@@ -6,8 +6,8 @@ takes lists, arrays, tensors and Datasets. Both are an :class:`ItemSource`
 (``_item_source``; for images ``_images``): the extraction loop fetches the content of a
 row (``_files``), which has a digest, and lets the source decode it in a thread
 (``_decode``: files are opened by ``_encoded``, plain JPEG decoded by ``_jpeg``, turned
-by ``_orientation``). A row that cannot be used is a :class:`BadImageError`, which names
-it.
+by ``_orientation``) to an :class:`RGBImage` (``_rgb_image``). A row that cannot be used
+is a :class:`BadImageError`, which names it.
 
 Another modality is another :class:`ItemSource`.
 """
@@ -18,6 +18,7 @@ from ._flattened import FlattenedImages, resolve_image_shape, resolve_value_rang
 from ._images import ImageSource
 from ._item_source import BadItemError, Content, ItemSource
 from ._recognise import is_dataset, is_table
+from ._rgb_image import RGBImage
 
 __all__ = [
     "BadImageError",
@@ -26,6 +27,7 @@ __all__ = [
     "FlattenedImages",
     "ImageSource",
     "ItemSource",
+    "RGBImage",
     "as_images",
     "is_dataset",
     "is_table",

@@ -1,4 +1,4 @@
-"""One image in any form -> one 8-bit RGB PIL image.
+"""One image in any form -> one 8-bit RGB image.
 
 Every way in ends in the same 8-bit RGB pixels, so the same picture gives the
 same features however it was handed over.
@@ -15,6 +15,7 @@ from ._encoded import check_size, open_encoded
 from ._item_source import BadItemError
 from ._jpeg import decode_plain_jpeg
 from ._orientation import upright
+from ._rgb_image import RGBImage
 
 if TYPE_CHECKING:
     import torch
@@ -64,27 +65,27 @@ class BadImageError(BadItemError):
     """
 
 
-def from_bytes(data: bytes) -> Image.Image:
+def from_bytes(data: bytes) -> RGBImage:
     """Decode the first frame of an encoded image file."""
     image = open_encoded(data)
     decoded = decode_plain_jpeg(image, data)
     if decoded is not None:
-        return decoded
+        return RGBImage(decoded)
     image.load()
     # Nobody else has this object: what is right already is not copied.
-    return _to_rgb(upright(image))
+    return RGBImage(_to_rgb(upright(image)))
 
 
-def from_pil(image: Image.Image) -> Image.Image:
+def from_pil(image: Image.Image) -> RGBImage:
     """Turn a PIL image of any mode upright, composite it on white, make it RGB.
 
-    The image itself stays as it is, and shares no memory with what is returned.
+    The image itself stays as it is.
     """
     check_size(image)
     first = _first_frame(image)
     first.load()
     rgb = _to_rgb(upright(first))
-    return rgb.copy() if rgb is image else rgb
+    return RGBImage(rgb, borrowed=rgb is image)
 
 
 def _first_frame(image: Image.Image) -> Image.Image:
@@ -111,10 +112,10 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if mode.startswith("I;16"):
         return _from_grey_16(image)
     if mode == "I":
-        return from_array(_narrow(np.asarray(image)))
+        return from_array(_narrow(np.asarray(image))).pil()
     if mode == "F":
         try:
-            return from_array(np.asarray(image))
+            return from_array(np.asarray(image)).pil()
         except ValueError as error:
             raise ValueError(
                 f"it is an image of 32-bit floats: {error}, and pass arrays in its "
@@ -129,14 +130,14 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 def _from_grey_16(image: Image.Image) -> Image.Image:
     levels = np.asarray(image)
-    rgb = from_array(levels)
+    rgb = from_array(levels).pil()
     transparent = image.info.get("transparency")
     if isinstance(transparent, int):
         rgb.paste((255, 255, 255), mask=Image.fromarray(levels == transparent))
     return rgb
 
 
-def from_array(array: ArrayLike) -> Image.Image:
+def from_array(array: ArrayLike) -> RGBImage:
     """Turn an (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) array into RGB."""
     if isinstance(array, np.ma.MaskedArray):
         raise ValueError(
@@ -163,10 +164,12 @@ def from_array(array: ArrayLike) -> Image.Image:
         pixels = pixels[:, :, 0]
     if pixels.ndim == 3 and pixels.shape[2] == 4:
         return from_pil(Image.fromarray(pixels, "RGBA"))
-    return Image.fromarray(pixels).convert("RGB")
+    if pixels.ndim == 3:
+        return RGBImage(pixels)
+    return RGBImage(Image.fromarray(pixels).convert("RGB"))
 
 
-def from_tensor(tensor: "torch.Tensor") -> Image.Image:
+def from_tensor(tensor: "torch.Tensor") -> RGBImage:
     """Turn a (C, H, W) or (H, W) torch tensor into RGB."""
     tensor = tensor.detach().cpu()
     if tensor.dtype.is_floating_point:

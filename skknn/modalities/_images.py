@@ -19,6 +19,7 @@ from ._decode import (
     is_tensor,
 )
 from ._files import WEB, read_file
+from ._rgb_image import RGBImage
 
 _PIL_LOCKS = [threading.Lock() for _ in range(64)]
 
@@ -52,13 +53,14 @@ class ImageContent:
         if isinstance(self.obj, bytes):
             return hashlib.blake2b(self.obj, digest_size=20, person=b"file").digest()
         image = self.image()
-        size = f"{image.width}x{image.height}:".encode()
+        height, width = image.size
+        size = f"{width}x{height}:".encode()
         state = hashlib.blake2b(size, digest_size=20, person=b"pixels")
-        state.update(image.tobytes())
+        state.update(image.pil().tobytes())
         return state.digest()
 
-    def image(self) -> Image.Image:
-        """Decode to an 8-bit RGB PIL image, a new one at every call."""
+    def image(self) -> RGBImage:
+        """Decode to an 8-bit RGB image."""
         if isinstance(self.obj, bytes):
             return from_bytes(self.obj)
         if isinstance(self.obj, Image.Image):
@@ -132,7 +134,7 @@ class ImageSource:
         except Exception as error:
             raise self.bad(row, error) from error
 
-    def item(self, row: int, content: ImageContent | None = None) -> Image.Image:
+    def item(self, row: int, content: ImageContent | None = None) -> RGBImage:
         """Decode one image to 8-bit RGB.
 
         Raises

@@ -86,7 +86,7 @@ class ItemSource(Protocol):
         ...
 
     def item(self, row: int, content: Any = None) -> Any:
-        """Decode one item, for images to an 8-bit RGB PIL image.
+        """Decode one item, for images to an :class:`RGBImage`.
 
         Parameters
         ----------

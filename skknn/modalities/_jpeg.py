@@ -12,6 +12,7 @@ import io
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from ._orientation import is_turned
@@ -19,7 +20,7 @@ from ._orientation import is_turned
 _END_OF_IMAGE = b"\xff\xd9"
 
 
-def decode_plain_jpeg(image: Image.Image, data: bytes) -> Image.Image | None:
+def decode_plain_jpeg(image: Image.Image, data: bytes) -> NDArray[np.uint8] | None:
     """Decode an encoded file if it is a plain 8-bit grey or RGB JPEG.
 
     Parameters
@@ -30,7 +31,7 @@ def decode_plain_jpeg(image: Image.Image, data: bytes) -> Image.Image | None:
 
     Returns
     -------
-    PIL.Image.Image or None
+    uint8 array of shape (height, width, 3), or None
         None for all that is better left to Pillow: other formats, several pictures in
         one file, CMYK, turned pictures, files that are cut off or damaged.
     """
@@ -43,12 +44,12 @@ def decode_plain_jpeg(image: Image.Image, data: bytes) -> Image.Image | None:
     ):
         return None
     try:
-        return Image.fromarray(_pixels(data))
+        return _pixels(data)
     except RuntimeError:
         return None  # Pillow will say what is wrong, or read it all the same
 
 
-def _pixels(data: bytes) -> np.ndarray:
+def _pixels(data: bytes) -> NDArray[np.uint8]:
     import torch
     from torchvision.io import ImageReadMode  # loads the operator, too
 

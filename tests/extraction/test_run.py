@@ -35,7 +35,7 @@ class Levels:
             self.started += 1
 
     def prepare(self, item, missing):
-        return np.array([item.getpixel((0, 0))[0]], np.float32)
+        return np.array([item.pil().getpixel((0, 0))[0]], np.float32)
 
     def launch(self, prepared):
         return prepared
@@ -216,7 +216,7 @@ def test_some_rows_of_a_source_are_reported_by_their_own_numbers():
 def test_threads_end_when_a_job_fails(in_workers):
     class Fails(Levels):
         def prepare(self, item, missing):
-            if item.getpixel((0, 0))[0] == 30:
+            if item.pil().getpixel((0, 0))[0] == 30:
                 raise RuntimeError("on purpose")
             return super().prepare(item, missing)
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
-from fungi_references import SerialFungi, noise_images, run_serially
+from fungi_references import SerialFungi, decoded, noise_images, run_serially
 
 from skknn import DINOObjective, KLObjective, SimCLRObjective
 
@@ -78,7 +78,7 @@ def test_blocks_not_wanted_are_zero(fungi, rows, images, as_on_accelerator):
         )
     ]
     with job.running():
-        prepared = [job.prepare(image, w) for image, w in zip(images, wanted)]
+        prepared = [job.prepare(decoded(image), w) for image, w in zip(images, wanted)]
         found = job.collect(job.launch(prepared))
     for row, expected, names in zip(found, rows, wanted):
         for name, part in fungi.state.slices.items():
@@ -114,17 +114,17 @@ def test_another_state_shares_the_network(fungi, images):
 def test_a_job_runs_within_its_context_only(fungi, images):
     job = fungi.blocks.blocks_job()
     with pytest.raises(RuntimeError, match="job.running"):
-        job.prepare(images[0], None)
+        job.prepare(decoded(images[0]), None)
 
 
 def test_views_are_normalised_for_the_model(fungi, images):
     config = fungi.backbone_.data_config
     mean, std = (torch.tensor(config[key]).view(3, 1, 1) for key in ("mean", "std"))
-    (view,) = fungi.blocks.views(images[0], "kl")
+    (view,) = fungi.blocks.views(decoded(images[0]), "kl")
     pixels = fungi.backbone_.prepare(images[0])
     expected = (pixels / 255.0 - mean) / std
     torch.testing.assert_close(torch.from_numpy(view[0]), expected)
-    large, small = fungi.blocks.views(images[0], "dino")
+    large, small = fungi.blocks.views(decoded(images[0]), "dino")
     assert large.shape == (2, 3, 32, 32) and small.shape == (3, 3, 32, 32)
-    (windows,) = fungi.blocks.views(images[0], "simclr")
+    (windows,) = fungi.blocks.views(decoded(images[0]), "simclr")
     assert windows.shape == (9, 3, 32, 32) and windows.dtype == np.float32

@@ -22,8 +22,11 @@ ALPHA = RNG.integers(0, 256, (13, 17), dtype=np.uint8)
 def pixels(item):
     """The RGB pixels that an item becomes."""
     image = as_images([item]).item(0)
-    assert image.mode == "RGB"
-    return np.asarray(image)
+    bare, found = image.pixels(), image.pil()
+    assert found.mode == "RGB"
+    assert bare.dtype == np.uint8 and bare.shape[:2] == image.size
+    np.testing.assert_array_equal(bare[..., :3], np.asarray(found))
+    return np.asarray(found)
 
 
 def encoded(image, format, **kwargs):
@@ -367,7 +370,7 @@ def test_exif_orientation(orientation, tmp_path):
 def test_images_of_the_user_are_not_changed(tmp_path):
     image = photo()
     before = image.tobytes(), image.mode, image.size
-    found = as_images([image]).item(0)
+    found = as_images([image]).item(0).pil()
     found.paste((0, 0, 0), (0, 0, 5, 5))
     assert (image.tobytes(), image.mode, image.size) == before
 

@@ -88,7 +88,7 @@ def test_containers(name, paths):
     images = as_images(X)
     assert len(images) == 3
     for row in range(3):
-        np.testing.assert_array_equal(np.asarray(images.item(row)), RGB[row])
+        np.testing.assert_array_equal(np.asarray(images.item(row).pil()), RGB[row])
 
 
 def test_equal_pixels_have_equal_digests_unless_they_are_files(paths):
@@ -115,7 +115,7 @@ def test_parts_and_pickles_keep_row_numbers(name, paths):
     part = as_images(containers(paths)[name]).part(1, 3)
     for images in (part, pickle.loads(pickle.dumps(part)), part.part(0, 2)):
         assert len(images) == 2
-        np.testing.assert_array_equal(np.asarray(images.item(0)), RGB[1])
+        np.testing.assert_array_equal(np.asarray(images.item(0).pil()), RGB[1])
         assert images.bad(1, ValueError("x")).row == 2
 
 
@@ -124,8 +124,8 @@ def test_some_rows_keep_their_numbers(name, paths):
     some = as_images(containers(paths)[name]).rows(np.array([2, 0]))
     for images in (some, pickle.loads(pickle.dumps(some)), some.part(0, 2)):
         assert len(images) == 2
-        np.testing.assert_array_equal(np.asarray(images.item(0)), RGB[2])
-        np.testing.assert_array_equal(np.asarray(images.item(1)), RGB[0])
+        np.testing.assert_array_equal(np.asarray(images.item(0).pil()), RGB[2])
+        np.testing.assert_array_equal(np.asarray(images.item(1).pil()), RGB[0])
         assert images.bad(0, ValueError("x")).row == 2
     assert some.part(1, 2).bad(0, ValueError("x")).row == 0
 
@@ -140,7 +140,7 @@ def test_parts_find_relative_paths_from_any_folder(
     monkeypatch.chdir(tmp_path)
     part = as_images(container(["0.png", "1.png", "2.png"])).part(1, 3)
     monkeypatch.chdir("/")
-    np.testing.assert_array_equal(np.asarray(part.item(1)), RGB[2])
+    np.testing.assert_array_equal(np.asarray(part.item(1).pil()), RGB[2])
 
 
 def test_parts_leave_web_addresses_alone():
@@ -152,9 +152,9 @@ def test_parts_leave_web_addresses_alone():
 def test_grey_images_in_one_array():
     images = as_images(RGB[..., 0])
     expected = np.repeat(RGB[1, :, :, :1], 3, axis=2)
-    np.testing.assert_array_equal(np.asarray(images.item(1)), expected)
+    np.testing.assert_array_equal(np.asarray(images.item(1).pil()), expected)
     images = as_images(RGB[..., :1])
-    np.testing.assert_array_equal(np.asarray(images.item(1)), expected)
+    np.testing.assert_array_equal(np.asarray(images.item(1).pil()), expected)
 
 
 ROWS = {
@@ -220,7 +220,7 @@ def test_other_lengths_are_padded_with_a_warning(n_features, side):
     with pytest.warns(UserWarning, match=f"padded with zeros to {side} x {side}"):
         assert resolve_image_shape(None, n_features) == (side, side)
     X = np.full((1, n_features), 255, np.uint8)
-    image = np.asarray(FlattenedImages(X, (side, side), (0, 255)).item(0))[
+    image = np.asarray(FlattenedImages(X, (side, side), (0, 255)).item(0).pil())[
         ..., 0
     ].ravel()
     assert (image[:n_features] == 255).all() and (image[n_features:] == 0).all()
@@ -256,7 +256,7 @@ def test_rows_are_stretched_over_the_range_seen_in_fit(X):
         assert (low, high) == (X.min(), X.max())
     images = FlattenedImages(X, (2, 3), (low, high))
     for row in range(4):
-        levels = np.asarray(images.item(row))[..., 0].ravel()
+        levels = np.asarray(images.item(row).pil())[..., 0].ravel()
         span = high - low
         expected = [0 if span == 0 else 255 * (v - low) / span for v in X[row]]
         assert np.abs(levels - np.array(expected)).max() <= 0.5 + 1e-6
@@ -274,12 +274,12 @@ def test_rows_outside_the_range_are_clipped_with_a_warning():
     with pytest.warns(UserWarning, match=r"2 values in 1 of 2 rows \(first: row 1\)"):
         images = FlattenedImages(X, (2, 2), (0.0, 1.0))
     np.testing.assert_array_equal(
-        np.asarray(images.item(1))[..., 0], [[0, 255], [128, 128]]
+        np.asarray(images.item(1).pil())[..., 0], [[0, 255], [128, 128]]
     )
 
 
 def test_colour_rows():
     X = RGB.reshape(3, -1)
     images = FlattenedImages(X, (5, 7, 3), (0, 255))
-    np.testing.assert_array_equal(np.asarray(images.item(2)), RGB[2])
-    np.testing.assert_array_equal(np.asarray(images.part(1, 3).item(1)), RGB[2])
+    np.testing.assert_array_equal(np.asarray(images.item(2).pil()), RGB[2])
+    np.testing.assert_array_equal(np.asarray(images.part(1, 3).item(1).pil()), RGB[2])

@@ -96,7 +96,7 @@ def test_the_pixels_are_pillows(name, decoded_by_torchvision):
     data = (PLAIN | ODD)[name]
     with Image.open(io.BytesIO(data)) as image:
         expected = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    found = as_images([data]).item(0)
+    found = as_images([data]).item(0).pil()
     assert found.mode == "RGB"
     np.testing.assert_array_equal(np.asarray(found), expected)
     assert len(decoded_by_torchvision) == (name in PLAIN)
@@ -106,7 +106,7 @@ def test_files_and_opened_images_are_the_same_pixels(tmp_path):
     path = tmp_path / "photo.jpg"
     path.write_bytes(PLAIN["420"])
     images = as_images([path, Image.open(path), path.read_bytes()])
-    first, *others = (np.asarray(images.item(row)) for row in range(3))
+    first, *others = (np.asarray(images.item(row).pil()) for row in range(3))
     for other in others:
         np.testing.assert_array_equal(other, first)
 
@@ -129,7 +129,7 @@ def test_damaged_files_are_what_pillow_says(name):
             with pytest.raises(BadImageError, match="row 0"):
                 as_images([bytes(damaged)]).item(0)
             continue
-        found = as_images([bytes(damaged)]).item(0)
+        found = as_images([bytes(damaged)]).item(0).pil()
         np.testing.assert_array_equal(np.asarray(found), expected)
     assert 0 < n_errors < 300
 
@@ -144,7 +144,7 @@ def test_pillow_decodes_unless_torchvision_agrees_with_it(how, monkeypatch):
     monkeypatch.setattr(_jpeg, "_pixels", other)
     _jpeg._agrees_with_pillow.cache_clear()
     try:
-        found = as_images([PLAIN["444"]]).item(0)
+        found = as_images([PLAIN["444"]]).item(0).pil()
     finally:
         _jpeg._agrees_with_pillow.cache_clear()
     with Image.open(io.BytesIO(PLAIN["444"])) as image:

@@ -12,7 +12,6 @@ from ._objective import Objective, check_scale
 
 if TYPE_CHECKING:
     import torch
-    from PIL import Image
 
 
 class DINOObjective(Objective):
@@ -100,10 +99,9 @@ class DINOObjective(Objective):
             "local": draw_boxes(rng, self.n_local, small),
         }
 
-    def views(
-        self, image: "Image.Image", frame: Frame, drawn: Any
+    def cut(
+        self, pixels: "torch.Tensor", frame: Frame, drawn: Any
     ) -> "list[torch.Tensor]":
-        pixels = frame.pixels(image)
         large = frame.crops(pixels, drawn["global"], frame.size)
         small = frame.crops(pixels, drawn["local"], frame.view_size)
         return [large, small] if self.n_local else [large]

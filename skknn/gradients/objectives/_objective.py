@@ -29,7 +29,9 @@ class Objective(ParamsMixin, BaseEstimator):
     -----
     A subclass sets :attr:`name`, takes ``head_dim`` (or overrides
     :meth:`head_dims`) and writes :meth:`loss`. It either sets ``plain_view = True``,
-    and then shares the forward of the embedding, or writes :meth:`views`. With
+    and then shares the forward of the embedding, or says what its views are: by
+    :meth:`views` from one PIL image, or by :meth:`cut` from the pixels of several
+    images, where tensor operations will do; then an accelerator cuts them. With
     ``n_bank_images`` above 0 the latents of that many training images are handed
     to the loss, as they are or as :meth:`make_bank` condenses them.
 
@@ -95,6 +97,8 @@ class Objective(ParamsMixin, BaseEstimator):
     def views(self, image: "Image.Image", frame: "Frame", drawn: Any) -> "Views":
         """Cut the views from one decoded image; called in threads.
 
+        By default those of :meth:`cut`.
+
         Parameters
         ----------
         image : PIL.Image.Image
@@ -109,7 +113,28 @@ class Objective(ParamsMixin, BaseEstimator):
         views : uint8 tensor of shape (V, 3, h, w), or list of them
             Several tensors where sizes differ; their views count through.
         """
-        raise NotImplementedError(f"{type(self).__name__} defines no views().")
+        views = self.cut(frame.pixels(image)[None], frame, drawn)
+        return [v[0] for v in views] if isinstance(views, (list, tuple)) else views[0]
+
+    def cut(self, pixels: "torch.Tensor", frame: "Frame", drawn: Any) -> "Views":
+        """Cut the views from decoded images of one size, on whatever device they are.
+
+        The bytes must not depend on the device, nor an image's on the others:
+        ``frame`` resizes so.
+
+        Parameters
+        ----------
+        pixels : uint8 tensor of shape (n, 3, H, W)
+        frame, drawn
+            As in :meth:`views`.
+
+        Returns
+        -------
+        views : uint8 tensor of shape (n, V, 3, h, w), or list of them
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} defines neither views() nor cut()."
+        )
 
     def expand(self, views: Any, frame: "Frame") -> "Views":
         """Return the views as the network sees them, from what :meth:`views` gave.

@@ -12,7 +12,6 @@ from ._objective import Objective
 
 if TYPE_CHECKING:
     import torch
-    from PIL import Image
 
 
 class SimCLRObjective(Objective):
@@ -86,8 +85,8 @@ class SimCLRObjective(Objective):
         window_side(self.n_views)
         return None
 
-    def views(self, image: "Image.Image", frame: Frame, drawn: Any) -> "torch.Tensor":
-        return frame.resize(frame.pixels(image)[None], frame.size)
+    def cut(self, pixels: "torch.Tensor", frame: Frame, drawn: Any) -> "torch.Tensor":
+        return frame.resize(pixels[:, None], frame.size)
 
     def expand(self, views: "torch.Tensor", frame: Frame) -> "torch.Tensor":
         windows = cut_windows(views[:, 0], window_side(self.n_views))

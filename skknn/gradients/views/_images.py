@@ -81,9 +81,12 @@ class Frame:
         if tuple(pixels.shape[-2:]) == tuple(size):
             return pixels
         if pixels.device.type == "cuda":
-            from ._integer_resize import resize
+            from ...backbones._integer_resize import TORCH, resize_boxes
 
-            return resize(pixels, size, self.mode)
+            whole = (0, 0, pixels.shape[-1], pixels.shape[-2])
+            flat = pixels.flatten(0, -4)
+            flat = resize_boxes(flat, (whole,), size, self.mode, TORCH)
+            return flat[:, 0].unflatten(0, pixels.shape[:-3])
         if pixels.device.type != "cpu":
             return self.resize(pixels.cpu(), size).to(pixels.device)
         flat = pixels.flatten(0, -4).contiguous(memory_format=torch.channels_last)
@@ -97,30 +100,40 @@ class Frame:
 
         Parameters
         ----------
-        pixels : uint8 tensor of shape (3, H, W)
-            On the CPU.
+        pixels : uint8 tensor of shape (3, H, W) or (N, 3, H, W)
         boxes : array of shape (n, 4)
             As :func:`draw_boxes` gives them.
         size : (height, width)
 
         Returns
         -------
-        uint8 tensor of shape (n, 3, height, width)
+        uint8 tensor of shape (n, 3, height, width) or (N, n, 3, height, width)
         """
         import torch
 
         height, width = pixels.shape[-2:]
-        views = torch.empty(
-            (len(boxes), 3, *size),
-            dtype=torch.uint8,
-            memory_format=torch.channels_last,
-        )
-        for view, (x0, y0, x1, y1) in zip(views, boxes, strict=True):
+        whole = []
+        for x0, y0, x1, y1 in boxes:
             left, right = _span(x0, x1, width)
             top, bottom = _span(y0, y1, height)
-            part = pixels[None, :, top:bottom, left:right]
-            view.copy_(self.resize(part, size)[0])
-        return views
+            whole.append((left, top, right, bottom))
+        flat = pixels if pixels.ndim > 3 else pixels[None]
+        if pixels.device.type == "cuda" and whole:
+            from ...backbones._integer_resize import TORCH, resize_boxes
+
+            views = resize_boxes(flat, tuple(whole), tuple(size), self.mode, TORCH)
+        else:
+            # Channels last, as the resized crops come.
+            views = torch.empty(
+                (len(flat), len(whole), *size, 3),
+                dtype=torch.uint8,
+                device=pixels.device,
+            ).permute(0, 1, 4, 2, 3)
+            for image, places in zip(flat, views):
+                for (left, top, right, bottom), place in zip(whole, places):
+                    part = image[None, :, top:bottom, left:right]
+                    place.copy_(self.resize(part, size)[0])
+        return views if pixels.ndim > 3 else views[0]
 
 
 def draw_boxes(
