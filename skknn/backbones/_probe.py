@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
+from ..modalities import RGBImage
 from ..utils._behaviour import N_QUESTIONS, Answer
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def embedding_answers(extractor: "Extractor", n: int) -> list[Answer]:
     images = pictures(tuple(extractor.data_config["input_size"][1:]), n)
     job = extractor.job(len(images))
     with job.running():
-        prepared = [job.prepare(image) for image in images]
+        prepared = [job.prepare(RGBImage(image)) for image in images]
         rows = job.collect(job.launch(prepared))
     return [Answer(rows, ROUNDING[extractor.precision])]
 

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..backbones._probe import ROUNDING, pictures
+from ..modalities import RGBImage
 from ..utils._behaviour import Answer
 from ..utils._precision import exact_float32
 from ..utils._threads import single_threaded_torch
@@ -96,14 +97,15 @@ def _network(
 ) -> tuple[Answer, Answer]:
     cutter, engine = blocks.cutter, blocks.engine
     images = [
-        cutter.cut(picture, [EMBEDDING]) for picture in pictures(engine.network.size, n)
+        cutter.cut(RGBImage(picture), [EMBEDDING])
+        for picture in pictures(engine.network.size, n)
     ]
     alone = blocks.device.type == "cpu"
     parts = [[image] for image in images] if alone else [images]
     task = _LinearTask(blocks.state.n_features)
     embeddings, gradients = [], []
     for part in parts:
-        for views in cutter.groups(EMBEDDING, part, engine.n_views):
+        for views in cutter.groups(EMBEDDING, cutter.load(part), engine.n_views):
             if differentiated:
                 (g,), _, e = run.gradients(views, [task])  # type: ignore[list-item]
                 gradients.append(g)
@@ -130,7 +132,8 @@ def _views(blocks: "BlockExtractor", name: str) -> list[Answer]:
     (picture,) = pictures(blocks.engine.network.size, 1)
     answers = []
     with torch.inference_mode():
-        (views,) = cutter.groups(name, [cutter.cut(picture, [name])], 1)
+        loaded = cutter.load([cutter.cut(RGBImage(picture), [name])])
+        (views,) = cutter.groups(name, loaded, 1)
         for view in views:
             height, width = view.shape[-2:]
             some = view[

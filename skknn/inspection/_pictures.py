@@ -50,7 +50,7 @@ def draw_image(axis: Any, image: Any) -> None:
     if isinstance(image, (str, os.PathLike)):
         from ..modalities import as_images
 
-        image = as_images([image]).item(0)  # as the backbone sees it
+        image = as_images([image]).item(0).pil()  # as the backbone sees it
     axis.imshow(image, cmap="gray")
     axis.set_xticks([])
     axis.set_yticks([])
