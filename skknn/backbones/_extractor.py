@@ -125,7 +125,8 @@ class Extractor:
         one picture; see :meth:`resembles`.
         """
         if self._fingerprint is None:
-            self._fingerprint = self._ask()
+            self._last = self._ask()
+            self._fingerprint = self._last[1]
         return self._fingerprint
 
     def resembles(self, fingerprint: NDArray[np.float32], like: str) -> bool:
@@ -143,7 +144,7 @@ class Extractor:
         if same_sketch(own, fingerprint, tolerance):
             return True
         # What chance has a part in cannot be recognised.
-        return not same_sketch(own, self._ask(), ROUNDING[self.precision])
+        return not same_sketch(own, self._ask()[1], ROUNDING[self.precision])
 
     def state_key(self) -> bytes | None:
         """Return a digest that is equal only for networks that give the same rows.
@@ -155,12 +156,13 @@ class Extractor:
         """
         if _is_watched(self.module):
             return None
-        if self._last is None or not self._from_timm:
-            self._ask()
-        elif self._last[0] != attributes_stamp(self.module):
-            self._ask()
-        assert self._last is not None
-        return self._last[1].tobytes()
+        last, self._last = self._last, None
+        if last is None or last[0] != attributes_stamp(self.module):
+            last = self._ask()
+        if self._from_timm:
+            # Modules of the user may change where nothing is bound anew.
+            self._last = last
+        return last[1].tobytes()
 
     def answers(self, n: int) -> list[Answer]:
         """Return the rows of ``n`` fixed pictures, as a row cache compares them."""
@@ -255,15 +257,14 @@ class Extractor:
             },
         }
 
-    def _ask(self) -> NDArray[np.float32]:
+    def _ask(self) -> tuple[int, NDArray[np.float32]]:
+        """Return what the module makes of a picture, and the module's stamp."""
         network = self._plain_network()
         with exact_float32(), single_threaded_torch(self.device.type == "cpu"):
             picture = mixed_picture(self._preprocess.size)
             rows = self._try(network, self._preprocess(picture)[None])
         self.check_rows(rows, 1)
-        found = sketch(rows.cpu().numpy()[0])
-        self._last = attributes_stamp(self.module), found
-        return found
+        return attributes_stamp(self.module), sketch(rows.cpu().numpy()[0])
 
     def _plain_network(self) -> Network:
         return self._as_network(self.module, torch.float32, self.precision == "bf16")
