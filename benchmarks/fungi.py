@@ -28,6 +28,8 @@ import timm
 import torch
 from _fungi_sides import VIEWS, Ours, backbone, make_images, theirs
 
+from skknn.modalities import as_images
+
 # Images in one run, so that runs of all objectives take about as long.
 IMAGES = {"kl": 32, "dino": 8, "simclr": 2}
 
