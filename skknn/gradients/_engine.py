@@ -57,17 +57,21 @@ class GradientEngine:
         GradientRun
             To be used from any number of threads.
         """
+        limit = _GRAPH_BYTES
+        if self.network.device.type == "cuda":
+            # Asked for once: the answer takes longer than a forward pass's launch.
+            limit = free_bytes(self.network.device) // _GRAPH_SHARE
         with self.forward.hooked() as forward:
-            yield GradientRun(self, forward)
+            yield GradientRun(self, forward, limit)
 
     def images_at_once(self, n_views: int) -> int:
         """Return how many images with so many views share a forward pass."""
         return max(1, self.n_views // n_views)
 
-    def graphs_fit(
+    def graph_bytes(
         self, views: list[torch.Tensor], forward: Callable[[torch.Tensor], Recorded]
-    ) -> bool:
-        """Tell whether what autograd keeps for all these views may stay in memory."""
+    ) -> int:
+        """Return what autograd keeps for all these views."""
         shape = views[0].shape[2:]
         if shape not in self._bytes_a_view:
             pixels = views[0][:1, :1].flatten(0, 1)
@@ -78,13 +82,7 @@ class GradientEngine:
             )
             self._bytes_a_view[shape] = two - one
         n_views = sum(part.shape[0] * part.shape[1] for part in views)
-        device = self.network.device
-        limit = (
-            free_bytes(device) // _GRAPH_SHARE
-            if device.type == "cuda"
-            else _GRAPH_BYTES
-        )
-        return n_views * self._bytes_a_view[shape] <= limit
+        return n_views * self._bytes_a_view[shape]
 
 
 class GradientRun:
@@ -95,12 +93,18 @@ class GradientRun:
     engine : GradientEngine
     forward : callable
         What ``engine.forward.hooked()`` gave.
+    graph_limit : int
+        Bytes of autograd's graphs that may wait for a loss.
     """
 
     def __init__(
-        self, engine: GradientEngine, forward: Callable[[torch.Tensor], Recorded]
+        self,
+        engine: GradientEngine,
+        forward: Callable[[torch.Tensor], Recorded],
+        graph_limit: int,
     ) -> None:
         self._engine, self._forward = engine, forward
+        self._graph_limit = graph_limit
 
     def embed(self, views: list[torch.Tensor]) -> torch.Tensor:
         """Return embeddings (n, V, E) of uint8 views, a list of (n, V_k, 3, h, w)."""
@@ -134,7 +138,10 @@ class GradientRun:
         n, engine = len(views[0]), self._engine
         chunks = list(self._chunks(views))
         # A pass whose graph does not fit would fit no better when it is repeated.
-        keep = len(chunks) == 1 or engine.graphs_fit(views, self._forward)
+        keep = (
+            len(chunks) == 1
+            or engine.graph_bytes(views, self._forward) <= self._graph_limit
+        )
         passes: list[Recorded | None] = []
         parts = []
         for chunk in chunks:

@@ -4,16 +4,19 @@ import torch
 
 
 def scaled(gradients: torch.Tensor) -> torch.Tensor:
-    """Bring each row's largest entry to 1: LayerScale may make gradients of 1e-12."""
-    largest = gradients.abs().amax(1, keepdim=True)
-    return gradients / torch.where(largest > 0, largest, 1)
+    """Bring each row's largest entry to 1: LayerScale may make gradients of 1e-12.
+
+    In place: gradients are as large as networks.
+    """
+    largest = torch.linalg.vector_norm(gradients, torch.inf, dim=1, keepdim=True)
+    return gradients.div_(torch.where(largest > 0, largest, 1))
 
 
 def unit(rows: torch.Tensor) -> torch.Tensor:
     """Return rows as float32 unit vectors; zero rows stay zero."""
     device = rows.device
     # Apple's devices have no float64.
-    rows = (rows.cpu() if device.type == "mps" else rows).double()
+    rows = (rows.cpu() if device.type == "mps" else rows).to(torch.float64, copy=True)
     rows = scaled(rows)
     norms = rows.norm(dim=1, keepdim=True)
     return (rows / torch.where(norms > 0, norms, 1)).float().to(device)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from skknn.extraction import RowCache, run_job
 from skknn.extraction import _lookup as lookup
-from skknn.modalities import BadImageError, as_images
+from skknn.modalities import BadImageError, RGBImage, as_images
 
 
 class Levels:
@@ -118,7 +118,7 @@ class Large:
         return Held(self, row)
 
     def item(self, row, content=None):
-        return Image.new("RGB", (1, 1), (row, 0, 0))
+        return RGBImage(Image.new("RGB", (1, 1), (row, 0, 0)))
 
     def bad(self, row, error):
         raise error
