@@ -6,6 +6,7 @@ that the end points of all rows give the accuracy at every lambda; and the log l
 convex.
 """
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,10 @@ from ._scoring import neg_log_loss, own_entries, own_proba, takes_rest
 
 # Entries of the tables handled at a time: temporaries stay in the cache.
 _BLOCK = 1 << 16
+# Where scikit-learn's log loss clips probabilities.
+_EPS = np.finfo(np.float64).eps
+# How exactly the least loss is found, and how near to an end clipping is not followed.
+_PRECISION, _NEAR = 1e-12, 1e-9
 
 
 class LambdaPath:
@@ -140,14 +145,12 @@ def best_lambda(paths: list[LambdaPath], kind: str) -> float:
     """
     if kind == "accuracy":
         return _best_accuracy(paths)
-    inner = _least_loss(paths)
-    return max(
-        (0.0, 1.0, inner),
-        key=lambda lam: (
-            np.average([path.score("neg_log_loss", lam) for path in paths]),
-            lam == inner,
-        ),
-    )
+    scores = {
+        lam: np.average([path.score("neg_log_loss", lam) for path in paths])
+        for lam in (*_least_losses(paths), 0.0, 1.0)
+    }
+    # The first of equal ones: inside before an end.
+    return max(scores, key=lambda lam: scores[lam])
 
 
 def _best_accuracy(paths: list[LambdaPath]) -> float:
@@ -166,23 +169,59 @@ def _best_accuracy(paths: list[LambdaPath]) -> float:
     return float(edges[at.argmax()])
 
 
-def _least_loss(paths: list[LambdaPath]) -> float:
-    """Zero of the derivative of the mean loss, which grows with lambda."""
+def _least_losses(paths: list[LambdaPath]) -> list[float]:
+    """Local minima of the mean loss, ends aside.
+
+    A row's loss is convex as long as it is not clipped, which each row is on one side
+    of a single lambda. Between two such lambdas the mean loss is convex.
+    """
     votes, base = map(np.concatenate, zip(*(path.own_ends() for path in paths)))
     share = np.concatenate([np.full(path.n_rows, 1 / path.n_rows) for path in paths])
-    # Where both sides give no probability the loss is clipped, whatever lambda is.
-    counts = np.maximum(votes, base) > np.finfo(np.float64).eps
-    votes, base, share = votes[counts], base[counts], share[counts]
-    difference = base - votes
-    low, high = 0.0, 1.0
-    while high - low > 1e-12:
+    minima = []
+    for low, high in pairwise(_clipping_edges(votes, base)):
         middle = (low + high) / 2
-        slope = np.sum(share * difference / (base - middle * difference))
-        low, high = (low, middle) if slope > 0 else (middle, high)
-    # A loss that only grows, or only falls, has its least value exactly at an end.
-    if low == 0.0:
-        return 0.0
-    return 1.0 if high == 1.0 else (low + high) / 2
+        counts = middle * votes + (1 - middle) * base > _EPS
+        lam = _zero_of_slope(votes[counts], base[counts], share[counts], low, high)
+        if lam is not None:
+            minima.append(lam)
+    return minima
+
+
+def _clipping_edges(
+    votes: NDArray[np.float64], base: NDArray[np.float64]
+) -> list[float]:
+    """0, 1 and the lambdas between where a row's loss begins or ends to be clipped.
+
+    Those within ``_NEAR`` of an end are left out: all of them, hundreds where votes are
+    few, mean a step of ``_NEAR`` at most.
+    """
+    crosses = (votes < _EPS) != (base < _EPS)
+    votes, base = votes[crosses], base[crosses]
+    edges = (_EPS - base) / (votes - base)
+    inner = edges[(edges > _NEAR) & (edges < 1 - _NEAR)]
+    return [0.0, *np.unique(inner).tolist(), 1.0]
+
+
+def _zero_of_slope(
+    votes: NDArray[np.float64],
+    base: NDArray[np.float64],
+    share: NDArray[np.float64],
+    low: float,
+    high: float,
+) -> float | None:
+    """Where the slope of the mean loss, which grows, is zero between two lambdas."""
+    difference = base - votes
+
+    def falls(lam: float) -> bool:
+        return np.sum(share * difference / (base - lam * difference)) < 0
+
+    low, high = low + _PRECISION, high - _PRECISION
+    if low >= high or not falls(low) or falls(high):
+        return None
+    while high - low > _PRECISION:
+        middle = (low + high) / 2
+        low, high = (middle, high) if falls(middle) else (low, middle)
+    return (low + high) / 2
 
 
 def _intervals(
