@@ -10,6 +10,7 @@ from skknn.neighbors._rows import IndexRows
 from skknn.neighbors.exact._bfloat16 import Bfloat16Rows
 from skknn.neighbors.exact._candidates import QueryBlock
 from skknn.neighbors.exact._numpy import NumpyProposer
+from skknn.neighbors.exact._top_k import bfloat16_values
 from skknn.neighbors.exact._torch import TorchProposer
 
 
@@ -58,10 +59,11 @@ def numpy_bounds(rows, block):
 def bfloat16_bounds(rows, block):
     proposer = TorchProposer(rows)
     low, error = proposer.low_queries(block)
-    values = proposer.scores(low, slice(0, len(rows)))
+    bits = proposer.scores(low, slice(0, len(rows)))
+    values = bfloat16_values(bits)
     least = values - proposer.unit * np.abs(values.astype(np.float64))
     lowest = proposer.ceilings(values * 0, -error) + least / proposer.scale**2
-    return lowest, proposer.ceilings(values, error)
+    return lowest, proposer.ceilings(bits, error)
 
 
 def device_bounds(rows, block):

@@ -6,7 +6,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skknn.neighbors.exact._top_k import LARGEST_GROUP, top_columns, torch_top_columns
+from skknn.neighbors.exact._top_k import (
+    LARGEST_GROUP,
+    bfloat16_values,
+    top_columns,
+    torch_top_columns,
+)
 
 
 @settings(max_examples=60, deadline=None)
@@ -16,6 +21,10 @@ def test_columns_of_the_largest_scores(seed, n_columns, data):
     scores = np.random.default_rng(seed).normal(size=(4, n_columns))
     got = np.take_along_axis(scores, top_columns(scores, k), axis=1)
     want = np.sort(scores, axis=1)[:, n_columns - k :]
+    np.testing.assert_array_equal(np.sort(got, axis=1), want)
+    bits = (scores.astype(np.float32).view(np.int32) >> 16).astype(np.int16)
+    got = np.take_along_axis(bfloat16_values(bits), top_columns(bits, k), axis=1)
+    want = np.sort(bfloat16_values(bits), axis=1)[:, n_columns - k :]
     np.testing.assert_array_equal(np.sort(got, axis=1), want)
 
 

@@ -20,7 +20,10 @@ LARGEST_GROUP = 256
 
 
 def top_columns(scores: NDArray, k: int) -> NDArray[np.intp]:
-    """Columns of the k largest of (n_rows, n_columns) scores, in no order."""
+    """Columns of the k largest of (n_rows, n_columns) scores, in no order.
+
+    Scores of int16 are the bits of bfloat16, which numpy lacks.
+    """
     n_rows, n_columns = scores.shape
     size = _group_size(n_columns, k)
     if size == 1:
@@ -28,7 +31,7 @@ def top_columns(scores: NDArray, k: int) -> NDArray[np.intp]:
     n_groups = n_columns // size
     body = size * n_groups
     grouped = scores[:, :body].reshape(n_rows, size, n_groups)
-    groups = _partition(grouped.max(axis=1), k)
+    groups = _partition(_maxima(grouped), k)
     columns = groups[:, None, :] + np.arange(size)[:, None] * n_groups
     columns = columns.reshape(n_rows, size * k)
     if body < n_columns:
@@ -61,6 +64,20 @@ def _group_size(n_columns: int, k: int) -> int:
     return size if size > 2 and n_columns // size > k else 1
 
 
+def bfloat16_values(bits: NDArray[np.int16]) -> NDArray[np.float32]:
+    """The numbers that these bits are."""
+    return (bits.astype(np.int32) << 16).view(np.float32)
+
+
+def _maxima(grouped: NDArray) -> NDArray:
+    if grouped.dtype != np.int16:
+        return grouped.max(axis=1)
+    import torch
+
+    return torch.from_numpy(grouped).view(torch.bfloat16).amax(dim=1).float().numpy()
+
+
 def _partition(scores: NDArray, k: int) -> NDArray[np.intp]:
+    scores = bfloat16_values(scores) if scores.dtype == np.int16 else scores
     left = scores.shape[1] - k
     return np.argpartition(scores, left, axis=1)[:, left:]

@@ -8,12 +8,13 @@ from .._rows import IndexRows
 from ._bfloat16 import Bfloat16Rows
 from ._candidates import QueryBlock
 from ._numpy import NumpyProposer
+from ._top_k import bfloat16_values
 
 
 class TorchProposer(NumpyProposer):
     """Scores are products of rows and queries rounded to bfloat16, and are scaled."""
 
-    score_bytes = 4
+    score_bytes = 2
     dtype = np.dtype(np.int16)  # numpy has no bfloat16: the same bits
     half = None
 
@@ -36,10 +37,11 @@ class TorchProposer(NumpyProposer):
     def products(self, low: torch.Tensor, part: slice, out: NDArray) -> None:
         self._low.scores(low, part, torch.from_numpy(out).view(torch.bfloat16))
 
-    def scores(self, low: torch.Tensor, part: slice) -> NDArray[np.float32]:
-        return self._low.scores(low, part).float().numpy()
+    def scores(self, low: torch.Tensor, part: slice) -> NDArray[np.int16]:
+        return self._low.scores(low, part).view(torch.int16).numpy()
 
     def ceilings(self, values: NDArray, error: NDArray) -> NDArray[np.float64]:
+        values = bfloat16_values(values) if values.dtype == np.int16 else values
         ceilings = values.astype(np.float64)
         ceilings += self.unit * np.abs(ceilings) + (error[:, None] - self._low.middle)
         return ceilings / self.scale**2
