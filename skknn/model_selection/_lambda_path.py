@@ -213,7 +213,7 @@ def _zero_of_slope(
     difference = base - votes
 
     def falls(lam: float) -> bool:
-        return np.sum(share * difference / (base - lam * difference)) < 0
+        return bool(np.sum(share * difference / (base - lam * difference)) < 0)
 
     low, high = low + _PRECISION, high - _PRECISION
     if low >= high or not falls(low) or falls(high):

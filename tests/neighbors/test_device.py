@@ -12,6 +12,12 @@ from skknn.neighbors.exact import _device as device
 from skknn.neighbors.exact._device import DeviceSearch
 
 
+
+@pytest.fixture(autouse=True)
+def as_for_many_queries(monkeypatch):
+    monkeypatch.setattr(device, "_FEW_QUERIES", 0)
+
+
 def search(rows, rooted=False):
     return DeviceSearch(IndexRows.from_array(rows, rooted), "cpu")
 

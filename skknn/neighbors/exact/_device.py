@@ -11,20 +11,23 @@ from torch import Tensor  # noqa: TID253
 
 from ...utils._device import resolve_device
 from ...utils._out_of_memory import is_out_of_memory, release_memory
+from ...utils._precision import exact_float32
 from .._engine import Engine, Neighbors
 from .._rows import IndexRows, blocks_of
 from ._bfloat16 import Bfloat16Rows
-from ._bounds import float64_error
+from ._bounds import float64_error, product_error
 from ._top_k import torch_top_columns
 
 # Queries at a time, the share of free memory that their scores may take, and the bytes
 # where that is not told.
 _QUERIES, _SHARE, _SCORE_BYTES = 2048, 0.3, 1 << 27
-# Bytes of float64 differences at a time: they stay in the cache of a large card.
-_DIFFERENCE_BYTES = 1 << 26
+# Bytes of float64 differences at a time: few launches (benchmarks/neighbors.py).
+_DIFFERENCE_BYTES = 1 << 28
 # Rows below which a reduction on the device may add in another order, and columns that
 # it adds in one way however many rows there are.
 _FEW_ROWS, _COLUMNS = 32, 4096
+# Queries that one float32 product serves sooner than the steps that many need.
+_FEW_QUERIES = 64
 
 
 class DeviceSearch(Engine):
@@ -52,6 +55,8 @@ class DeviceSearch(Engine):
         self, queries: NDArray, k: int, exclude: NDArray[np.intp] | None = None
     ) -> Neighbors:
         held = self._hold()
+        if len(queries) <= _FEW_QUERIES and held.half is not None:
+            return held.search_few(queries, exclude, k)
         own = None if exclude is None else _to(held.device, exclude)
         return held.search(_to(held.device, queries), own, k)
 
@@ -81,6 +86,52 @@ class _HeldRows:
         self._low = Bfloat16Rows(rows, device, float32_scores=True)
         shift = np.zeros(self.values.shape[1]) if rows.shift is None else -rows.shift
         self._shift = _to(device, shift * self._low.scale)
+        # Of rows in float32 that need no shift, for few queries.
+        fits = rows.shift is None and self.values.dtype == torch.float32
+        self.half = _to(device, rows.half_squared_norms).float() if fits else None
+
+    @torch.inference_mode()
+    def search_few(
+        self, queries: NDArray, exclude: NDArray[np.intp] | None, k: int
+    ) -> Neighbors:
+        """:meth:`search` for few queries: one float32 product, one copy back.
+
+        A launch costs as much as most of these steps.
+        """
+        assert self.half is not None
+        n_samples, n_features = self.values.shape
+        wanted = k + (exclude is not None)
+        n_candidates = min(wanted + 16 + wanted // 8, n_samples)
+        given = _to(self.device, queries)
+        with exact_float32():
+            scores = torch.addmm(self.half, given, self.values.mT, beta=-1)
+        best, ids = scores.topk(n_candidates, dim=1)
+        ids = ids.sort(dim=1).values
+        distances = self._measure(given, ids)
+        if self.rows.rooted:
+            distances.sqrt_()
+        own = None if exclude is None else _to(self.device, exclude)
+        if own is not None:
+            distances.masked_fill_(ids == own[:, None], math.inf)
+        distances, order = distances.sort(dim=1, stable=True)
+        ids = ids.gather(1, order[:, :k])
+        # Whole numbers below 2 ** 53 are exact in float64.
+        packed = torch.cat([distances[:, :k], ids, best[:, -1:]], dim=1).cpu().numpy()
+        found = packed[:, :k].copy(), packed[:, k : 2 * k].astype(np.intp)
+        if n_candidates == n_samples:
+            return found
+        exact = queries.astype(np.float64)
+        squares = np.einsum("ij,ij->i", exact, exact)
+        last = found[0][:, -1] ** 2 if self.rows.rooted else found[0][:, -1]
+        norms, largest = np.sqrt(squares), self.rows.largest_norm
+        error = product_error(np.float32, norms, largest, n_features)
+        error += float64_error(norms, largest, n_features)
+        unsure = np.flatnonzero(~(packed[:, -1] + error < (squares - last) / 2))
+        if len(unsure):
+            which = _to(self.device, unsure)
+            out = None if own is None else own[which]
+            found[0][unsure], found[1][unsure] = self.search(given[which], out, k)
+        return found
 
     @torch.inference_mode()
     def search(self, queries: Tensor, own: Tensor | None, k: int) -> Neighbors:
@@ -122,7 +173,7 @@ class _HeldRows:
             size //= 2
             release_memory()
         distances, ids = (
-            (parts[0] if len(parts) == 1 else torch.cat(parts)).cpu().numpy()
+            _on_host(parts[0] if len(parts) == 1 else torch.cat(parts))
             for parts in zip(*found)
         )
         return distances, ids.astype(np.intp)
@@ -196,3 +247,11 @@ def _to(device: torch.device, array: NDArray) -> Tensor:
     if not array.flags.writeable:
         array = array.copy()
     return torch.from_numpy(array).to(device)
+
+
+def _on_host(tensor: Tensor) -> NDArray:
+    """The tensor as an array; from CUDA through pinned memory, many times faster."""
+    if tensor.device.type != "cuda":
+        return tensor.cpu().numpy()
+    host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+    return host.copy_(tensor).numpy()
