@@ -130,7 +130,9 @@ class SerialFungi:
         return run_serially(self.blocks.gradients_job(name), images)
 
     def views(self, images, name):
-        parts = [np.concatenate(self.blocks.views(decoded(image), name)) for image in images]
+        parts = [
+            np.concatenate(self.blocks.views(decoded(image), name)) for image in images
+        ]
         return np.stack(parts)
 
     def project(self, G):

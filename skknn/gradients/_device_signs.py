@@ -116,9 +116,7 @@ class DeviceSigns:
         """
         n, width = len(rows), self._n_tiles * self._columns
         n_terms = 3 if self._dtype is torch.bfloat16 else 1
-        terms = torch.empty(
-            (n_terms, n, width), dtype=self._dtype, device=rows.device
-        )
+        terms = torch.empty((n_terms, n, width), dtype=self._dtype, device=rows.device)
         terms[..., self._n_in :] = 0
         rest = rows
         for i, term in enumerate(terms[..., : self._n_in]):

@@ -84,7 +84,7 @@ class _ArrowPixels:
     """
 
     def __init__(self, image: Image.Image) -> None:
-        _, self._capsule = image.__arrow_c_array__()  # type: ignore[attr-defined]
+        _, self._capsule = image.__arrow_c_array__()
         pointer = ctypes.pythonapi.PyCapsule_GetPointer
         pointer.restype = ctypes.c_void_p
         pointer.argtypes = [ctypes.py_object, ctypes.c_char_p]

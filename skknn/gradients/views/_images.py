@@ -121,7 +121,7 @@ class Frame:
         if pixels.device.type == "cuda" and whole:
             from ...backbones._integer_resize import TORCH, resize_boxes
 
-            views = resize_boxes(flat, tuple(whole), tuple(size), self.mode, TORCH)
+            views = resize_boxes(flat, tuple(whole), size, self.mode, TORCH)
         else:
             # Channels last, as the resized crops come.
             views = torch.empty(
