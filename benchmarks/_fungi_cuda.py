@@ -1,6 +1,8 @@
 """The CUDA part of benchmarks/fungi.py: JSON lines, under three minutes on a card.
 
 *Floor* is the number of views times a bare forward in bfloat16 weights at batch 256.
+Three times of ours: with the views on the card (*views*), with decoded images in the
+host's memory (*pixels*), and end to end from PIL images.
 """
 
 import json
@@ -10,10 +12,11 @@ import warnings
 import numpy as np
 import timm
 import torch
-from _fungi_sides import VIEWS, Ours, backbone, make_images, theirs
+from _fungi_sides import VIEWS, Ours, backbone, make_images, run_batches, theirs
 
-# Images in one run of ours, and of fungivision with its batch.
-IMAGES = {"kl": 1024, "dino": 320, "simclr": 96, "all": 96}
+# Images in one run of ours, in the short form half as many, and of fungivision with
+# its batch.
+IMAGES = {"kl": 1024, "dino": 340, "simclr": 96, "all": 96}
 THEIR_IMAGES = {"kl": (256, 64), "dino": (64, 16), "simclr": (16, 8)}
 
 
@@ -50,35 +53,74 @@ def forward_ms(model, device, batch=256):
     return min(found)
 
 
-def gradients(models, objectives, device):
+def gradients(models, objectives, device, short):
+    pictures, repeats = make_images(max(IMAGES.values())), 2 if short else 3
     for model in models:
         floor = forward_ms(model, device)
         say(model=model, forward_ms_a_view=floor)
         extractor = backbone(model, "bf16", device)
         for name in [*objectives, "all"]:
             wanted = list(VIEWS) if name == "all" else [name]
-            side, images = Ours(extractor, *wanted), make_images(IMAGES[name])
+            side = Ours(extractor, *wanted)
+            images = pictures[: IMAGES[name] // (2 if short else 1)]
             bound = floor * sum(VIEWS[objective] for objective in wanted)
-            ready = milliseconds(side.prepared(images)) / len(images)
+            runs = {
+                "views": side.from_views(images),
+                "pixels": side.from_pixels(images),
+                "ours": lambda side=side, images=images: side(images),
+            }
             torch.cuda.reset_peak_memory_stats()
-            ours = milliseconds(side, images)
-            ours /= len(images)
+            times = {}
+            for key in list(runs):
+                run = runs.pop(key)
+                times[key] = milliseconds(run, repeats=repeats) / len(images)
             line = {
                 "model": model,
                 "objective": name,
                 "images_a_launch": side.blocks.blocks_job().batch_size,
                 "floor_ms": bound,
-                "views_ready_ms": ready,
-                "views_ready_of_floor": ready / bound,
-                "ours_ms": ours,
-                "ours_of_floor": ours / bound,
-                "images_a_second": 1e3 / ours,
+                **{f"{key}_ms": each for key, each in times.items()},
+                **{f"{key}_of_floor": each / bound for key, each in times.items()},
+                "images_a_second": 1e3 / times["ours"],
                 "peak_gb": torch.cuda.max_memory_allocated() / 2**30,
             }
             if model.startswith("vit") and name != "all":
-                line |= fungivision(model, name, device, images, ours)
+                line |= fungivision(model, name, device, images, times["ours"])
             say(**line)
-            del side
+            del side, runs, run
+            torch.cuda.empty_cache()
+
+
+def profile(models, objectives, device, rows=15):
+    """Print the operators of one launch from decoded images, by the card's time and by
+    the host's; and what a thread needs to hand over an image."""
+    from torch.profiler import ProfilerActivity
+
+    pictures = make_images(256)
+    for model in models:
+        extractor = backbone(model, "bf16", device)
+        for name in objectives:
+            side = Ours(extractor, name)
+            start = time.perf_counter()
+            job, batches = side.prepared(pictures)
+            each = 1e3 * (time.perf_counter() - start) / len(pictures)
+            say(model=model, objective=name, images=len(batches[0]), prepare_ms=each)
+            run_batches(job, job.launch, batches)
+            torch.cuda.synchronize()
+            both = [ProfilerActivity.CPU, ProfilerActivity.CUDA]
+            with job.running(), torch.profiler.profile(activities=both) as recorded:
+                start = time.perf_counter()
+                launched = job.launch(batches[0])
+                launch = 1e3 * (time.perf_counter() - start)
+                job.collect(launched)
+                done = 1e3 * (time.perf_counter() - start)
+            say(launch_returns_ms=launch, rows_there_ms=done)
+            for column in ("self_device_time_total", "self_cpu_time_total"):
+                table = recorded.key_averages().table(
+                    sort_by=column, row_limit=rows, max_name_column_width=50
+                )
+                print(table, flush=True)
+            del side, job, batches, launched
             torch.cuda.empty_cache()
 
 
@@ -103,13 +145,15 @@ def fungivision(model, objective, device, images, ours):
     return {"fungivision_ms": each, "fungivision_of_ours": each / ours}
 
 
-def projection(device, n=64):
+def projection(device, short, n=64):
     """Signs held as numbers, as bits, and a bare product with a ready matrix."""
     from skknn.gradients._device_signs import DeviceSigns
     from skknn.gradients._projection import SignProjection
     from skknn.utils._precision import exact_float32
 
-    for name, d in (("ViT-S", 384), ("ViT-B", 768), ("ViT-L", 1024)):
+    for name, d in (("ViT-S", 384), ("ViT-B", 768), ("ViT-L", 1024))[
+        : 2 if short else 3
+    ]:
         m = d * (d + 1)
         bits, rows = SignProjection(m, d, 0).bits(), torch.randn(n, m, device=device)
         times, found = {}, {}
@@ -139,25 +183,37 @@ def projection(device, n=64):
         torch.cuda.empty_cache()
 
 
-def windows(device, n=16):
-    """SimCLR's windows: cut and resized on the device, 8-bit."""
+def resizing(device, n=16):
+    """What is resized on the device, in milliseconds an image of 500 x 375 pixels."""
+    from skknn.backbones import build_extractor
+    from skknn.gradients.objectives import DINOObjective
     from skknn.gradients.views import Frame, cut_windows
     from skknn.utils._precision import exact_float32
 
-    frame = Frame((224, 224))
-    squares = torch.randint(0, 256, (n, 3, 224, 224), dtype=torch.uint8, device=device)
-
-    def cut():
-        frame.resize(cut_windows(squares, 7), (224, 224))
-
+    frame, dino = Frame((224, 224)), DINOObjective()
+    shape = (n, 375, 500, 4)
+    whole = torch.randint(0, 256, shape, dtype=torch.uint8, device=device)
+    whole = whole[..., :3].permute(0, 3, 1, 2)
+    extractor = build_extractor("resnet18", weights=None, device=device)
+    drawn = dino.draw(np.random.default_rng(0))
+    square = frame.resize(whole, (224, 224))
+    runs = {
+        "evaluation": lambda: extractor.prepare_on_device(whole),
+        "crops": lambda: dino.cut(whole, frame, drawn),
+        "square": lambda: frame.resize(whole, (224, 224)),
+        "windows": lambda: frame.resize(cut_windows(square, 7), (224, 224)),
+    }
     with exact_float32():
-        each = milliseconds(cut, repeats=7)
-    say(windows_ms_an_image=each / n)
+        times = {key: milliseconds(run, repeats=7) / n for key, run in runs.items()}
+    say(**{f"{key}_ms_an_image": each for key, each in times.items()})
 
 
-def main(models, objectives, device):
+def main(models, objectives, device, short=False, with_profile=False):
     device = torch.device(device)
     say(device=torch.cuda.get_device_name(device), torch=torch.__version__)
-    projection(device)
-    windows(device)
-    gradients(models, objectives, device)
+    if with_profile:
+        profile(models, objectives, device)
+        return
+    projection(device, short)
+    resizing(device)
+    gradients(models, objectives, device, short)

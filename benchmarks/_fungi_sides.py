@@ -15,6 +15,7 @@ from skknn.gradients._blocks import BlockExtractor
 from skknn.gradients._state import draw_state
 from skknn.gradients.objectives import resolve_objectives
 from skknn.modalities import as_images
+from skknn.utils._precision import exact_float32
 
 VIEWS = {"kl": 1, "dino": 12, "simclr": 49}
 NEGATIVES = 256
@@ -64,23 +65,36 @@ class Ours:
         return run_job(job, as_images(images), n_threads=n_threads).values
 
     def prepared(self, images):
-        """Return a function that computes images whose views are cut already."""
-        job = self.blocks.blocks_job()
+        """Return the job, and its batches of images as threads hand them over."""
+        job, items = self.blocks.blocks_job(), as_images(images)
         with job.running():
-            ready = [job.prepare(image, None) for image in images]
+            ready = [job.prepare(items.item(row)) for row in range(len(items))]
         step = job.batch_size
+        return job, [ready[i : i + step] for i in range(0, len(ready), step)]
 
-        def compute():
-            rows, waiting = [], []
-            with job.running():
-                for start in range(0, len(ready), step):
-                    waiting.append(job.launch(ready[start : start + step]))
-                    if len(waiting) == 2:
-                        rows.append(job.collect(waiting.pop(0)))
-                rows += map(job.collect, waiting)
-            return np.concatenate(rows)
+    def from_pixels(self, images):
+        """Return a function that computes images that are decoded already."""
+        job, batches = self.prepared(images)
+        return lambda: run_batches(job, job.launch, batches)
 
-        return compute
+    def from_views(self, images):
+        """Return a function that computes images whose views are on the device."""
+        job, batches = self.prepared(images)
+        with exact_float32():
+            loaded = [self.blocks.cutter.load(batch) for batch in batches]
+        return lambda: run_batches(job, job.launch_loaded, loaded)
+
+
+def run_batches(job, launch, batches):
+    """Rows of batches, one computed while the next is launched."""
+    rows, waiting = [], []
+    with job.running():
+        for batch in batches:
+            waiting.append(launch(batch))
+            if len(waiting) == 2:
+                rows.append(job.collect(waiting.pop(0)))
+        rows += map(job.collect, waiting)
+    return np.concatenate(rows)
 
 
 def theirs(model, objective, device="cpu", half=False):

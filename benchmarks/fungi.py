@@ -13,6 +13,8 @@ reported. Ours also returns the embedding, which fungivision leaves to the user.
     python benchmarks/fungi.py --memory            # extra peak memory, fresh processes
     python benchmarks/fungi.py --projection        # beside a ready float32 matrix
     python benchmarks/fungi.py --device cuda       # all of it on a card, JSON lines
+    python benchmarks/fungi.py --device cuda --short      # in half the time
+    python benchmarks/fungi.py --device cuda --profile    # the operators of a launch
 """
 
 import argparse
@@ -208,6 +210,7 @@ def main():
     parser.add_argument("--bf16", action="store_true", help="also precision='bf16'")
     parser.add_argument("--alone", action="store_true", help="leave fungivision out")
     parser.add_argument("--device", default="cpu", help="cpu, or cuda for JSON lines")
+    parser.add_argument("--short", action="store_true", help="on a card: fewer runs")
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--projection", action="store_true")
     parser.add_argument("--memory", action="store_true")
@@ -217,7 +220,9 @@ def main():
     if args.device != "cpu":
         import _fungi_cuda
 
-        _fungi_cuda.main(args.models, args.objectives, args.device)
+        _fungi_cuda.main(
+            args.models, args.objectives, args.device, args.short, args.profile
+        )
         return
     if args.projection:
         projection(args.repeats)

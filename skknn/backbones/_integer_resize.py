@@ -84,9 +84,9 @@ def resize_boxes(
     device = pixels.device
     how = mode, arithmetic, device
     across = tuple((x0, x1) for x0, _, x1, _ in boxes)
-    columns = _matrix(across, width, size[1], (left, right), *how).mT
+    columns = _matrix(width, across, size[1], (left, right), *how).mT
     down = tuple((y0, y1) for _, y0, _, y1 in boxes)
-    rows = _matrix(down, height, size[0], (top, bottom), *how)
+    rows = _matrix(height, down, size[0], (top, bottom), *how)
     wide, high = right - left, bottom - top
     # The channels last, as networks take them soonest.
     shape = n, len(boxes), high, wide, channels
@@ -152,15 +152,19 @@ def integer_weights(
     return places.astype(np.int64), (np.sign(values) * whole).astype(np.int64), bits
 
 
-def _matrix(
-    spans: tuple[Span, ...], n_in: int, n_out: int, wanted: Span, *how: Any
-) -> torch.Tensor:
+def _matrix(n_in: int, *what: Any) -> torch.Tensor:
     """Return weights (spans, wanted, n_in), divided by their powers of two.
 
     In a format in which a pass over the axis is exact. Made anew every time: what
     is kept of many sizes is few numbers beside it.
+
+    Parameters
+    ----------
+    n_in : int
+    *what
+        As of :func:`_on_device`.
     """
-    places, values = (x[:, slice(*wanted)] for x in _on_device(spans, n_out, *how))
+    places, values = _on_device(*what)
     matrix = values.new_zeros(*places.shape[:2], n_in)
     # Places without weight add 0 to another's.
     return matrix.scatter_add_(2, places, values)
@@ -170,15 +174,18 @@ def _matrix(
 def _on_device(
     spans: tuple[Span, ...],
     n_out: int,
+    wanted: Span,
     mode: str,
     arithmetic: Arithmetic,
     device: torch.device,
 ) -> tuple[torch.Tensor, torch.Tensor]:
+    """Places and weights (spans, wanted, taps); of ``n_out`` pixels some are wanted."""
     places, weights, bits = integer_weights(spans, n_out, mode, arithmetic)
-    largest = 255 * np.abs(weights).sum(2).max() + 2 ** max(bits.max() - 1, 0)
+    places, weights = places[:, slice(*wanted)], weights[:, slice(*wanted)]
+    largest = 255 * np.abs(weights).sum(2).max() + 2 ** (bits.max() - 1)
     dtype = torch.float32 if largest < _EXACT else torch.float64
     values = torch.from_numpy(np.ldexp(weights, -bits[:, None, None])).to(dtype)
-    both = torch.from_numpy(places), values
+    both = torch.from_numpy(np.ascontiguousarray(places)), values
     if device.type == "cuda":
         # From memory that the device fetches by itself, which waits for nothing.
         both = both[0].pin_memory(), both[1].pin_memory()

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 import torch
 from fungi_references import SerialFungi, decoded, noise_images, run_serially
+from PIL import Image
 
 from skknn import DINOObjective, KLObjective, SimCLRObjective
+from skknn.backbones import _device_images
+from skknn.gradients import Objective
 
 OBJECTIVES = (
     "kl",
@@ -58,6 +61,38 @@ def test_images_together_give_the_same_rows(fungi, rows, images):
             assert found.shape == (7, job.width)
             expected = run_serially(fungi.blocks.latents_job(name), images)
             np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+class Halves(Objective):
+    """Says for PIL images only what its views are."""
+
+    name = "halves"
+    _parameter_constraints = {}
+
+    def __init__(self, head_dim=8):
+        self.head_dim = head_dim
+
+    def views(self, image, frame, drawn):
+        assert isinstance(image, Image.Image) and image.mode == "RGB"
+        boxes = [(0, 0, 0.5, 1), (0.5, 0, 1, 1)]
+        return frame.crops(frame.pixels(image), boxes, frame.size)
+
+    def loss(self, latents, bank):
+        return (latents[:, 0] - latents[:, 1]).square().sum(1)
+
+
+@pytest.mark.parametrize("largest", [2**21, 3000, 0])
+def test_images_of_all_sizes_cut_on_the_device(largest, monkeypatch):
+    sizes = [(60, 50), (50, 60), (60, 50), (30, 200), (33, 41), (40, 32)]
+    images = [noise_images(1, seed=i, shape=s)[0] for i, s in enumerate(sizes)]
+    settings = {"image_size": 32, "objectives": (*OBJECTIVES, Halves())}
+    fungi = SerialFungi("test_vit", **settings).fit(images)
+    rows = fungi.transform(images)
+    monkeypatch.setattr(_device_images, "_LARGEST", largest)
+    job = together(fungi.blocks.blocks_job())
+    whole = {job.prepare(decoded(image)).whole is not None for image in images}
+    assert whole == {2**21: {True}, 3000: {True, False}, 0: {False}}[largest]
+    np.testing.assert_allclose(run_serially(job, images), rows, atol=2e-6)
 
 
 @pytest.mark.parametrize("as_on_accelerator", [False, True])
