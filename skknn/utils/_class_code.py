@@ -1,4 +1,4 @@
-"""A class's own code and settings, as text that is the same in every process."""
+"""A class's own code as text that is the same in every process."""
 
 import functools
 import types
@@ -9,18 +9,14 @@ _PLAIN = (bool, int, float, complex, str, bytes, type(None))
 
 
 def class_code(kind: type) -> str:
-    """Return what a class says itself: functions, properties, plain attributes.
+    """Return the code of a class's own functions and properties.
 
-    Not complete: what a function calls elsewhere is not followed, and values other
-    than plain ones are left out. Source text is not needed, so classes typed at a
-    prompt have code, too.
+    With plain defaults and enclosed values. Not complete: what a function calls
+    elsewhere is not followed, and attributes of the class, which may count something,
+    are left out. Source text is not needed, so classes typed at a prompt have code.
     """
     parts = [f"{kind.__module__}.{kind.__qualname__}"]
     for name, value in sorted(vars(kind).items()):
-        if name in ("__doc__", "__dict__", "__weakref__", "__firstlineno__"):
-            continue
-        if is_plain(value):
-            parts.append(f"{name}={value!r}")
         parts += [f"{name}{_function(each)}" for each in _functions(value)]
     return "\n".join(parts)
 

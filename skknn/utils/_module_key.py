@@ -32,7 +32,7 @@ def module_key(value: Any) -> str | None:
 
 
 class _Pickler(pickle.Pickler):
-    """Pickles into a digest: tensors by their bytes, functions and classes as they are."""
+    """Pickles into a digest: tensors by their bytes, functions by identity."""
 
     def __init__(self, digest: Any, torch: types.ModuleType) -> None:
         super().__init__(_Sink(digest), protocol=pickle.HIGHEST_PROTOCOL)

@@ -174,7 +174,9 @@ class Flat(nn.Module):
 
 
 def traced(scale):
-    return Net(torch.jit.trace(Flat(scale), torch.ones(1, 8, 3, 3)))
+    return Net(
+        torch.jit.trace(Flat(scale).requires_grad_(False), torch.ones(1, 8, 3, 3))
+    )
 
 
 def quantised(scale):
