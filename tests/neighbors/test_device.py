@@ -12,7 +12,6 @@ from skknn.neighbors.exact import _device as device
 from skknn.neighbors.exact._device import DeviceSearch
 
 
-
 @pytest.fixture(autouse=True)
 def as_for_many_queries(monkeypatch):
     monkeypatch.setattr(device, "_FEW_QUERIES", 0)
