@@ -165,7 +165,7 @@ class BackboneEmbedder(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
             loader = self._new_loader(seed)
             loader.extractor  # noqa: B018  # loads it
             self._table, self._seed, self._loader = table, seed, loader
-            self._weights_digest = loader.weights_digest
+            self._known = loader.known
         return self
 
     def transform(self, X: Any) -> NDArray[np.float32]:

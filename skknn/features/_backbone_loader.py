@@ -5,12 +5,37 @@ import os
 import threading
 import warnings
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..utils._device import resolve_device
 
 if TYPE_CHECKING:
     from ..backbones import Extractor
+
+_FOLDER = "local-dir:"
+
+
+@dataclass(frozen=True)
+class Recognition:
+    """By what a backbone that is loaded again is known; small.
+
+    Attributes
+    ----------
+    fingerprint : ndarray
+        What it makes of a picture.
+    precision : {"float32", "bf16"}
+        In which it did.
+    weights_digest : str or None
+        Of the whole module, where its weights are from a file.
+    """
+
+    fingerprint: NDArray[np.float32]
+    precision: str
+    weights_digest: str | None
 
 
 class BackboneLoader:
@@ -20,9 +45,8 @@ class BackboneLoader:
     ----------
     settings : dict
         Arguments of :func:`skknn.backbones.build_extractor`.
-    weights_digest : str, optional
-        Of the weights that were there at ``fit``, if they came from a file: others
-        are refused.
+    known : Recognition, optional
+        Of the backbone that was there at ``fit``: others are refused.
     several_sizes : bool
         Whether a named model must take several input sizes.
     any_device : bool
@@ -33,13 +57,13 @@ class BackboneLoader:
         self,
         settings: dict[str, Any],
         *,
-        weights_digest: str | None = None,
+        known: Recognition | None = None,
         several_sizes: bool = False,
         any_device: bool = False,
     ) -> None:
         self._settings = settings
         self._several_sizes, self._any_device = several_sizes, any_device
-        self._weights_digest = weights_digest
+        self._known = known
         self._extractor: Extractor | None = None
         self._loading = threading.Lock()
 
@@ -57,17 +81,24 @@ class BackboneLoader:
         return self._extractor is not None
 
     @property
-    def weights_digest(self) -> str | None:
-        """Digest of weights that come from a file; known once they are loaded."""
-        return self._weights_digest
+    def known(self) -> Recognition | None:
+        """By what the backbone is recognised, once it is loaded."""
+        return self._known
 
     def located(self) -> "BackboneLoader":
         """Return one that finds its files from any folder, for other processes."""
-        other = copy.copy(self)
-        weights = self._settings["weights"]
+        other, settings = copy.copy(self), dict(self._settings)
+        weights, backbone = settings["weights"], settings["backbone"]
         if weights is not None and weights != "auto":
-            weights = os.path.abspath(os.path.expanduser(weights))
-        other._settings = self._settings | {"weights": weights}
+            settings["weights"] = _absolute(weights)
+        if isinstance(backbone, str) and backbone.lower().startswith(_FOLDER):
+            folder = _absolute(backbone[len(_FOLDER) :])
+            settings["backbone"] = f"{_FOLDER}{folder}"
+        params = settings["backbone_params"] or {}
+        if "checkpoint_path" in params:
+            path = _absolute(params["checkpoint_path"])
+            settings["backbone_params"] = {**params, "checkpoint_path": path}
+        other._settings = settings
         return other
 
     def __getstate__(self) -> dict[str, Any]:
@@ -84,16 +115,25 @@ class BackboneLoader:
     def _load(self) -> "Extractor":
         from ..backbones import module_digest
 
-        extractor = self._build()
-        weights = self._settings["weights"]
+        extractor, known = self._build(), self._known
+        weights, digest = self._settings["weights"], None
         if weights is not None and weights != "auto":
             digest = module_digest(extractor.module)
-            if self._weights_digest not in (None, digest):
+            if known is not None and known.weights_digest not in (None, digest):
                 raise ValueError(
                     f"weights={str(weights)!r} are not those that were there at fit. "
                     "Name the right file with set_params(weights=...), or fit again."
                 )
-            self._weights_digest = digest
+        if known is not None and not extractor.resembles(
+            known.fingerprint, known.precision
+        ):
+            raise ValueError(
+                f"backbone={_shown(self._settings['backbone'])} gives other features "
+                "than at fit: its files, its code or a library have changed, or random "
+                "weights are drawn otherwise here. Fit again, or restore what was "
+                "there."
+            )
+        self._known = Recognition(extractor.fingerprint(), extractor.precision, digest)
         return extractor
 
     def _build(self) -> "Extractor":
@@ -109,6 +149,16 @@ class BackboneLoader:
             with suppress(TypeError):
                 return build_extractor(**settings | {"backbone_params": params})
         return build_extractor(**settings)
+
+
+def _absolute(path: str | os.PathLike) -> str:
+    return os.path.abspath(os.path.expanduser(path))
+
+
+def _shown(backbone: Any) -> str:
+    """Return a backbone's name; modules print pages."""
+    named = isinstance(backbone, str) or not hasattr(backbone, "state_dict")
+    return repr(backbone) if named else type(backbone).__name__
 
 
 def _device_here(device: Any) -> Any:

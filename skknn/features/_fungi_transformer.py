@@ -345,7 +345,7 @@ class FungiTransformer(ObjectiveParams, GradientViews):
                 if self.n_components is not None:
                     pca = fit_pca(rows.values, self.n_components, state.n_features)
             self._table, self._seed, self._loader = table, seed, loader
-            self._weights_digest = loader.weights_digest
+            self._known = loader.known
             self._state, self._blocks = state, (self.batch_size, blocks)
             self.pca_ = pca
             self.n_components_ = state.width if pca is None else int(pca.n_components_)

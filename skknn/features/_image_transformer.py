@@ -43,7 +43,7 @@ class ImageTransformer(ParamsMixin, TransformerMixin, BaseEstimator):
     Subclasses have the parameters of ``_shared_parameters.CONSTRAINTS``. A fitted one
     holds in ``__dict__``, besides what its subclass says,
 
-    ``_table``, ``_seed``, ``_weights_digest``
+    ``_table``, ``_seed``, ``_known``
         small things, always kept;
     ``_loader``
         the loaded backbone, never pickled and made again on demand.
@@ -59,7 +59,7 @@ class ImageTransformer(ParamsMixin, TransformerMixin, BaseEstimator):
         "failed_",
         "_table",
         "_seed",
-        "_weights_digest",
+        "_known",
         "_loader",
     )
 
@@ -136,7 +136,7 @@ class ImageTransformer(ParamsMixin, TransformerMixin, BaseEstimator):
         # Until it is loaded, parameters that say where the weights are may be mended.
         if not hasattr(self, "_loader") or not self._loader.is_loaded:
             self._loader = self._new_loader(
-                self._seed, weights_digest=self._weights_digest, any_device=True
+                self._seed, known=self._known, any_device=True
             )
         return self._loader
 

@@ -1,15 +1,20 @@
 """What one run of a transformer needs, in this process or in another."""
 
 import copy
+import json
 import os
+from collections.abc import Hashable
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from ..extraction import BlockCache, Job, Progress, RowCache, Rows, run_job
+from ..gradients._state import EMBEDDING
 from ..modalities import ItemSource
+from ..utils._behaviour import Behaviour, observe
 from ._backbone_loader import BackboneLoader
 
 if TYPE_CHECKING:
+    from ..backbones import Extractor
     from ..gradients._blocks import BlockExtractor
     from ..gradients._state import FungiState
 
@@ -37,6 +42,8 @@ class Work:
     ) -> None:
         self._loader, self._batch_size = loader, batch_size
         self._memory, self._on_error = memory, on_error
+        self._identity: dict[str, Any] | None = None
+        self._behaviours: dict[str, Behaviour] | None = None
 
     def __call__(
         self, items: ItemSource, n_threads: int, progress: Progress | None = None
@@ -64,7 +71,25 @@ class Work:
     def _job(self) -> Job:
         raise NotImplementedError
 
-    def _cache(self, folder: str | os.PathLike) -> RowCache | BlockCache:
+    def _cache(self, folder: str | os.PathLike) -> RowCache | BlockCache | None:
+        """Open the cache; None where what is asked twice gives other rows."""
+        if self._identity is None:
+            self._identity = self._loader.extractor.identity()
+            self._behaviours = self._observe(self._identity)
+        if self._behaviours is None:
+            return None
+        return self._open(folder, self._identity, self._behaviours)
+
+    def _observe(self, identity: dict[str, Any]) -> dict[str, Behaviour] | None:
+        """What makes the rows, by block, as a cache tells it from others."""
+        raise NotImplementedError
+
+    def _open(
+        self,
+        folder: str | os.PathLike,
+        identity: dict[str, Any],
+        behaviours: dict[str, Behaviour],
+    ) -> RowCache | BlockCache:
         raise NotImplementedError
 
 
@@ -74,8 +99,21 @@ class EmbeddingWork(Work):
     def _job(self) -> Job:
         return self._loader.extractor.job(self._batch_size)
 
-    def _cache(self, folder: str | os.PathLike) -> RowCache:
-        return RowCache(folder, self._loader.extractor.identity())
+    def _observe(self, identity: dict[str, Any]) -> dict[str, Behaviour] | None:
+        extractor = self._loader.extractor
+        return observe(
+            lambda n: {"row": extractor.answers(n)},
+            "The backbone",
+            _same(extractor, identity),
+        )
+
+    def _open(
+        self,
+        folder: str | os.PathLike,
+        identity: dict[str, Any],
+        behaviours: dict[str, Behaviour],
+    ) -> RowCache:
+        return RowCache(folder, identity, behaviours["row"])
 
 
 class BlocksWork(Work):
@@ -109,19 +147,39 @@ class BlocksWork(Work):
         return self.__dict__ | {"_blocks": None}
 
     def _job(self) -> Job:
+        return self._loaded_blocks().blocks_job()
+
+    def _observe(self, identity: dict[str, Any]) -> dict[str, Behaviour] | None:
+        blocks = self._loaded_blocks()
+        network = _observe_network(blocks, identity)
+        if network is None:
+            return None
+        found = {EMBEDDING: network[EMBEDDING]}
+        for name in self.state.objectives:
+            objective = _observe_objective(blocks, name, identity)
+            if objective is None:
+                return None
+            found[name] = network["gradient"] + objective
+        return found
+
+    def _open(
+        self,
+        folder: str | os.PathLike,
+        identity: dict[str, Any],
+        behaviours: dict[str, Behaviour],
+    ) -> BlockCache:
+        slices = self.state.slices
+        settings = {name: self.state.settings(name, identity) for name in slices}
+        return BlockCache(folder, settings, slices, behaviours)
+
+    def _loaded_blocks(self) -> "BlockExtractor":
         from ..gradients._blocks import BlockExtractor
 
         if self._blocks is None:
             self._blocks = BlockExtractor(
                 self._loader.extractor, self.state, batch_size=self._batch_size
             )
-        return self._blocks.blocks_job()
-
-    def _cache(self, folder: str | os.PathLike) -> BlockCache:
-        identity = self._loader.extractor.identity()
-        slices = self.state.slices
-        settings = {name: self.state.settings(name, identity) for name in slices}
-        return BlockCache(folder, settings, slices)
+        return self._blocks
 
 
 class LatentsWork(Work):
@@ -150,7 +208,59 @@ class LatentsWork(Work):
     def _job(self) -> Job:
         return self._blocks.latents_job(self._name)
 
-    def _cache(self, folder: str | os.PathLike) -> RowCache:
-        identity = self._loader.extractor.identity()
+    def _observe(self, identity: dict[str, Any]) -> dict[str, Behaviour] | None:
+        network = _observe_network(self._blocks, identity)
+        objective = _observe_objective(self._blocks, self._name, identity)
+        if network is None or objective is None:
+            return None
+        return {"row": network[EMBEDDING] + objective}
+
+    def _open(
+        self,
+        folder: str | os.PathLike,
+        identity: dict[str, Any],
+        behaviours: dict[str, Behaviour],
+    ) -> RowCache:
         settings = self._blocks.state.settings(self._name, identity, bank=True)
-        return RowCache(folder, settings)
+        return RowCache(folder, settings, behaviours["row"])
+
+
+def _same(
+    extractor: "Extractor", identity: dict[str, Any], *what: Any
+) -> Hashable | None:
+    """Return a key that is equal only where a network answers alike."""
+    state = extractor.state_key()
+    return state and (*what, json.dumps(identity), state)
+
+
+def _observe_network(
+    blocks: "BlockExtractor", identity: dict[str, Any]
+) -> dict[str, Behaviour] | None:
+    from ..gradients._probe import network_answers
+
+    state = blocks.state
+    gradients = (state.projection_dim, state.seed) if state.objectives else None
+    return observe(
+        lambda n: network_answers(blocks, n),
+        "The backbone",
+        _same(blocks.extractor, identity, state.layer, gradients),
+    )
+
+
+def _observe_objective(
+    blocks: "BlockExtractor", name: str, identity: dict[str, Any]
+) -> Behaviour | None:
+    from ..gradients._probe import objective_answers
+
+    state, objective = blocks.state, blocks.state.objectives[name]
+    same = None
+    if type(objective).__module__.startswith("skknn."):
+        # Nobody can have changed it but by its parameters.
+        settings = state.settings(name, identity)
+        same = json.dumps([settings, sorted(state.banks)])
+    found = observe(
+        lambda n: {name: objective_answers(blocks, name)},
+        type(objective).__name__,
+        same,
+    )
+    return None if found is None else found[name]

@@ -125,7 +125,7 @@ class NeighborSearchCV(BaseSearchCV):
     out rows times classes. Only ``"path"`` keeps up to 18 bytes a held-out row for
     each setting of the other parameters, 24 with the log loss.
 
-    With ``"path"`` no number is better for accuracy or log loss, up to rounding: the log
+    With ``"path"`` no number is better for accuracy or log loss, up to rounding: log
     loss of two classes takes ``1 - p`` for the first one, so where p is 1 up to a few
     times 1e-16 it moves in steps, and a grid may be luckier by one of them.
 
