@@ -7,7 +7,7 @@ reported, for ``_predictions`` to count again.
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ._jit import jit
+from ..utils._jit import jit
 
 # Queries handled at a time: their neighbours, once in float32, and votes stay in the
 # cache, and blocks of few are sooner settled.

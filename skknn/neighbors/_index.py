@@ -1,6 +1,7 @@
 """Rows, a metric and an engine: nearest neighbours of queries or of the rows."""
 
 import copy
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,41 +21,20 @@ METRICS = ("sqeuclidean", "euclidean", "cosine")
 _QUERY_BYTES = 1 << 24
 
 
+@dataclass(kw_only=True, eq=False)
 class NeighborIndex:
     """Prepared training rows that can be searched, also leaving each row out.
 
-    Parameters
-    ----------
-    metric : {"sqeuclidean", "euclidean", "cosine"}
-    preprocessing : {"center-l2", "l2-center", "l2"} or None
-    algorithm : str or object with ``fit`` and ``kneighbors``
-        One of :data:`ALGORITHMS`. With ``"precomputed"``, rows are sparse graphs of
-        neighbours, and ``metric`` and ``preprocessing`` are not used.
-    device : None, str or torch.device
-    n_jobs : int or None
-
-    Attributes
-    ----------
-    algorithm_ : str
-        The engine in use; with ``"auto"``, the one for large batches of queries.
-    n_samples_ : int
-    preprocessor_ : Preprocessor
+    Parameters are those of SoftKNNClassifier. With ``algorithm="precomputed"``, rows
+    are sparse graphs of neighbours, and metric and preprocessing are not used.
+    ``algorithm_`` is the engine in use; with "auto", the one for many queries.
     """
 
-    def __init__(
-        self,
-        *,
-        metric: str = "sqeuclidean",
-        preprocessing: str | None = "center-l2",
-        algorithm: Any = "auto",
-        device: Any = None,
-        n_jobs: int | None = None,
-    ) -> None:
-        self.metric = metric
-        self.preprocessing = preprocessing
-        self.algorithm = algorithm
-        self.device = device
-        self.n_jobs = n_jobs
+    metric: str = "sqeuclidean"
+    preprocessing: str | None = "center-l2"
+    algorithm: Any = "auto"
+    device: Any = None
+    n_jobs: int | None = None
 
     def fit(self, X: Any) -> "NeighborIndex":
         """Prepare and keep ``X`` of shape (n_samples, n_features)."""
@@ -77,7 +57,7 @@ class NeighborIndex:
                 # it at squared distance 2 from each unit row.
                 rows = np.column_stack([rows, zero.astype(rows.dtype)])
         self.rows_ = IndexRows.from_array(rows, rooted=self.metric == "euclidean")
-        self.engine_ = self._make_engine()
+        self.engine_: Any = self._make_engine()
         self.algorithm_ = self.engine_.name
         return self
 
@@ -97,7 +77,7 @@ class NeighborIndex:
                 rows = np.column_stack([rows, np.zeros(len(rows), dtype=rows.dtype)])
             with np.errstate(over="ignore"):
                 found = self.engine_.kneighbors(rows, k)
-            distances[part], ids[part] = self._in_metric(rows, *found)
+            distances[part], ids[part] = self._in_metric(rows, found)
         return distances, ids
 
     def leave_one_out(self, k: int, part: slice = slice(None)) -> Neighbors:
@@ -108,11 +88,11 @@ class NeighborIndex:
             return graph_neighbors(self._graph[part], k, own, first)
         with np.errstate(over="ignore"):
             found = self.engine_.leave_one_out(k, part)
-        return self._in_metric(self.rows_.values[part], *found, own)
+        return self._in_metric(self.rows_.values[part], found, own)
 
-    def recall(self, k: int) -> float | None:
-        """Share of the k nearest other rows that searches find; None if not known."""
-        return None if self._graph is not None else self.engine_.recall(k)
+    def recall(self, k: int) -> float:
+        """Share of the k nearest other rows that an approximate engine finds."""
+        return self.engine_.recall(k)
 
     def _prepare(self, X: NDArray) -> NDArray:
         rows = self.preprocessor_.transform(X)
@@ -126,12 +106,9 @@ class NeighborIndex:
         return ExternalEngine(self.rows_, own)
 
     def _in_metric(
-        self,
-        rows: NDArray,
-        distances: NDArray,
-        ids: NDArray,
-        own: NDArray | None = None,
+        self, rows: NDArray, found: Neighbors, own: NDArray | None = None
     ) -> Neighbors:
+        distances, ids = found
         if not np.isfinite(distances).all():
             raise ValueError(
                 "Squared distances between rows overflow float64. Scale X, for "

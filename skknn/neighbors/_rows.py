@@ -70,11 +70,7 @@ def blocks_of(n: int, row_bytes: int, n_bytes: int = _BLOCK_BYTES) -> list[slice
 
 
 def _helpful_shift(X: NDArray) -> NDArray[np.float64] | None:
-    """The mean of the rows where they lie off the origin, else None.
-
-    Distances do not feel a shift but rounding does. Prepared rows are nearly centred
-    already, and then a copy is saved.
-    """
+    """The mean of rows that lie off the origin; None saves a copy of centred ones."""
     mean = X.mean(axis=0, dtype=np.float64)
     energy = np.einsum("ij,ij->", X, X, dtype=np.float64) / len(X)
     return mean if 2 * (mean @ mean) > energy else None

@@ -24,10 +24,10 @@ _TURNED = 32
 def sorted_gaps(distances: NDArray) -> NDArray[np.float64]:
     """How much farther than the nearest one each neighbour is, (k, n_queries).
 
-    Votes need no more than these: subtracting the nearest distance changes no
-    probability and keeps the nearest weight at 1, where ``exp(-d / tau)`` would
-    underflow for small ``tau``. Neighbours come first, so that sums over them run along
-    whole rows of memory. ``distances`` (n_queries, k) ascend in each row.
+    Votes need no more: subtracting the nearest distance changes no probability, and
+    keeps the nearest weight at 1, where ``exp(-d / tau)`` would underflow for small
+    ``tau``. Neighbours come first, so that sums over them run along whole rows of
+    memory. ``distances`` (n_queries, k) ascend in each row.
     """
     gaps = np.empty(distances.shape[::-1])
     for start in range(0, len(distances), _TURNED):
@@ -44,21 +44,10 @@ def vote_weights(distances: NDArray, tau: float) -> NDArray[np.float64]:
 def soft_votes(
     distances: NDArray, labels: NDArray, tau: float, n_classes: int
 ) -> NDArray[np.float64]:
-    """Class probabilities from neighbours sorted by distance.
+    """Class probabilities (n_queries, n_classes) from neighbours sorted by distance.
 
-    Parameters
-    ----------
-    distances : ndarray of shape (n_queries, k), float64
-    labels : ndarray of shape (n_queries, k), int
-        Class number of each neighbour.
-    tau : float
-        Temperature, in the units of ``distances``; ``inf`` gives equal weights.
-    n_classes : int
-
-    Returns
-    -------
-    ndarray of shape (n_queries, n_classes), float64
-        Rows sum to 1.
+    ``distances`` and ``labels``, the class numbers of neighbours, are (n_queries, k).
+    The temperature ``tau`` is in the units of distances; ``inf`` gives equal weights.
     """
     gaps = sorted_gaps(distances)
     return next(walk_soft_votes(gaps, labels.T, tau, n_classes, [len(gaps)]))

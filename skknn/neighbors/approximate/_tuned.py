@@ -3,6 +3,7 @@
 import warnings
 from typing import Any
 
+import faiss  # noqa: TID253
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +11,6 @@ from ...utils._threads import faiss_settings, n_threads
 from .._engine import Engine, Neighbors
 from .._rows import IndexRows
 from ..exact._distances import nearest
-from ..exact._faiss import import_faiss
 from ..exact._numpy import NumpyProposer
 from ..exact._search import ExactSearch
 from ._indexes import HNSW, IVF
@@ -37,14 +37,13 @@ class TunedSearch(Engine):
     """
 
     def __init__(self, rows: IndexRows, name: str, n_jobs: int | None = None) -> None:
-        faiss = import_faiss()
         self.rows, self.name, self.n_jobs = rows, name, n_jobs
         self._kind = IVF() if name == "ivf" else HNSW()
         self._tuned: dict[int, tuple[int, float]] = {}
         self._exact = ExactSearch(rows, "brute", [NumpyProposer], n_jobs=n_jobs)
         threads = self._kind.build_threads or n_threads(n_jobs)
         with faiss_settings(faiss, threads):
-            self._index = self._kind.build(faiss, rows.values)
+            self._index = self._kind.build(rows.values)
             for start in range(0, len(rows), _ROWS):
                 self._index.add(_float32(rows.values[start : start + _ROWS]))
 
@@ -91,21 +90,17 @@ class TunedSearch(Engine):
         return effort, recall
 
     def __getstate__(self) -> dict[str, Any]:
-        """All of it, the index in faiss's own form."""
-        faiss = import_faiss()
         return {**self.__dict__, "_index": faiss.serialize_index(self._index)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        faiss = import_faiss()
-        index = faiss.deserialize_index(state["_index"])
-        self.__dict__.update(state, _index=index)
+        self.__dict__.update(state)
+        self._index = faiss.deserialize_index(state["_index"])
 
     def _search(
         self, queries: NDArray, k: int, exclude: NDArray | None, effort: int
     ) -> Neighbors:
-        faiss = import_faiss()
         wanted = self._kind.n_candidates(k) + (exclude is not None)
-        parameters = self._kind.parameters(faiss, effort)
+        parameters = self._kind.parameters(effort)
         with faiss_settings(faiss, n_threads(self.n_jobs)):
             low, wanted = _float32(queries), min(wanted, len(self.rows))
             _, ids = self._index.search(low, wanted, params=parameters)

@@ -27,7 +27,7 @@ class QueryBlock:
     def of(
         cls, rows: IndexRows, values: NDArray, exclude: NDArray[np.intp] | None
     ) -> "QueryBlock":
-        """Queries of shape (n_queries, n_features) against the rows of an index."""
+        """Queries (n_queries, n_features) against the rows of an index."""
         shifted = rows.shifted(values)
         squares = np.einsum("ij,ij->i", shifted, shifted)
         norms = np.sqrt(squares)
@@ -38,11 +38,9 @@ class QueryBlock:
         return len(self.values)
 
     def __getitem__(self, part: slice) -> "QueryBlock":
-        arrays: dict[str, Any] = vars(self)
-        cut: dict[str, Any] = {
-            name: a if a is None else a[part] for name, a in arrays.items()
-        }
-        return QueryBlock(**cut)
+        arrays: Any = vars(self).values()
+        cut: Any = [a if a is None else a[part] for a in arrays]
+        return QueryBlock(*cut)
 
 
 @dataclass(frozen=True)
@@ -68,13 +66,9 @@ class Candidates:
     @classmethod
     def join(cls, found: Sequence["Candidates"]) -> "Candidates":
         """Those of several parts of the index."""
-        if len(found) == 1:
-            return found[0]
-        return cls(
-            np.concatenate([part.ids for part in found], axis=1),
-            np.concatenate([part.ceilings for part in found], axis=1),
-            np.max([part.outside for part in found], axis=0),
-        )
+        ids = np.concatenate([part.ids for part in found], axis=1)
+        ceilings = np.concatenate([part.ceilings for part in found], axis=1)
+        return cls(ids, ceilings, np.max([part.outside for part in found], axis=0))
 
     def __getitem__(self, part: slice) -> "Candidates":
         return Candidates(self.ids[part], self.ceilings[part], self.outside[part])

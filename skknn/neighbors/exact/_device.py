@@ -65,8 +65,7 @@ class DeviceSearch(Engine):
         if self._held is None:
             try:
                 device = resolve_device(self.device)
-            except ValueError:
-                # The index comes from another machine: the best device here.
+            except ValueError:  # the index comes from another machine
                 device = resolve_device(None)
             self._held = _HeldRows(self.rows, device)
         return self._held
@@ -121,10 +120,8 @@ class _HeldRows:
                     raise
             size //= 2
             release_memory()
-        distances, ids = (
-            (parts[0] if len(parts) == 1 else torch.cat(parts)).cpu().numpy()
-            for parts in zip(*found)
-        )
+        parts = [p[0] if len(p) == 1 else torch.cat(p) for p in zip(*found)]
+        distances, ids = (part.cpu().numpy() for part in parts)
         return distances, ids.astype(np.intp)
 
     def _settle(
@@ -141,10 +138,10 @@ class _HeldRows:
             ids = torch.arange(n_samples, device=self.device).expand(len(queries), -1)
             outside = torch.full_like(norms, -math.inf)
         else:
-            tensor, error = low.queries(scaled, norms)
+            tensor, outside = low.queries(scaled, norms)
             scores = low.scores(tensor, slice(None))
             ids = torch_top_columns(scores, n_candidates)
-            outside = scores.gather(1, ids).amin(dim=1) + error
+            outside += scores.gather(1, ids).amin(dim=1)
             del scores
             # Where scores are NaN, rows that only fill up groups may come first.
             ids = ids.clamp_(max=n_samples - 1).sort(dim=1).values

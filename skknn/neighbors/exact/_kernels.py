@@ -1,10 +1,9 @@
 """Compiled loops of the fast engine: scan of scores, and distances.
 
-A *candidate buffer* is a tuple of arrays (values, ids, counts, kept, thresholds), of
-shapes (n_rows, capacity) twice and (n_rows,): for each query the scores and rows that
-may still be among its k best, how many there are, how many there were when the others
-were last dropped, and the score that further ones must reach. A query that overflowed
-has the count -1 - n.
+A *candidate buffer* holds arrays (values, ids, counts, kept, thresholds): for each
+query the scores and rows that may be among its k best, (n_rows, capacity), how many
+there are, how many were left when others were last dropped, and the score that further
+ones must reach. A query that overflowed has the count -1 - n.
 """
 
 from functools import partial
@@ -12,7 +11,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from .._jit import jit
+from ...utils._jit import jit
 
 #: Scores looked at together: j belongs to group j % _GROUPS, of eight members.
 TILE, _GROUPS = 512, 64

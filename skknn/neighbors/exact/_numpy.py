@@ -21,14 +21,10 @@ class NumpyProposer:
     Prepared rows are not copied. Other proposers are made from this one.
     """
 
-    #: Queries handed to a thread at a time.
-    query_rows = 256
-    #: Bytes that each score takes until candidates are chosen; 0 where none is kept.
-    score_bytes = 0
-    #: Whether a call uses all threads itself.
-    alone = False
-    #: What scores are multiplied by (squared), and their relative rounding.
-    scale, unit = 1.0, 0.0
+    query_rows = 256  # queries handed to a thread at a time
+    score_bytes = 0  # bytes of each score until candidates are chosen; 0 if not kept
+    alone = False  # whether a call uses all threads itself
+    scale, unit = 1.0, 0.0  # scores are times scale**2, and rounded by unit
 
     def __init__(self, rows: IndexRows, dtype: DTypeLike | None = None) -> None:
         self.rows, self.low = rows, rows.values
