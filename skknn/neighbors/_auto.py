@@ -14,9 +14,9 @@ from ._engine import Engine, Neighbors
 from ._engines import make_engine
 from ._rows import IndexRows
 
-# Numbers in the rows from which another engine than numpy's can pay, queries after which
-# its copy of the rows has paid, and products of numbers after which loading a library,
-# about a second, has (`benchmarks/neighbors.py`).
+# Numbers in the rows from which another engine than numpy's can pay, queries after
+# which its copy of the rows has paid, and products of numbers after which loading a
+# library, about a second, has (`benchmarks/neighbors.py`).
 _LARGE, _FEW_QUERIES, _PATIENCE = 2_000_000, 64, 2e10
 # What an engine loads when it is first used.
 _LIBRARY = {"fast": "skknn.neighbors.exact._kernels"}
@@ -29,7 +29,7 @@ def has(what: str, device: Any) -> bool:
     asked for, ``"bfloat16"`` means products faster than float32's; else a library.
     """
     if what == "device":
-        asked = device is not None and str(device) != "cpu"
+        asked = str(device) not in ("None", "cpu")
         return asked and resolve_device(device).type != "cpu"
     if what == "cuda":
         return device is None and resolve_device().type == "cuda"

@@ -12,9 +12,8 @@ APPROXIMATE = ("hnsw", "ivf")
 ALGORITHMS = ("auto", "brute", "torch", "fast", "faiss", *APPROXIMATE, "precomputed")
 
 # Optional libraries, and the extra that installs them.
-_NEEDS = {"fast": ("numba", "fast")} | dict.fromkeys(
-    ("faiss", *APPROXIMATE), ("faiss", "faiss")
-)
+_NEEDS = dict.fromkeys(["faiss", *APPROXIMATE], ("faiss", "faiss"))
+_NEEDS["fast"] = "numba", "fast"
 
 
 def make_engine(

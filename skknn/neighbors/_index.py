@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from ._engine import Engine, Neighbors
+from ._engine import Neighbors
 from ._engines import make_engine
 from ._external import ExternalEngine
 from ._precomputed import check_graph, graph_neighbors
@@ -57,7 +57,13 @@ class NeighborIndex:
                 # it at squared distance 2 from each unit row.
                 rows = np.column_stack([rows, zero.astype(rows.dtype)])
         self.rows_ = IndexRows.from_array(rows, rooted=self.metric == "euclidean")
-        self.engine_: Any = self._make_engine()
+        args = self.rows_, self.device, self.n_jobs
+        if isinstance(self.algorithm, str):
+            self.engine_: Any = make_engine(self.algorithm, *args)
+        else:
+            own = self.algorithm
+            own = clone(own) if hasattr(own, "get_params") else copy.deepcopy(own)
+            self.engine_ = ExternalEngine(self.rows_, own)
         self.algorithm_ = self.engine_.name
         return self
 
@@ -98,13 +104,6 @@ class NeighborIndex:
         rows = self.preprocessor_.transform(X)
         return rows if self._cosine is None else self._cosine.transform(rows)
 
-    def _make_engine(self) -> Engine:
-        if isinstance(self.algorithm, str):
-            return make_engine(self.algorithm, self.rows_, self.device, self.n_jobs)
-        own = self.algorithm
-        own = clone(own) if hasattr(own, "get_params") else copy.deepcopy(own)
-        return ExternalEngine(self.rows_, own)
-
     def _in_metric(
         self, rows: NDArray, found: Neighbors, own: NDArray | None = None
     ) -> Neighbors:
@@ -116,17 +115,11 @@ class NeighborIndex:
             )
         if self._cosine is not None:
             distances /= 2
-            self._point_nowhere(rows, distances, ids, own)
+            # Zero queries have cosine 0 with every row: the first rows win the tie.
+            n_features, k = rows.shape[1] - self._zero_rows, ids.shape[1]
+            for row in np.flatnonzero(~rows[:, :n_features].any(axis=1)):
+                first = np.arange(min(k + 1, self.n_samples_))
+                if own is not None:
+                    first = first[first != own[row]]
+                distances[row], ids[row] = 1.0, first[:k]
         return distances, ids
-
-    def _point_nowhere(
-        self, rows: NDArray, distances: NDArray, ids: NDArray, own: NDArray | None
-    ) -> None:
-        """Zero queries have cosine 0 with every row: the first rows win the tie."""
-        n_features = rows.shape[1] - self._zero_rows
-        k = ids.shape[1]
-        for row in np.flatnonzero(~rows[:, :n_features].any(axis=1)):
-            first = np.arange(min(k + 1, self.n_samples_))
-            if own is not None:
-                first = first[first != own[row]]
-            distances[row], ids[row] = 1.0, first[:k]

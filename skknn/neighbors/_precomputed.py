@@ -10,10 +10,7 @@ from ._engine import Neighbors
 
 
 def check_graph(X: Any, n_samples: int | None = None) -> Any:
-    """A sparse graph of neighbours, or an error that says how to make one.
-
-    It needs ``n_samples`` columns, by default as many as rows.
-    """
+    """A graph with ``n_samples`` columns (or as many as rows), or an error."""
     if not issparse(X):
         raise ValueError(
             "algorithm='precomputed' needs a sparse graph of neighbours as X, got "

@@ -28,11 +28,9 @@ class Preprocessor:
     def __init__(self, kind: str | None) -> None:
         self.kind = kind
 
-    def fit(self, X: NDArray | None) -> "Preprocessor":
+    def fit(self, X: Any) -> "Preprocessor":
         """Learn ``mean_`` from ``X`` of shape (n_samples, n_features)."""
         self.mean_: Any = None
-        if X is None:
-            return self
         if self.kind == "center-l2":
             self.mean_ = _mean(X)
         elif self.kind == "l2-center":

@@ -18,10 +18,9 @@ class IndexRows:
 
     ``shift`` is subtracted before products are taken; norms are those of shifted rows.
     ``rooted`` says that distances are Euclidean, not their squares: order is by the
-    distance that is returned, and a square root merges neighbouring numbers.
-
-    All but ``shift`` is known row by row, so rows can come and go: distances do not
-    feel the shift, and any that makes norms small will do.
+    distance that is returned, and a square root merges neighbouring numbers. All but
+    the shift is known row by row, and any that makes norms small will do: rows can come
+    and go.
     """
 
     values: NDArray  # (n_samples, n_features), float32 or float64, C-contiguous

@@ -46,8 +46,8 @@ def soft_votes(
 ) -> NDArray[np.float64]:
     """Class probabilities (n_queries, n_classes) from neighbours sorted by distance.
 
-    ``distances`` and ``labels``, the class numbers of neighbours, are (n_queries, k).
-    The temperature ``tau`` is in the units of distances; ``inf`` gives equal weights.
+    Distances and labels, the neighbours' class numbers, are (n_queries, k). The
+    temperature ``tau`` is in the units of distances; ``inf`` gives equal weights.
     """
     gaps = sorted_gaps(distances)
     return next(walk_soft_votes(gaps, labels.T, tau, n_classes, [len(gaps)]))
@@ -60,15 +60,12 @@ def walk_soft_votes(
     n_classes: int,
     n_neighbors: Sequence[int],
 ) -> Iterator[NDArray[np.float64]]:
-    """:func:`soft_votes` for one k after the other, at the cost of the last.
+    """:func:`soft_votes` for ascending ``n_neighbors``, at the cost of the last.
 
-    From ``gaps`` of :func:`sorted_gaps` and ``labels``, both (k_max, n_queries), for
-    strictly ascending ``n_neighbors``; the same bits as for each k alone.
+    ``gaps`` and ``labels`` are (k_max, n_queries). The same bits as for each k alone.
     """
-    n_queries = gaps.shape[1]
-    votes = np.zeros((n_queries, n_classes))
-    total = np.zeros(n_queries)
-    done = 0
+    n_queries, done = gaps.shape[1], 0
+    votes, total = np.zeros((n_queries, n_classes)), np.zeros(n_queries)
     for k in n_neighbors:
         for start in range(0, n_queries, _BLOCK):
             rows = slice(start, start + _BLOCK)
@@ -96,9 +93,8 @@ def walk_true_class_votes(
     gaps: NDArray, agree: NDArray, tau: float, n_neighbors: Sequence[int]
 ) -> Iterator[NDArray[np.float64]]:
     """:func:`true_class_votes` as :func:`walk_soft_votes` walks."""
-    n_queries = gaps.shape[1]
+    n_queries, done = gaps.shape[1], 0
     own, total = np.zeros(n_queries), np.zeros(n_queries)
-    done = 0
     for k in n_neighbors:
         for start in range(0, n_queries, _BLOCK):
             rows = slice(start, start + _BLOCK)

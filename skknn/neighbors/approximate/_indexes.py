@@ -23,7 +23,7 @@ class HNSW:
 
     def parameters(self, effort: int) -> Any:
         """Effort is how many rows are visited."""
-        return faiss.SearchParametersHNSW(efSearch=effort)
+        return faiss.SearchParametersHNSW(efSearch=effort)  # type: ignore
 
     def n_candidates(self, k: int) -> int:
         """Rows to ask for."""
@@ -54,7 +54,7 @@ class IVF(HNSW):
 
     def parameters(self, effort: int) -> Any:
         """Effort is how many cells are visited."""
-        return faiss.SearchParametersIVF(nprobe=effort)
+        return faiss.SearchParametersIVF(nprobe=effort)  # type: ignore
 
     def n_candidates(self, k: int) -> int:
         # Distances in 8 bits put some neighbours a little too far.

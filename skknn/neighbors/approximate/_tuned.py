@@ -32,8 +32,6 @@ class TunedSearch(Engine):
     The effort of a search is doubled until the recall on a sample of training rows
     reaches 0.99, for each number of neighbours anew. Index and effort depend on the
     rows and ``k`` alone, so results are the same every time. Neighbours may be missing.
-
-    ``name`` is "hnsw" or "ivf".
     """
 
     def __init__(self, rows: IndexRows, name: str, n_jobs: int | None = None) -> None:
@@ -45,7 +43,8 @@ class TunedSearch(Engine):
         with faiss_settings(faiss, threads):
             self._index = self._kind.build(rows.values)
             for start in range(0, len(rows), _ROWS):
-                self._index.add(_float32(rows.values[start : start + _ROWS]))
+                part = rows.values[start : start + _ROWS]
+                self._index.add(np.ascontiguousarray(part, dtype=np.float32))
 
     def kneighbors(
         self, queries: NDArray, k: int, exclude: NDArray[np.intp] | None = None
@@ -59,18 +58,15 @@ class TunedSearch(Engine):
 
     def tune(self, k: int) -> tuple[int, float]:
         """Effort of searches for ``k`` neighbours, and the recall it reaches."""
-        if k not in self._tuned:
-            self._tuned[k] = self._least_effort(k)
-        return self._tuned[k]
-
-    def _least_effort(self, k: int) -> tuple[int, float]:
+        if k in self._tuned:
+            return self._tuned[k]
         n_samples = len(self.rows)
         effort, most = self._kind.efforts(self._index, k)
         if n_samples == 1:
             return effort, 1.0
         rows = np.random.RandomState(0).permutation(n_samples)[:_SAMPLE]
         rows.sort()
-        k_sample = max(1, min(k, n_samples - 1))
+        k_sample = min(k, n_samples - 1)
         queries = self.rows.values[rows]
         true, _ = self._exact.kneighbors(queries, k_sample, rows)
         while True:
@@ -87,6 +83,7 @@ class TunedSearch(Engine):
                 UserWarning,
                 stacklevel=2,
             )
+        self._tuned[k] = effort, recall
         return effort, recall
 
     def __getstate__(self) -> dict[str, Any]:
@@ -100,10 +97,11 @@ class TunedSearch(Engine):
         self, queries: NDArray, k: int, exclude: NDArray | None, effort: int
     ) -> Neighbors:
         wanted = self._kind.n_candidates(k) + (exclude is not None)
+        wanted = min(wanted, len(self.rows))
+        given = np.ascontiguousarray(queries, dtype=np.float32), wanted
         parameters = self._kind.parameters(effort)
         with faiss_settings(faiss, n_threads(self.n_jobs)):
-            low, wanted = _float32(queries), min(wanted, len(self.rows))
-            _, ids = self._index.search(low, wanted, params=parameters)
+            _, ids = self._index.search(*given, params=parameters)
         # The index leaves places empty when it reaches too few rows.
         there = ids >= 0
         if exclude is not None:
@@ -115,7 +113,3 @@ class TunedSearch(Engine):
             exact = self._exact.kneighbors(queries[short], k, out)
             distances[short], ids[short] = exact
         return distances, ids
-
-
-def _float32(rows: NDArray) -> NDArray[np.float32]:
-    return np.ascontiguousarray(rows, dtype=np.float32)

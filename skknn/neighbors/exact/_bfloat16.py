@@ -69,10 +69,9 @@ class Bfloat16Rows:
         self._norm, self._residual, self._half_residual = largest.tolist()
 
     def queries(self, scaled: Tensor, norms: Tensor) -> tuple[Tensor, Tensor]:
-        """Queries ready for the product, and bounds of the error of their scores.
+        """Queries ready for the product, and bounds of the error of unrounded scores.
 
-        The latter apart from their own rounding, (n_queries,). Of float64 queries that
-        are shifted like the rows and times ``scale``, and their (n_queries,) norms.
+        Of float64 queries, shifted like the rows and times ``scale``, and their norms.
         """
         n_features = scaled.shape[1]
         low = self._rows.new_ones((len(scaled), self._rows.shape[1]))

@@ -28,10 +28,9 @@ def product_error(
 def float64_error(
     norms: Array, largest_norm: float, n_features: int, scale: float = 1.0
 ) -> Array:
-    """Bound of all float64 rounding in scores and in distances by differences.
+    """Bound of all float64 rounding in scores, distances and squares of roots.
 
-    Square roots of distances, and their squares again, are covered too. ``scale`` is
-    what rows and queries were multiplied by, if norms are those of scaled ones.
+    ``scale`` is what rows and queries were multiplied by, if norms are of scaled ones.
     """
     unit = 2.0**-52 * (2 * n_features + 24)
     return (norms + largest_norm) ** 2 * unit + n_features * 2.0**-1022 * scale**2

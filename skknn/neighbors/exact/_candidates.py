@@ -12,8 +12,16 @@ from ._bounds import float64_error
 from ._top_k import top_columns
 
 
+class _Block:
+    """Arrays with one row a query; slices are taken of all of them."""
+
+    def __getitem__(self, part: slice) -> Any:
+        arrays: Any = vars(self).values()
+        return type(self)(*(a if a is None else a[part] for a in arrays))
+
+
 @dataclass(frozen=True)
-class QueryBlock:
+class QueryBlock(_Block):
     """A block of queries and what scores need of them; norms are of shifted ones."""
 
     values: NDArray  # (n_queries, n_features), as they came
@@ -37,14 +45,9 @@ class QueryBlock:
     def __len__(self) -> int:
         return len(self.values)
 
-    def __getitem__(self, part: slice) -> "QueryBlock":
-        arrays: Any = vars(self).values()
-        cut: Any = [a if a is None else a[part] for a in arrays]
-        return QueryBlock(*cut)
-
 
 @dataclass(frozen=True)
-class Candidates:
+class Candidates(_Block):
     """Rows that may be neighbours of each query of a block.
 
     Ceilings are the largest true scores that they may have, -inf in empty places;
@@ -69,9 +72,6 @@ class Candidates:
         ids = np.concatenate([part.ids for part in found], axis=1)
         ceilings = np.concatenate([part.ceilings for part in found], axis=1)
         return cls(ids, ceilings, np.max([part.outside for part in found], axis=0))
-
-    def __getitem__(self, part: slice) -> "Candidates":
-        return Candidates(self.ids[part], self.ceilings[part], self.outside[part])
 
     def best(self, n: int) -> "Candidates":
         """The ``n`` most promising of each query."""

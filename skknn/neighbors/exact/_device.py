@@ -17,25 +17,20 @@ from ._bfloat16 import Bfloat16Rows
 from ._bounds import float64_error
 from ._top_k import torch_top_columns
 
-# Queries at a time, the share of free memory that their scores may take, and the bytes
-# where that is not told.
+# Queries at a time, the share of free memory for their scores, or bytes if unknown.
 _QUERIES, _SHARE, _SCORE_BYTES = 2048, 0.3, 1 << 27
 # Bytes of float64 differences at a time: they stay in the cache of a large card.
 _DIFFERENCE_BYTES = 1 << 26
-# Rows below which a reduction on the device may add in another order, and columns that
-# it adds in one way however many rows there are.
+# A reduction adds in one order for at least as many rows, and at most as many columns.
 _FEW_ROWS, _COLUMNS = 32, 4096
 
 
 class DeviceSearch(Engine):
     """Exact neighbours: the steps of :class:`ExactSearch`, all on one device.
 
-    Queries are prepared, scored in bfloat16 with float32 results, selected, reranked by
-    float64 differences and certified without waiting for the device; uncertain ones are
-    tried again with more candidates, at last with all rows. Only neighbours come back.
-
-    The device must have float64. On the CPU too this works, slower than
-    :class:`ExactSearch`.
+    Nothing waits for the device until the end of a call, when uncertain queries are
+    tried again with more candidates, at last with all rows. The device must have
+    float64; on the CPU this works too, slower than :class:`ExactSearch`.
     """
 
     name = "torch"
@@ -45,7 +40,6 @@ class DeviceSearch(Engine):
         self._held: _HeldRows | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """Rows and device; what the device holds is made again."""
         return {**self.__dict__, "_held": None}
 
     def kneighbors(
@@ -127,10 +121,7 @@ class _HeldRows:
     def _settle(
         self, queries: Tensor, own: Tensor | None, k: int, n_candidates: int
     ) -> tuple[Tensor, Tensor]:
-        """Distances and ids of a block; ids of uncertain queries are -1.
-
-        Few and large launches, and nothing that waits for the device.
-        """
+        """Distances and ids of a block; ids of uncertain queries are -1."""
         n_samples, low = len(self.rows), self._low
         scaled = torch.add(self._shift, queries, alpha=low.scale)
         norms = torch.linalg.vector_norm(scaled, dim=1)

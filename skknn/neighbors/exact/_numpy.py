@@ -60,10 +60,7 @@ class NumpyProposer:
         return low, product_error(self.dtype, queries.norms, largest, low.shape[1])
 
     def products(self, low: Any, part: slice, out: NDArray) -> None:
-        """Write products with a slice of the rows to (n_queries, n_rows) ``out``.
-
-        Scores are these less ``half``, if it is not None.
-        """
+        """Write scores, not less ``half``, to (n_queries, n_rows) ``out``."""
         with np.errstate(over="ignore", invalid="ignore"):
             np.matmul(low, self.low[part].T, out=out)
 

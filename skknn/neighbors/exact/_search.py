@@ -82,7 +82,9 @@ class ExactSearch(Engine):
                     each,
                 )
                 distances[which], ids[which] = map(np.concatenate, zip(*found))
-                sure[which] = self._certain(block, candidates, distances[which, -1])
+                # No row outside may come before the k-th neighbour.
+                outside = candidates.outside + block.tolerance
+                sure[which] = outside < self._scores(block, distances[which, -1])
 
             run_blocks(settle, blocks, threads // each, torch=sys.modules.get("torch"))
             failed = len(unsure) - sure[unsure].sum()
@@ -154,22 +156,14 @@ class ExactSearch(Engine):
         distances = np.sqrt(sqdist) if self.rows.rooted else sqdist
         return sort_neighbors(distances, ids, k)
 
-    def _scores(self, queries: QueryBlock, distances: NDArray) -> NDArray[np.float64]:
+    def _scores(self, queries: QueryBlock, distances: NDArray) -> NDArray:
         sqdist = distances**2 if self.rows.rooted else distances
         return (queries.squared_norms - sqdist) / 2
-
-    def _certain(
-        self, queries: QueryBlock, candidates: Candidates, last: NDArray
-    ) -> NDArray[np.bool_]:
-        """Whether no row outside the candidates can come before the k-th neighbour."""
-        least = self._scores(queries, last)
-        return candidates.outside + queries.tolerance < least
 
     def _exhaust(self, queries: QueryBlock, last: NDArray) -> Candidates:
         """All rows that can come before the k-th nearest candidate, by float64 scores.
 
-        Queries come here when more rows than expected lie within rounding of the k-th:
-        many copies of one row, or sets so tight that no product tells their rows apart.
+        For many copies of one row, or rows so close that no product tells them apart.
         """
         least = self._scores(queries, last) - queries.tolerance
         possible = np.empty((len(queries), len(self.rows)), dtype=bool)
@@ -182,10 +176,7 @@ class ExactSearch(Engine):
 
 
 def equal_parts(n: int, count: int, least: int = 1) -> list[slice]:
-    """At most ``count`` slices of ``range(n)``, of at least ``least`` where possible.
-
-    All but the last one have the same size.
-    """
+    """At most ``count`` equal slices of ``range(n)``, of ``least`` where possible."""
     count = max(1, min(count, n // least))
     size = max(1, -(-n // count))
     return [slice(start, min(start + size, n)) for start in range(0, n, size)]

@@ -19,10 +19,7 @@ LARGEST_GROUP = 256
 
 
 def top_columns(scores: NDArray, k: int) -> NDArray[np.intp]:
-    """Columns of the k largest of (n_rows, n_columns) scores, in no order.
-
-    Scores of int16 are the bits of bfloat16, which numpy lacks.
-    """
+    """Columns of the k largest of each row; scores of int16 are bits of bfloat16."""
     n_rows, n_columns = scores.shape
     size = _group_size(n_columns, k)
     if size == 1:
