@@ -1,12 +1,10 @@
 """Neighbour search, leave-one-out lists and soft votes.
 
-Rows flow through in this order: ``_preprocessing`` (centre, normalise), ``_index``
-(metric, leave-one-out), ``_rows`` (what searches need to know of the rows), an engine,
-``_votes`` (distances and labels to probabilities) or ``_predictions`` (to classes).
-
-``_engine`` says what an engine offers, ``_engines`` makes it by name, ``_auto`` chooses
-one. ``exact`` holds all exact engines, ``approximate`` those of faiss that miss some
-neighbours, ``_external`` wraps an object of the user, ``_precomputed`` reads graphs.
+Rows flow through ``_index`` (metric, leave-one-out), ``_preprocessing``, ``_rows``
+(what searches need to know of them), an engine, and ``_votes`` (to probabilities) or
+``_predictions`` (to classes). ``_engine`` says what an engine offers, ``_engines``
+makes it by name, ``_auto`` chooses one: those in ``exact``, in ``approximate`` (some
+neighbours may be missing), ``_external`` (a user's). ``_precomputed`` reads graphs.
 """
 
 from ._engines import ALGORITHMS, APPROXIMATE

@@ -14,12 +14,10 @@ from ._engine import Engine, Neighbors
 from ._engines import make_engine
 from ._rows import IndexRows
 
-# Numbers in the rows from which another engine than numpy's can pay.
-_LARGE = 2_000_000
-# Products of numbers after which loading a library, about a second, has paid.
-_PATIENCE = 2e10
-# Queries after which an engine's copy of the rows has paid.
-_FEW_QUERIES = 64
+# Numbers in the rows from which another engine than numpy's can pay, queries after
+# which its copy of the rows has paid, and products of numbers after which loading a
+# library, about a second, has (`benchmarks/neighbors.py`).
+_LARGE, _FEW_QUERIES, _PATIENCE = 2_000_000, 64, 2e10
 # What an engine loads when it is first used.
 _LIBRARY = {"fast": "skknn.neighbors.exact._kernels"}
 
@@ -31,7 +29,7 @@ def has(what: str, device: Any) -> bool:
     asked for, ``"bfloat16"`` means products faster than float32's; else a library.
     """
     if what == "device":
-        asked = device is not None and str(device) != "cpu"
+        asked = str(device) not in ("None", "cpu")
         return asked and resolve_device(device).type != "cpu"
     if what == "cuda":
         return device is None and resolve_device().type == "cuda"
@@ -43,18 +41,13 @@ def has(what: str, device: Any) -> bool:
 
 
 def choose(
-    n_samples: int,
-    n_features: int,
-    n_queries: float,
-    has: Callable[[str], bool],
-    loaded: Container[str],
+    size: int, n_queries: float, has: Callable[[str], bool], loaded: Container[str]
 ) -> str:
-    """Name of the fastest exact engine.
+    """Name of the fastest exact engine for rows of ``size`` numbers.
 
     ``n_queries`` are those that the index was asked for so far, those that come
     included; ``has`` is like :func:`has`, ``loaded`` holds modules that are imported.
     """
-    size = n_samples * n_features
     if has("device"):
         return "torch"
     if size < _LARGE or n_queries < _FEW_QUERIES:
@@ -66,10 +59,7 @@ def choose(
 
 
 class AutoEngine(Engine):
-    """The fastest exact engine for the rows; few queries stay with numpy's.
-
-    ``name`` is that of the engine for many queries.
-    """
+    """The fastest exact engine, by whose name it goes; few queries stay with numpy."""
 
     def __init__(self, rows: IndexRows, device: Any, n_jobs: int | None) -> None:
         self.rows, self.device, self.n_jobs = rows, device, n_jobs
@@ -87,14 +77,13 @@ class AutoEngine(Engine):
         return self._ready_for(n_queries).leave_one_out(k, part)
 
     def _choice(self, n_queries: float) -> str:
-        n_samples, n_features = self.rows.values.shape
         here = partial(has, device=self.device)
-        return choose(n_samples, n_features, n_queries, here, sys.modules)
+        return choose(self.rows.values.size, n_queries, here, sys.modules)
 
     def _ready_for(self, n_queries: int) -> Engine:
         self._n_queries += n_queries
-        if self._engine.name != self.name:
-            name = self._choice(self._n_queries)
-            if name != self._engine.name:
-                self._engine = make_engine(name, self.rows, self.device, self.n_jobs)
+        name = self._choice(self._n_queries)
+        # The faster one stays, though a library may look unloaded to the next choice.
+        if name not in (self._engine.name, "brute"):
+            self._engine = make_engine(name, self.rows, self.device, self.n_jobs)
         return self._engine

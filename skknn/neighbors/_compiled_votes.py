@@ -1,13 +1,9 @@
-"""Compiled predictions for many k: votes in float32, with a bound of their rounding.
-
-Several times faster than float64. Rows in which rounding might change a prediction are
-reported, for ``_predictions`` to count again.
-"""
+"""Compiled predictions for many k: votes in float32, with a bound of their rounding."""
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ._jit import jit
+from ..utils._jit import jit
 
 # Queries handled at a time: their neighbours, once in float32, and votes stay in the
 # cache, and blocks of few are sooner settled.
@@ -39,8 +35,7 @@ def predict(weights, labels, n_classes, n_neighbors, codes, unsure):  # type: ig
     it stays the best one.
 
     Fills ``codes`` (n_k, n_queries) and sets ``unsure`` (n_queries,) where one of them
-    may be wrong. ``weights`` (float32) and ``labels`` are in the shape of
-    :func:`in_blocks`, ``n_neighbors`` are strictly ascending.
+    may be wrong. ``weights`` and ``labels`` have the shape of :func:`in_blocks`.
     """
     n_queries, k_max = len(unsure), n_neighbors[-1]
     # Unsigned, because negative places would be checked for.

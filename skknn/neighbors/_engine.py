@@ -25,23 +25,13 @@ class Engine(ABC):
     def kneighbors(
         self, queries: NDArray, k: int, exclude: NDArray[np.intp] | None = None
     ) -> Neighbors:
-        """The k nearest rows of each query.
+        """The k nearest rows of queries that have the dtype of the rows.
 
-        Parameters
-        ----------
-        queries : ndarray of shape (n_queries, n_features)
-            In the dtype of the rows.
-        k : int
-            At most n_samples, or n_samples - 1 with ``exclude``.
-        exclude : ndarray of shape (n_queries,), int, optional
-            One row of the index for each query that is no neighbour of it.
+        Each leaves out its row in ``exclude`` (n_queries,), if that is given; then
+        ``k`` is at most n_samples - 1.
         """
 
     def leave_one_out(self, k: int, part: slice) -> Neighbors:
         """The k nearest other rows of each row in a slice of the index."""
         own = np.arange(len(self.rows))[part]
         return self.kneighbors(self.rows.values[part], k, own)
-
-    def recall(self, k: int) -> float | None:
-        """Share of the k nearest neighbours that are found; None if not known."""
-        return 1.0

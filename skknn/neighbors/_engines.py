@@ -1,5 +1,6 @@
 """Engines by name; their libraries are imported here."""
 
+from importlib import import_module
 from typing import Any
 
 from ._engine import Engine
@@ -10,6 +11,10 @@ from .exact._search import ExactSearch
 APPROXIMATE = ("hnsw", "ivf")
 ALGORITHMS = ("auto", "brute", "torch", "fast", "faiss", *APPROXIMATE, "precomputed")
 
+# Optional libraries, and the extra that installs them.
+_NEEDS = dict.fromkeys(["faiss", *APPROXIMATE], ("faiss", "faiss"))
+_NEEDS["fast"] = "numba", "fast"
+
 
 def make_engine(
     name: str, rows: IndexRows, device: Any = None, n_jobs: int | None = None
@@ -19,40 +24,45 @@ def make_engine(
     ``device`` (None, str or torch.device) is for ``"auto"`` and ``"torch"``; ``n_jobs``
     counts threads, None takes as many as BLAS may use.
     """
+    if name in _NEEDS:
+        library, extra = _NEEDS[name]
+        try:
+            import_module(library)
+        except ImportError as error:
+            raise ImportError(
+                f"algorithm={name!r} needs {library}, which is not installed. Install "
+                f"it with pip install 'skknn[{extra}]', or use algorithm='auto'."
+            ) from error
     if name == "auto":
         from ._auto import AutoEngine
 
         return AutoEngine(rows, device, n_jobs)
-    if name == "torch":
-        return _torch_engine(rows, device, n_jobs)
-    if name == "fast":
-        from .exact._compiled import CompiledProposer, compiled_measure
-
-        kinds = CompiledProposer, NumpyProposer
-        return ExactSearch(rows, name, kinds, n_jobs, compiled_measure())
-    if name == "faiss":
-        from .exact._faiss import FaissProposer, import_faiss
-
-        import_faiss()
-        return ExactSearch(rows, name, [FaissProposer], n_jobs)
     if name in APPROXIMATE:
         from .approximate import TunedSearch
 
         return TunedSearch(rows, name, n_jobs)
-    return ExactSearch(rows, name, [NumpyProposer], n_jobs)
+    if name == "fast":
+        from .exact._compiled import CompiledProposer
+        from .exact._kernels import compiled_measure
 
+        kinds = [CompiledProposer, NumpyProposer]
+        return ExactSearch(rows, name, kinds, n_jobs, compiled_measure)
+    kinds = [NumpyProposer]
+    if name == "faiss":
+        from .exact._faiss import FaissProposer
 
-def _torch_engine(rows: IndexRows, device: Any, n_jobs: int | None) -> Engine:
-    from ..utils._bfloat16 import bfloat16_pays
-    from ..utils._device import resolve_device
+        kinds = [FaissProposer]
+    if name == "torch":
+        from ..utils._bfloat16 import bfloat16_pays
+        from ..utils._device import resolve_device
 
-    # Apple's devices have no float64, which distances need; their processors search.
-    if resolve_device(device).type not in ("cpu", "mps"):
-        from .exact._device import DeviceSearch
+        # Apple's devices have no float64, which distances need: the CPU searches.
+        if resolve_device(device).type not in ("cpu", "mps"):
+            from .exact._device import DeviceSearch
 
-        return DeviceSearch(rows, device)
-    if not bfloat16_pays():
-        return ExactSearch(rows, "torch", [NumpyProposer], n_jobs)
-    from .exact._torch import TorchProposer
+            return DeviceSearch(rows, device)
+        if bfloat16_pays():
+            from .exact._torch import TorchProposer
 
-    return ExactSearch(rows, "torch", [TorchProposer, NumpyProposer], n_jobs)
+            kinds = [TorchProposer, NumpyProposer]
+    return ExactSearch(rows, name, kinds, n_jobs)

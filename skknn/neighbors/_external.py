@@ -39,6 +39,3 @@ class ExternalEngine(Engine):
         ids = ids.astype(np.intp)
         own = np.full(len(queries), -1) if exclude is None else exclude
         return nearest(queries, self.rows, ids, ids != own[:, None], k)
-
-    def recall(self, k: int) -> None:
-        """Not known."""

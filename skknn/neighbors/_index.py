@@ -1,13 +1,14 @@
 """Rows, a metric and an engine: nearest neighbours of queries or of the rows."""
 
 import copy
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from ._engine import Engine, Neighbors
+from ._engine import Neighbors
 from ._engines import make_engine
 from ._external import ExternalEngine
 from ._precomputed import check_graph, graph_neighbors
@@ -20,41 +21,20 @@ METRICS = ("sqeuclidean", "euclidean", "cosine")
 _QUERY_BYTES = 1 << 24
 
 
+@dataclass(kw_only=True, eq=False)
 class NeighborIndex:
     """Prepared training rows that can be searched, also leaving each row out.
 
-    Parameters
-    ----------
-    metric : {"sqeuclidean", "euclidean", "cosine"}
-    preprocessing : {"center-l2", "l2-center", "l2"} or None
-    algorithm : str or object with ``fit`` and ``kneighbors``
-        One of :data:`ALGORITHMS`. With ``"precomputed"``, rows are sparse graphs of
-        neighbours, and ``metric`` and ``preprocessing`` are not used.
-    device : None, str or torch.device
-    n_jobs : int or None
-
-    Attributes
-    ----------
-    algorithm_ : str
-        The engine in use; with ``"auto"``, the one for large batches of queries.
-    n_samples_ : int
-    preprocessor_ : Preprocessor
+    Parameters are those of SoftKNNClassifier. With ``algorithm="precomputed"``, rows
+    are sparse graphs of neighbours, and metric and preprocessing are not used.
+    ``algorithm_`` is the engine in use; with "auto", the one for many queries.
     """
 
-    def __init__(
-        self,
-        *,
-        metric: str = "sqeuclidean",
-        preprocessing: str | None = "center-l2",
-        algorithm: Any = "auto",
-        device: Any = None,
-        n_jobs: int | None = None,
-    ) -> None:
-        self.metric = metric
-        self.preprocessing = preprocessing
-        self.algorithm = algorithm
-        self.device = device
-        self.n_jobs = n_jobs
+    metric: str = "sqeuclidean"
+    preprocessing: str | None = "center-l2"
+    algorithm: Any = "auto"
+    device: Any = None
+    n_jobs: int | None = None
 
     def fit(self, X: Any) -> "NeighborIndex":
         """Prepare and keep ``X`` of shape (n_samples, n_features)."""
@@ -77,7 +57,13 @@ class NeighborIndex:
                 # it at squared distance 2 from each unit row.
                 rows = np.column_stack([rows, zero.astype(rows.dtype)])
         self.rows_ = IndexRows.from_array(rows, rooted=self.metric == "euclidean")
-        self.engine_ = self._make_engine()
+        args = self.rows_, self.device, self.n_jobs
+        if isinstance(self.algorithm, str):
+            self.engine_: Any = make_engine(self.algorithm, *args)
+        else:
+            own = self.algorithm
+            own = clone(own) if hasattr(own, "get_params") else copy.deepcopy(own)
+            self.engine_ = ExternalEngine(self.rows_, own)
         self.algorithm_ = self.engine_.name
         return self
 
@@ -97,7 +83,7 @@ class NeighborIndex:
                 rows = np.column_stack([rows, np.zeros(len(rows), dtype=rows.dtype)])
             with np.errstate(over="ignore"):
                 found = self.engine_.kneighbors(rows, k)
-            distances[part], ids[part] = self._in_metric(rows, *found)
+            distances[part], ids[part] = self._in_metric(rows, found)
         return distances, ids
 
     def leave_one_out(self, k: int, part: slice = slice(None)) -> Neighbors:
@@ -108,30 +94,20 @@ class NeighborIndex:
             return graph_neighbors(self._graph[part], k, own, first)
         with np.errstate(over="ignore"):
             found = self.engine_.leave_one_out(k, part)
-        return self._in_metric(self.rows_.values[part], *found, own)
+        return self._in_metric(self.rows_.values[part], found, own)
 
-    def recall(self, k: int) -> float | None:
-        """Share of the k nearest other rows that searches find; None if not known."""
-        return None if self._graph is not None else self.engine_.recall(k)
+    def recall(self, k: int) -> float:
+        """Share of the k nearest other rows that an approximate engine finds."""
+        return self.engine_.recall(k)
 
     def _prepare(self, X: NDArray) -> NDArray:
         rows = self.preprocessor_.transform(X)
         return rows if self._cosine is None else self._cosine.transform(rows)
 
-    def _make_engine(self) -> Engine:
-        if isinstance(self.algorithm, str):
-            return make_engine(self.algorithm, self.rows_, self.device, self.n_jobs)
-        own = self.algorithm
-        own = clone(own) if hasattr(own, "get_params") else copy.deepcopy(own)
-        return ExternalEngine(self.rows_, own)
-
     def _in_metric(
-        self,
-        rows: NDArray,
-        distances: NDArray,
-        ids: NDArray,
-        own: NDArray | None = None,
+        self, rows: NDArray, found: Neighbors, own: NDArray | None = None
     ) -> Neighbors:
+        distances, ids = found
         if not np.isfinite(distances).all():
             raise ValueError(
                 "Squared distances between rows overflow float64. Scale X, for "
@@ -139,17 +115,11 @@ class NeighborIndex:
             )
         if self._cosine is not None:
             distances /= 2
-            self._point_nowhere(rows, distances, ids, own)
+            # Zero queries have cosine 0 with every row: the first rows win the tie.
+            n_features, k = rows.shape[1] - self._zero_rows, ids.shape[1]
+            for row in np.flatnonzero(~rows[:, :n_features].any(axis=1)):
+                first = np.arange(min(k + 1, self.n_samples_))
+                if own is not None:
+                    first = first[first != own[row]]
+                distances[row], ids[row] = 1.0, first[:k]
         return distances, ids
-
-    def _point_nowhere(
-        self, rows: NDArray, distances: NDArray, ids: NDArray, own: NDArray | None
-    ) -> None:
-        """Zero queries have cosine 0 with every row: the first rows win the tie."""
-        n_features = rows.shape[1] - self._zero_rows
-        k = ids.shape[1]
-        for row in np.flatnonzero(~rows[:, :n_features].any(axis=1)):
-            first = np.arange(min(k + 1, self.n_samples_))
-            if own is not None:
-                first = first[first != own[row]]
-            distances[row], ids[row] = 1.0, first[:k]

@@ -10,16 +10,12 @@ from ._engine import Neighbors
 
 
 def check_graph(X: Any, n_samples: int | None = None) -> Any:
-    """A sparse graph of neighbours, or an error that says how to make one.
-
-    It needs ``n_samples`` columns, by default as many as rows.
-    """
+    """A graph with ``n_samples`` columns (or as many as rows), or an error."""
     if not issparse(X):
         raise ValueError(
             "algorithm='precomputed' needs a sparse graph of neighbours as X, got "
-            f"{type(X).__name__}. Make it with sklearn.neighbors."
-            "KNeighborsTransformer(mode='distance'), or choose another algorithm to "
-            "search in feature rows."
+            f"{type(X).__name__}. Make it with sklearn.neighbors.KNeighborsTransformer"
+            "(mode='distance'), or choose another algorithm to search in feature rows."
         )
     graph: Any = X
     expected = graph.shape[0] if n_samples is None else n_samples
@@ -43,10 +39,7 @@ def check_graph(X: Any, n_samples: int | None = None) -> Any:
 
 
 def graph_neighbors(
-    graph: Any,
-    k: int,
-    own: NDArray[np.intp] | None = None,
-    first_row: int = 0,
+    graph: Any, k: int, own: NDArray[np.intp] | None = None, first_row: int = 0
 ) -> Neighbors:
     """The k nearest of each row of a graph, sorted by (distance, index).
 

@@ -30,11 +30,7 @@ class Predictions:
             self._blocks = in_blocks(gaps, np.float32), in_blocks(labels, labels.dtype)
 
     def walk(self, tau: float, n_neighbors: Sequence[int]) -> Iterator[NDArray]:
-        """(n_queries,) classes for one k after the other, strictly ascending.
-
-        The column of the largest entry of each row that :func:`walk_soft_votes` gives,
-        the first of equal ones.
-        """
+        """Columns of the first largest of what :func:`walk_soft_votes` gives."""
         if self._blocks is None or not _LEAST < 1 / tau < _MOST:
             yield from self._plain(slice(None), tau, n_neighbors)
             return

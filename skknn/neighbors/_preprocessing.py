@@ -1,4 +1,10 @@
-"""Centre and L2-normalise rows before distances are taken (R, section 3.1)."""
+"""Centre and L2-normalise rows before distances are taken ([1]_, section 3.1).
+
+References
+----------
+.. [1] M. Jia, B.-C. Chen, Z. Wu, C. Cardie, S. Belongie, S.-N. Lim, "Rethinking Nearest
+   Neighbors for Visual Classification", 2021, https://arxiv.org/abs/2112.08459
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,26 +20,17 @@ PREPROCESSINGS = ("center-l2", "l2-center", "l2")
 class Preprocessor:
     """Learn the mean of the rows kept in ``fit``; apply the same steps to queries.
 
-    Parameters
-    ----------
-    kind : {"center-l2", "l2-center", "l2"} or None
-        Order of the steps. None leaves rows as they are.
-
-    Attributes
-    ----------
-    mean_ : ndarray of shape (n_features,), float64, or None
-        Mean that is subtracted; None for kinds without centring. For
-        ``"l2-center"`` it is the mean of the normalised rows.
+    ``kind`` is one of :data:`PREPROCESSINGS`, the order of the steps, or None. The mean
+    that is subtracted, ``mean_`` (n_features,), is None for kinds without centring, and
+    for ``"l2-center"`` that of the normalised rows.
     """
 
     def __init__(self, kind: str | None) -> None:
         self.kind = kind
 
-    def fit(self, X: NDArray | None) -> "Preprocessor":
+    def fit(self, X: Any) -> "Preprocessor":
         """Learn ``mean_`` from ``X`` of shape (n_samples, n_features)."""
         self.mean_: Any = None
-        if X is None:
-            return self
         if self.kind == "center-l2":
             self.mean_ = _mean(X)
         elif self.kind == "l2-center":

@@ -18,10 +18,9 @@ class IndexRows:
 
     ``shift`` is subtracted before products are taken; norms are those of shifted rows.
     ``rooted`` says that distances are Euclidean, not their squares: order is by the
-    distance that is returned, and a square root merges neighbouring numbers.
-
-    All but ``shift`` is known row by row, so rows can come and go: distances do not
-    feel the shift, and any that makes norms small will do.
+    distance that is returned, and a square root merges neighbouring numbers. All but
+    the shift is known row by row, and any that makes norms small will do: rows can come
+    and go.
     """
 
     values: NDArray  # (n_samples, n_features), float32 or float64, C-contiguous
@@ -70,11 +69,7 @@ def blocks_of(n: int, row_bytes: int, n_bytes: int = _BLOCK_BYTES) -> list[slice
 
 
 def _helpful_shift(X: NDArray) -> NDArray[np.float64] | None:
-    """The mean of the rows where they lie off the origin, else None.
-
-    Distances do not feel a shift but rounding does. Prepared rows are nearly centred
-    already, and then a copy is saved.
-    """
+    """The mean of rows that lie off the origin; None saves a copy of centred ones."""
     mean = X.mean(axis=0, dtype=np.float64)
     energy = np.einsum("ij,ij->", X, X, dtype=np.float64) / len(X)
     return mean if 2 * (mean @ mean) > energy else None

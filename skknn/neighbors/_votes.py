@@ -24,10 +24,10 @@ _TURNED = 32
 def sorted_gaps(distances: NDArray) -> NDArray[np.float64]:
     """How much farther than the nearest one each neighbour is, (k, n_queries).
 
-    Votes need no more than these: subtracting the nearest distance changes no
-    probability and keeps the nearest weight at 1, where ``exp(-d / tau)`` would
-    underflow for small ``tau``. Neighbours come first, so that sums over them run along
-    whole rows of memory. ``distances`` (n_queries, k) ascend in each row.
+    Votes need no more: subtracting the nearest distance changes no probability, and
+    keeps the nearest weight at 1, where ``exp(-d / tau)`` would underflow for small
+    ``tau``. Neighbours come first, so that sums over them run along whole rows of
+    memory. ``distances`` (n_queries, k) ascend in each row.
     """
     gaps = np.empty(distances.shape[::-1])
     for start in range(0, len(distances), _TURNED):
@@ -44,21 +44,10 @@ def vote_weights(distances: NDArray, tau: float) -> NDArray[np.float64]:
 def soft_votes(
     distances: NDArray, labels: NDArray, tau: float, n_classes: int
 ) -> NDArray[np.float64]:
-    """Class probabilities from neighbours sorted by distance.
+    """Class probabilities (n_queries, n_classes) from neighbours sorted by distance.
 
-    Parameters
-    ----------
-    distances : ndarray of shape (n_queries, k), float64
-    labels : ndarray of shape (n_queries, k), int
-        Class number of each neighbour.
-    tau : float
-        Temperature, in the units of ``distances``; ``inf`` gives equal weights.
-    n_classes : int
-
-    Returns
-    -------
-    ndarray of shape (n_queries, n_classes), float64
-        Rows sum to 1.
+    Distances and labels, the neighbours' class numbers, are (n_queries, k). The
+    temperature ``tau`` is in the units of distances; ``inf`` gives equal weights.
     """
     gaps = sorted_gaps(distances)
     return next(walk_soft_votes(gaps, labels.T, tau, n_classes, [len(gaps)]))
@@ -71,15 +60,12 @@ def walk_soft_votes(
     n_classes: int,
     n_neighbors: Sequence[int],
 ) -> Iterator[NDArray[np.float64]]:
-    """:func:`soft_votes` for one k after the other, at the cost of the last.
+    """:func:`soft_votes` for ascending ``n_neighbors``, at the cost of the last.
 
-    From ``gaps`` of :func:`sorted_gaps` and ``labels``, both (k_max, n_queries), for
-    strictly ascending ``n_neighbors``; the same bits as for each k alone.
+    ``gaps`` and ``labels`` are (k_max, n_queries). The same bits as for each k alone.
     """
-    n_queries = gaps.shape[1]
-    votes = np.zeros((n_queries, n_classes))
-    total = np.zeros(n_queries)
-    done = 0
+    n_queries, done = gaps.shape[1], 0
+    votes, total = np.zeros((n_queries, n_classes)), np.zeros(n_queries)
     for k in n_neighbors:
         for start in range(0, n_queries, _BLOCK):
             rows = slice(start, start + _BLOCK)
@@ -107,9 +93,8 @@ def walk_true_class_votes(
     gaps: NDArray, agree: NDArray, tau: float, n_neighbors: Sequence[int]
 ) -> Iterator[NDArray[np.float64]]:
     """:func:`true_class_votes` as :func:`walk_soft_votes` walks."""
-    n_queries = gaps.shape[1]
+    n_queries, done = gaps.shape[1], 0
     own, total = np.zeros(n_queries), np.zeros(n_queries)
-    done = 0
     for k in n_neighbors:
         for start in range(0, n_queries, _BLOCK):
             rows = slice(start, start + _BLOCK)

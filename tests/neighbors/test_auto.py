@@ -27,8 +27,8 @@ def test_small_data_never_loads_torch_numba_or_faiss():
 
 
 def choice(size, n_queries, *there, loaded=()):
-    """The engine for ``size`` rows of 100 numbers on a machine of this kind."""
-    return auto.choose(size // 100, 100, n_queries, set(there).__contains__, loaded)
+    """The engine for rows of ``size`` numbers on a machine of this kind."""
+    return auto.choose(size, n_queries, set(there).__contains__, loaded)
 
 
 def test_the_choice_follows_size_device_and_what_is_installed():

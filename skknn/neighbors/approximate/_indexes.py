@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import faiss  # noqa: TID253
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,15 +15,15 @@ class HNSW:
 
     build_threads: int | None = 1
 
-    def build(self, faiss: Any, X: NDArray) -> Any:
+    def build(self, X: NDArray) -> Any:
         """An index for rows like ``X``, still empty."""
         index = faiss.IndexHNSWFlat(X.shape[1], 32)
         index.hnsw.efConstruction = 100
         return index
 
-    def parameters(self, faiss: Any, effort: int) -> Any:
+    def parameters(self, effort: int) -> Any:
         """Effort is how many rows are visited."""
-        return faiss.SearchParametersHNSW(efSearch=effort)
+        return faiss.SearchParametersHNSW(efSearch=effort)  # type: ignore
 
     def n_candidates(self, k: int) -> int:
         """Rows to ask for."""
@@ -38,15 +39,11 @@ class IVF(HNSW):
 
     build_threads = None
 
-    def build(self, faiss: Any, X: NDArray) -> Any:
+    def build(self, X: NDArray) -> Any:
         n_samples, n_features = X.shape
         n_cells = max(1, min(int(2 * n_samples**0.5), n_samples // 40))
-        index = faiss.IndexIVFScalarQuantizer(
-            faiss.IndexFlatL2(n_features),
-            n_features,
-            n_cells,
-            faiss.ScalarQuantizer.QT_8bit,
-        )
+        cells, kind = faiss.IndexFlatL2(n_features), faiss.ScalarQuantizer.QT_8bit
+        index = faiss.IndexIVFScalarQuantizer(cells, n_features, n_cells, kind)
         index.cp.niter = 10
         index.cp.min_points_per_centroid = 1
         index.cp.max_points_per_centroid = 1 << 20
@@ -55,9 +52,9 @@ class IVF(HNSW):
         index.train(np.ascontiguousarray(X[np.sort(rows)], dtype=np.float32))
         return index
 
-    def parameters(self, faiss: Any, effort: int) -> Any:
+    def parameters(self, effort: int) -> Any:
         """Effort is how many cells are visited."""
-        return faiss.SearchParametersIVF(nprobe=effort)
+        return faiss.SearchParametersIVF(nprobe=effort)  # type: ignore
 
     def n_candidates(self, k: int) -> int:
         # Distances in 8 bits put some neighbours a little too far.

@@ -3,6 +3,7 @@
 import warnings
 from typing import Any
 
+import faiss  # noqa: TID253
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +11,6 @@ from ...utils._threads import faiss_settings, n_threads
 from .._engine import Engine, Neighbors
 from .._rows import IndexRows
 from ..exact._distances import nearest
-from ..exact._faiss import import_faiss
 from ..exact._numpy import NumpyProposer
 from ..exact._search import ExactSearch
 from ._indexes import HNSW, IVF
@@ -32,21 +32,19 @@ class TunedSearch(Engine):
     The effort of a search is doubled until the recall on a sample of training rows
     reaches 0.99, for each number of neighbours anew. Index and effort depend on the
     rows and ``k`` alone, so results are the same every time. Neighbours may be missing.
-
-    ``name`` is "hnsw" or "ivf".
     """
 
     def __init__(self, rows: IndexRows, name: str, n_jobs: int | None = None) -> None:
-        faiss = import_faiss()
         self.rows, self.name, self.n_jobs = rows, name, n_jobs
         self._kind = IVF() if name == "ivf" else HNSW()
         self._tuned: dict[int, tuple[int, float]] = {}
         self._exact = ExactSearch(rows, "brute", [NumpyProposer], n_jobs=n_jobs)
         threads = self._kind.build_threads or n_threads(n_jobs)
         with faiss_settings(faiss, threads):
-            self._index = self._kind.build(faiss, rows.values)
+            self._index = self._kind.build(rows.values)
             for start in range(0, len(rows), _ROWS):
-                self._index.add(_float32(rows.values[start : start + _ROWS]))
+                part = rows.values[start : start + _ROWS]
+                self._index.add(np.ascontiguousarray(part, dtype=np.float32))
 
     def kneighbors(
         self, queries: NDArray, k: int, exclude: NDArray[np.intp] | None = None
@@ -60,18 +58,15 @@ class TunedSearch(Engine):
 
     def tune(self, k: int) -> tuple[int, float]:
         """Effort of searches for ``k`` neighbours, and the recall it reaches."""
-        if k not in self._tuned:
-            self._tuned[k] = self._least_effort(k)
-        return self._tuned[k]
-
-    def _least_effort(self, k: int) -> tuple[int, float]:
+        if k in self._tuned:
+            return self._tuned[k]
         n_samples = len(self.rows)
         effort, most = self._kind.efforts(self._index, k)
         if n_samples == 1:
             return effort, 1.0
         rows = np.random.RandomState(0).permutation(n_samples)[:_SAMPLE]
         rows.sort()
-        k_sample = max(1, min(k, n_samples - 1))
+        k_sample = min(k, n_samples - 1)
         queries = self.rows.values[rows]
         true, _ = self._exact.kneighbors(queries, k_sample, rows)
         while True:
@@ -88,27 +83,25 @@ class TunedSearch(Engine):
                 UserWarning,
                 stacklevel=2,
             )
+        self._tuned[k] = effort, recall
         return effort, recall
 
     def __getstate__(self) -> dict[str, Any]:
-        """All of it, the index in faiss's own form."""
-        faiss = import_faiss()
         return {**self.__dict__, "_index": faiss.serialize_index(self._index)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        faiss = import_faiss()
-        index = faiss.deserialize_index(state["_index"])
-        self.__dict__.update(state, _index=index)
+        self.__dict__.update(state)
+        self._index = faiss.deserialize_index(state["_index"])
 
     def _search(
         self, queries: NDArray, k: int, exclude: NDArray | None, effort: int
     ) -> Neighbors:
-        faiss = import_faiss()
         wanted = self._kind.n_candidates(k) + (exclude is not None)
-        parameters = self._kind.parameters(faiss, effort)
+        wanted = min(wanted, len(self.rows))
+        given = np.ascontiguousarray(queries, dtype=np.float32), wanted
+        parameters = self._kind.parameters(effort)
         with faiss_settings(faiss, n_threads(self.n_jobs)):
-            low, wanted = _float32(queries), min(wanted, len(self.rows))
-            _, ids = self._index.search(low, wanted, params=parameters)
+            _, ids = self._index.search(*given, params=parameters)
         # The index leaves places empty when it reaches too few rows.
         there = ids >= 0
         if exclude is not None:
@@ -120,7 +113,3 @@ class TunedSearch(Engine):
             exact = self._exact.kneighbors(queries[short], k, out)
             distances[short], ids[short] = exact
         return distances, ids
-
-
-def _float32(rows: NDArray) -> NDArray[np.float32]:
-    return np.ascontiguousarray(rows, dtype=np.float32)

@@ -7,7 +7,7 @@ import torch  # noqa: TID253
 from torch import Tensor  # noqa: TID253
 
 from .._rows import IndexRows
-from ._bounds import LOST, power_of_two
+from ._bounds import power_of_two
 from ._top_k import LARGEST_GROUP
 
 # The terms -|x|^2 / 2 take as many columns as they need: bfloat16 holds 8 bits. More
@@ -15,6 +15,8 @@ from ._top_k import LARGEST_GROUP
 _EXTRA, _COLUMNS = 3, 8
 # Relative error of one addition in float32, generously: matrix units may truncate.
 _ADDITION = 2.0**-23
+# What a term may lose below the smallest normal number of float32, generously.
+_LOST = 2.0**-120
 # Scores of rows that only fill up the last group.
 _NOTHING = -3e38
 
@@ -47,7 +49,8 @@ class Bfloat16Rows:
         plain = float32_scores and not self._mixed
         dtype = torch.float32 if plain else torch.bfloat16
         group = LARGEST_GROUP if float32_scores else 1
-        shape = _up(n_samples, group), _up(n_features + _EXTRA, _COLUMNS)
+        n_columns = -(-(n_features + _EXTRA) // _COLUMNS) * _COLUMNS
+        shape = -(-n_samples // group) * group, n_columns
         self._rows = torch.zeros(shape, dtype=dtype, device=device)
         self._rows[n_samples:, n_features] = _NOTHING
         norm, peaks = torch.linalg.vector_norm, []
@@ -66,10 +69,9 @@ class Bfloat16Rows:
         self._norm, self._residual, self._half_residual = largest.tolist()
 
     def queries(self, scaled: Tensor, norms: Tensor) -> tuple[Tensor, Tensor]:
-        """Queries ready for the product, and bounds of the error of their scores.
+        """Queries ready for the product, and bounds of the error of unrounded scores.
 
-        The latter apart from their own rounding, (n_queries,). Of float64 queries that
-        are shifted like the rows and times ``scale``, and their (n_queries,) norms.
+        Of float64 queries, shifted like the rows and times ``scale``, and their norms.
         """
         n_features = scaled.shape[1]
         low = self._rows.new_ones((len(scaled), self._rows.shape[1]))
@@ -80,7 +82,7 @@ class Bfloat16Rows:
         per_residual = (1 + addition) * self._norm
         per_norm = self._residual + addition * self._norm
         constant = self._half_residual + addition * self._half_peak
-        constant += (n_features + 16) * LOST
+        constant += (n_features + 16) * _LOST
         more = 1 + 1e-9
         error = residual.mul_(per_residual * more).add_(constant * more)
         return low, error.add_(norms, alpha=per_norm * more)
@@ -90,11 +92,6 @@ class Bfloat16Rows:
         if self._mixed:
             return torch.mm(low, self._rows[part].T, out_dtype=torch.float32)
         return torch.mm(low, self._rows[part].T, out=out)
-
-
-def _up(n: int, step: int) -> int:
-    """``n`` rounded up to a multiple of ``step``."""
-    return -(-n // step) * step
 
 
 @cache

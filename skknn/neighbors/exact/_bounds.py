@@ -9,17 +9,13 @@ from numpy.typing import DTypeLike, NDArray
 #: numpy's or torch's.
 Array = TypeVar("Array", bound=Any)
 
-# What a term may lose below the smallest normal number of float32, generously.
-LOST = 2.0**-120
-
 
 def product_error(
     dtype: DTypeLike, norms: NDArray, largest_norm: float, n_features: int
 ) -> NDArray[np.float64]:
     """Bound of the error of scores ``q.x - |x|^2 / 2`` computed in one dtype.
 
-    Of shifted queries with (n_queries,) ``norms`` and rows of ``largest_norm``, both
-    rounded to the dtype.
+    Of shifted queries with (n_queries,) ``norms`` and rows, both rounded to the dtype.
     """
     # A dot product of n_features terms, the rounding of the shifted rows, of
     # |x|^2 / 2 and of the final difference.
@@ -32,10 +28,9 @@ def product_error(
 def float64_error(
     norms: Array, largest_norm: float, n_features: int, scale: float = 1.0
 ) -> Array:
-    """Bound of all float64 rounding in scores and in distances by differences.
+    """Bound of all float64 rounding in scores, distances and squares of roots.
 
-    Square roots of distances, and their squares again, are covered too. ``scale`` is
-    what rows and queries were multiplied by, if norms are those of scaled ones.
+    ``scale`` is what rows and queries were multiplied by, if norms are of scaled ones.
     """
     unit = 2.0**-52 * (2 * n_features + 24)
     return (norms + largest_norm) ** 2 * unit + n_features * 2.0**-1022 * scale**2

@@ -12,8 +12,16 @@ from ._bounds import float64_error
 from ._top_k import top_columns
 
 
+class _Block:
+    """Arrays with one row a query; slices are taken of all of them."""
+
+    def __getitem__(self, part: slice) -> Any:
+        arrays: Any = vars(self).values()
+        return type(self)(*(a if a is None else a[part] for a in arrays))
+
+
 @dataclass(frozen=True)
-class QueryBlock:
+class QueryBlock(_Block):
     """A block of queries and what scores need of them; norms are of shifted ones."""
 
     values: NDArray  # (n_queries, n_features), as they came
@@ -27,7 +35,7 @@ class QueryBlock:
     def of(
         cls, rows: IndexRows, values: NDArray, exclude: NDArray[np.intp] | None
     ) -> "QueryBlock":
-        """Queries of shape (n_queries, n_features) against the rows of an index."""
+        """Queries (n_queries, n_features) against the rows of an index."""
         shifted = rows.shifted(values)
         squares = np.einsum("ij,ij->i", shifted, shifted)
         norms = np.sqrt(squares)
@@ -37,16 +45,9 @@ class QueryBlock:
     def __len__(self) -> int:
         return len(self.values)
 
-    def __getitem__(self, part: slice) -> "QueryBlock":
-        arrays: dict[str, Any] = vars(self)
-        cut: dict[str, Any] = {
-            name: a if a is None else a[part] for name, a in arrays.items()
-        }
-        return QueryBlock(**cut)
-
 
 @dataclass(frozen=True)
-class Candidates:
+class Candidates(_Block):
     """Rows that may be neighbours of each query of a block.
 
     Ceilings are the largest true scores that they may have, -inf in empty places;
@@ -68,16 +69,9 @@ class Candidates:
     @classmethod
     def join(cls, found: Sequence["Candidates"]) -> "Candidates":
         """Those of several parts of the index."""
-        if len(found) == 1:
-            return found[0]
-        return cls(
-            np.concatenate([part.ids for part in found], axis=1),
-            np.concatenate([part.ceilings for part in found], axis=1),
-            np.max([part.outside for part in found], axis=0),
-        )
-
-    def __getitem__(self, part: slice) -> "Candidates":
-        return Candidates(self.ids[part], self.ceilings[part], self.outside[part])
+        ids = np.concatenate([part.ids for part in found], axis=1)
+        ceilings = np.concatenate([part.ceilings for part in found], axis=1)
+        return cls(ids, ceilings, np.max([part.outside for part in found], axis=0))
 
     def best(self, n: int) -> "Candidates":
         """The ``n`` most promising of each query."""

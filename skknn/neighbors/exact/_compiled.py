@@ -5,11 +5,9 @@ import numpy as np
 from ...utils._bfloat16 import bfloat16_pays
 from .._rows import IndexRows
 from ._candidates import Candidates, QueryBlock
-from ._distances import Measure
 from ._numpy import NumpyProposer
 
-# Products at a time, which stay in the L2 cache, and their columns where queries are
-# many.
+# Products at a time, which stay in the L2 cache; columns where queries are many.
 _PRODUCTS, _COLUMNS = 1 << 20, 1024
 
 
@@ -17,12 +15,10 @@ class CompiledProposer(NumpyProposer):
     """Keeps every row that may be among the k nearest, from products in tiles.
 
     A row is dropped when its score is further below the k-th best so far than twice the
-    bound of their errors. Products are in bfloat16 where the processor is faster at
-    them, else in float32.
+    bound of their errors. Products are in bfloat16 where these are faster.
     """
 
-    # Larger blocks read the rows less often.
-    query_rows = 1024
+    query_rows = 1024  # larger blocks read the rows less often
 
     def __init__(self, rows: IndexRows) -> None:
         self.rows = rows
@@ -68,21 +64,7 @@ class CompiledProposer(NumpyProposer):
         ids = np.where(empty, part.start, ids[:, :width])
         ceilings = rough.ceilings(np.where(empty, 0, values[:, :width]), error)
         outside = rough.ceilings(thresholds[:, None], error)[:, 0]
-        ceilings[empty], outside[overflow] = -np.inf, np.inf
         few = counts < k
+        ceilings[empty], outside[overflow | few] = -np.inf, np.inf
         ids[few, :k], ceilings[few, :k] = np.arange(part.start, part.start + k), np.inf
         return Candidates(ids, ceilings, outside)
-
-
-def compiled_measure() -> Measure:
-    """The compiled form of :func:`measure`, or an error that says how to get it."""
-    try:
-        import numba  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            "algorithm='fast' needs numba, which is not installed. Install it with "
-            "pip install 'skknn[fast]', or use algorithm='auto'."
-        ) from error
-    from ._kernels import compiled_measure
-
-    return compiled_measure

@@ -18,13 +18,11 @@ from ._bfloat16 import Bfloat16Rows
 from ._bounds import float64_error, product_error
 from ._top_k import torch_top_columns
 
-# Queries at a time, the share of free memory that their scores may take, and the bytes
-# where that is not told.
+# Queries at a time, the share of free memory for their scores, or bytes if unknown.
 _QUERIES, _SHARE, _SCORE_BYTES = 2048, 0.3, 1 << 27
 # Bytes of float64 differences at a time: few launches (benchmarks/neighbors.py).
 _DIFFERENCE_BYTES = 1 << 28
-# Rows below which a reduction on the device may add in another order, and columns that
-# it adds in one way however many rows there are.
+# A reduction adds in one order for at least as many rows, and at most as many columns.
 _FEW_ROWS, _COLUMNS = 32, 4096
 # Queries that one float32 product serves sooner than the steps that many need.
 _FEW_QUERIES = 64
@@ -33,12 +31,9 @@ _FEW_QUERIES = 64
 class DeviceSearch(Engine):
     """Exact neighbours: the steps of :class:`ExactSearch`, all on one device.
 
-    Queries are prepared, scored in bfloat16 with float32 results, selected, reranked by
-    float64 differences and certified without waiting for the device; uncertain ones are
-    tried again with more candidates, at last with all rows. Only neighbours come back.
-
-    The device must have float64. On the CPU too this works, slower than
-    :class:`ExactSearch`.
+    Nothing waits for the device until the end of a call, when uncertain queries are
+    tried again with more candidates, at last with all rows. The device must have
+    float64; on the CPU this works too, slower than :class:`ExactSearch`.
     """
 
     name = "torch"
@@ -48,7 +43,6 @@ class DeviceSearch(Engine):
         self._held: _HeldRows | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """Rows and device; what the device holds is made again."""
         return {**self.__dict__, "_held": None}
 
     def kneighbors(
@@ -70,8 +64,7 @@ class DeviceSearch(Engine):
         if self._held is None:
             try:
                 device = resolve_device(self.device)
-            except ValueError:
-                # The index comes from another machine: the best device here.
+            except ValueError:  # the index comes from another machine
                 device = resolve_device(None)
             self._held = _HeldRows(self.rows, device)
         return self._held
@@ -99,38 +92,27 @@ class _HeldRows:
         A launch costs as much as most of these steps.
         """
         assert self.half is not None
-        n_samples, n_features = self.values.shape
-        wanted = k + (exclude is not None)
-        n_candidates = min(wanted + 16 + wanted // 8, n_samples)
+        wanted, largest = k + (exclude is not None), self.rows.largest_norm
+        n_candidates = min(wanted + 16 + wanted // 8, len(self.rows))
         given = _to(self.device, queries)
+        own = None if exclude is None else _to(self.device, exclude)
         with exact_float32():
             scores = torch.addmm(self.half, given, self.values.mT, beta=-1)
         best, ids = scores.topk(n_candidates, dim=1)
-        ids = ids.sort(dim=1).values
-        distances = self._measure(given, ids)
-        if self.rows.rooted:
-            distances.sqrt_()
-        own = None if exclude is None else _to(self.device, exclude)
-        if own is not None:
-            distances.masked_fill_(ids == own[:, None], math.inf)
-        distances, order = distances.sort(dim=1, stable=True)
-        ids = ids.gather(1, order[:, :k])
+        distances, ids = self._in_order(given, ids.sort(dim=1).values, own, k)
         # Whole numbers below 2 ** 53 are exact in float64.
-        packed = torch.cat([distances[:, :k], ids, best[:, -1:]], dim=1).cpu().numpy()
+        packed = torch.cat([distances, ids, best[:, -1:]], dim=1).cpu().numpy()
         found = packed[:, :k].copy(), packed[:, k : 2 * k].astype(np.intp)
-        if n_candidates == n_samples:
-            return found
-        exact = queries.astype(np.float64)
-        squares = np.einsum("ij,ij->i", exact, exact)
-        last = found[0][:, -1] ** 2 if self.rows.rooted else found[0][:, -1]
-        norms, largest = np.sqrt(squares), self.rows.largest_norm
-        error = product_error(np.float32, norms, largest, n_features)
-        error += float64_error(norms, largest, n_features)
-        unsure = np.flatnonzero(~(packed[:, -1] + error < (squares - last) / 2))
-        if len(unsure):
-            which = _to(self.device, unsure)
-            out = None if own is None else own[which]
-            found[0][unsure], found[1][unsure] = self.search(given[which], out, k)
+        if n_candidates < len(self.rows):
+            norms = np.linalg.norm(queries.astype(np.float64), axis=1)
+            last = found[0][:, -1] ** 2 if self.rows.rooted else found[0][:, -1]
+            error = product_error(np.float32, norms, largest, queries.shape[1])
+            error += float64_error(norms, largest, queries.shape[1])
+            unsure = ~(packed[:, -1] + error < (norms**2 - last) / 2)
+            if unsure.any():
+                which = _to(self.device, np.flatnonzero(unsure))
+                out = None if own is None else own[which]
+                found[0][unsure], found[1][unsure] = self.search(given[which], out, k)
         return found
 
     @torch.inference_mode()
@@ -172,19 +154,14 @@ class _HeldRows:
                     raise
             size //= 2
             release_memory()
-        distances, ids = (
-            _on_host(parts[0] if len(parts) == 1 else torch.cat(parts))
-            for parts in zip(*found)
-        )
+        parts = [p[0] if len(p) == 1 else torch.cat(p) for p in zip(*found)]
+        distances, ids = (_on_host(part) for part in parts)
         return distances, ids.astype(np.intp)
 
     def _settle(
         self, queries: Tensor, own: Tensor | None, k: int, n_candidates: int
     ) -> tuple[Tensor, Tensor]:
-        """Distances and ids of a block; ids of uncertain queries are -1.
-
-        Few and large launches, and nothing that waits for the device.
-        """
+        """Distances and ids of a block; ids of uncertain queries are -1."""
         n_samples, low = len(self.rows), self._low
         scaled = torch.add(self._shift, queries, alpha=low.scale)
         norms = torch.linalg.vector_norm(scaled, dim=1)
@@ -192,20 +169,14 @@ class _HeldRows:
             ids = torch.arange(n_samples, device=self.device).expand(len(queries), -1)
             outside = torch.full_like(norms, -math.inf)
         else:
-            tensor, error = low.queries(scaled, norms)
+            tensor, outside = low.queries(scaled, norms)
             scores = low.scores(tensor, slice(None))
             ids = torch_top_columns(scores, n_candidates)
-            outside = scores.gather(1, ids).amin(dim=1) + error
+            outside += scores.gather(1, ids).amin(dim=1)
             del scores
             # Where scores are NaN, rows that only fill up groups may come first.
             ids = ids.clamp_(max=n_samples - 1).sort(dim=1).values
-        distances = self._measure(queries, ids)
-        if self.rows.rooted:
-            distances.sqrt_()
-        if own is not None:
-            distances.masked_fill_(ids == own[:, None], math.inf)
-        distances, order = distances.sort(dim=1, stable=True)
-        distances, ids = distances[:, :k].contiguous(), ids.gather(1, order[:, :k])
+        distances, ids = self._in_order(queries, ids, own, k)
         last = distances[:, -1].square() if self.rows.rooted else distances[:, -1]
         # In scaled scores, as those of rows outside the candidates are.
         least = (norms.square() - last * low.scale**2) / 2 + low.middle
@@ -214,6 +185,18 @@ class _HeldRows:
         # Fewer bytes come back sooner.
         ids = ids.to(torch.int32 if n_samples < 2**31 else torch.int64)
         return distances, ids.masked_fill_(~(outside < least)[:, None], -1)
+
+    def _in_order(
+        self, queries: Tensor, ids: Tensor, own: Tensor | None, k: int
+    ) -> tuple[Tensor, Tensor]:
+        """The k nearest of candidates, whose ids ascend, and their distances."""
+        distances = self._measure(queries, ids)
+        if self.rows.rooted:
+            distances.sqrt_()
+        if own is not None:
+            distances.masked_fill_(ids == own[:, None], math.inf)
+        distances, order = distances.sort(dim=1, stable=True)
+        return distances[:, :k].contiguous(), ids.gather(1, order[:, :k])
 
     def _measure(self, queries: Tensor, ids: Tensor) -> Tensor:
         """Squared distances by differences in float64, (n_queries, n_candidates)."""

@@ -19,19 +19,10 @@ def measure(
 ) -> NDArray[np.float64]:
     """Squared Euclidean distances by differences; inf where they are not wanted.
 
-    The expansion ``|q|^2 - 2 q.x + |x|^2`` loses all digits for near-duplicates;
-    differences do not. The bits of a pair do not depend on what else is measured.
-
-    Parameters
-    ----------
-    queries : ndarray of shape (n_queries, n_features)
-    rows : ndarray of shape (n_samples, n_features)
-    ids : ndarray of shape (n_queries, n_candidates), int
-    wanted : ndarray of shape (n_queries, n_candidates), bool
-
-    Returns
-    -------
-    ndarray of shape (n_queries, n_candidates), float64
+    Of queries (n_queries, n_features) to the rows of the numbers ``ids``, which like
+    ``wanted`` (bool) are (n_queries, n_candidates). The bits of a pair do not depend on
+    what else is measured. The expansion ``|q|^2 - 2 q.x + |x|^2`` would lose all digits
+    for near-duplicates.
     """
     out = np.full(ids.shape, np.inf)
     places = np.flatnonzero(wanted)

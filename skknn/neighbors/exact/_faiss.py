@@ -1,7 +1,6 @@
 """Candidates by faiss's flat search."""
 
-from typing import Any
-
+import faiss  # noqa: TID253
 import numpy as np
 
 from ...utils._threads import faiss_settings
@@ -27,7 +26,6 @@ class FaissProposer(NumpyProposer):
         self, queries: QueryBlock, part: slice, k: int, n_threads: int
     ) -> Candidates:
         low, error = self.low_queries(queries)
-        faiss = import_faiss()
         with faiss_settings(faiss, n_threads, products=len(low) > _FEW_QUERIES):
             sqdist, ids = faiss.knn(low, self.low, self.n_candidates(k))
         # Distances come from |q|^2 + |x|^2 - 2 q.x, all of them in float32.
@@ -40,15 +38,3 @@ class FaissProposer(NumpyProposer):
         empty = ids < 0
         outside[empty.any(axis=1)], ceilings[empty] = np.inf, -np.inf
         return Candidates(ids, ceilings, outside)
-
-
-def import_faiss() -> Any:
-    """Import faiss, or say how to get it."""
-    try:
-        import faiss
-    except ImportError as error:
-        raise ImportError(
-            "algorithm='faiss', 'hnsw' and 'ivf' need faiss, which is not installed. "
-            "Install it with pip install 'skknn[faiss]', or use algorithm='auto'."
-        ) from error
-    return faiss

@@ -1,10 +1,9 @@
 """Compiled loops of the fast engine: scan of scores, and distances.
 
-A *candidate buffer* is a tuple of arrays (values, ids, counts, kept, thresholds), of
-shapes (n_rows, capacity) twice and (n_rows,): for each query the scores and rows that
-may still be among its k best, how many there are, how many there were when the others
-were last dropped, and the score that further ones must reach. A query that overflowed
-has the count -1 - n.
+A *candidate buffer* holds arrays (values, ids, counts, kept, thresholds): for each
+query the scores and rows that may be among its k best, (n_rows, capacity), how many
+there are, how many were left when others were last dropped, and the score that further
+ones must reach. A query that overflowed has the count -1 - n.
 """
 
 from functools import partial
@@ -12,7 +11,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from .._jit import jit
+from ...utils._jit import jit
 
 #: Scores looked at together: j belongs to group j % _GROUPS, of eight members.
 TILE, _GROUPS = 512, 64
@@ -27,9 +26,8 @@ def scan(products, half, first, tolerance, unit, k, buffer):  # type: ignore
 
     Nearly all scores are far, so they are looked at in groups. They are products
     (n_rows, n_columns) less ``half`` (n_columns,), or the bits of bfloat16 (int16) if
-    ``half`` is None; ``first`` is the row of the index in the first column. Kept is
-    what is up to ``tolerance`` (n_rows,) below the k-th best of a query, apart from
-    relative rounding by ``unit``.
+    ``half`` is None, the first column of row ``first`` of the index. Kept is what is up
+    to ``tolerance`` (n_rows,) below the k-th best, apart from rounding by ``unit``.
     """
     values, ids, counts, kept, thresholds = buffer
     scores = np.empty(TILE, dtype=np.float32)
@@ -83,8 +81,7 @@ def _drop(buffer, row, tolerance, unit, k):  # type: ignore
     some = values[row, : counts[row]]
     low = thresholds[row] if thresholds[row] > -3e38 else some.min()
     best = np.float64(nearly_best(some, low, k))
-    # What is below this cannot be among the k best. A step down for the rounding to
-    # float32.
+    # What is below cannot be among the k best. A step down for rounding to float32.
     least = best - unit * abs(best) - tolerance
     least = least / (1 + unit) if least >= 0 else least / (1 - unit)
     least = max(least - abs(least) * 2.0**-22 - 1e-37, -3e38)
@@ -98,10 +95,7 @@ def _drop(buffer, row, tolerance, unit, k):  # type: ignore
 
 @jit
 def nearly_best(values, low, k):  # type: ignore
-    """A number that at least k values, and hardly more, are as large as.
-
-    All values are at least ``low``. Halves an interval: counting needs no branches.
-    """
+    """A number that k values, and hardly more, reach; all are at least ``low``."""
     step = max(abs(low) / np.float32(64), np.float32(1e-30))
     high = low + step
     while _count(values, high) >= k:

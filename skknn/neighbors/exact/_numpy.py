@@ -21,14 +21,10 @@ class NumpyProposer:
     Prepared rows are not copied. Other proposers are made from this one.
     """
 
-    #: Queries handed to a thread at a time.
-    query_rows = 256
-    #: Bytes that each score takes until candidates are chosen; 0 where none is kept.
-    score_bytes = 0
-    #: Whether a call uses all threads itself.
-    alone = False
-    #: What scores are multiplied by (squared), and their relative rounding.
-    scale, unit = 1.0, 0.0
+    query_rows = 256  # queries handed to a thread at a time
+    score_bytes = 0  # bytes of each score until candidates are chosen; 0 if not kept
+    alone = False  # whether a call uses all threads itself
+    scale, unit = 1.0, 0.0  # scores are times scale**2, and rounded by unit
 
     def __init__(self, rows: IndexRows, dtype: DTypeLike | None = None) -> None:
         self.rows, self.low = rows, rows.values
@@ -64,10 +60,7 @@ class NumpyProposer:
         return low, product_error(self.dtype, queries.norms, largest, low.shape[1])
 
     def products(self, low: Any, part: slice, out: NDArray) -> None:
-        """Write products with a slice of the rows to (n_queries, n_rows) ``out``.
-
-        Scores are these less ``half``, if it is not None.
-        """
+        """Write scores, not less ``half``, to (n_queries, n_rows) ``out``."""
         with np.errstate(over="ignore", invalid="ignore"):
             np.matmul(low, self.low[part].T, out=out)
 

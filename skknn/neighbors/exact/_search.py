@@ -3,6 +3,8 @@
 import sys
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,34 +29,22 @@ _TRIAL, _UNCERTAIN = 128, 0.1
 _making = threading.Lock()
 
 
+@dataclass(eq=False)
 class ExactSearch(Engine):
     """Exact neighbours: what one proposer leaves uncertain is proposed by the next.
 
-    Parameters
-    ----------
-    rows : IndexRows
-    name : str
-    proposers : sequence of subclasses of NumpyProposer
-        They are made when queries come, and are left out of pickles.
-    n_jobs : int or None
-        Threads over blocks of queries, or over parts of the index where queries are
-        few. None takes as many as BLAS may use.
-    measure : callable
-        A function like :func:`measure`.
+    Proposers are made when queries come, and are left out of pickles. Threads share
+    blocks of queries, or parts of the index where queries are few; ``n_jobs=None``
+    takes as many as BLAS may use. ``measure`` is like the function of that name.
     """
 
-    def __init__(
-        self,
-        rows: IndexRows,
-        name: str,
-        proposers: "Sequence[type[NumpyProposer]]",
-        n_jobs: int | None = None,
-        measure: Measure = measure,
-    ) -> None:
-        self.rows, self.name, self.n_jobs = rows, name, n_jobs
-        self._kinds, self._measure = tuple(proposers), measure
-        self._made: dict[int, NumpyProposer] = {}
-        self._first = 0
+    rows: IndexRows
+    name: str
+    proposers: "Sequence[type[NumpyProposer]]"
+    n_jobs: int | None = None
+    measure: Measure = measure
+    _made: "dict[int, NumpyProposer]" = field(default_factory=dict, init=False)
+    _first: int = field(default=0, init=False)
 
     def __getstate__(self) -> dict[str, Any]:
         """Rows and settings; what is made of them is made again."""
@@ -67,7 +57,7 @@ class ExactSearch(Engine):
         ids = np.empty((len(queries), k), dtype=np.intp)
         sure = np.zeros(len(queries), dtype=bool)
         threads = n_threads(self.n_jobs)
-        for number in range(self._first, len(self._kinds) + 1):
+        for number in range(self._first, len(self.proposers) + 1):
             unsure = np.flatnonzero(~sure)
             if len(unsure) == 0:
                 break
@@ -92,23 +82,24 @@ class ExactSearch(Engine):
                     each,
                 )
                 distances[which], ids[which] = map(np.concatenate, zip(*found))
-                last = distances[which, -1]
-                sure[which] = self._certain(block, candidates, last)
+                # No row outside may come before the k-th neighbour.
+                outside = candidates.outside + block.tolerance
+                sure[which] = outside < self._scores(block, distances[which, -1])
 
             run_blocks(settle, blocks, threads // each, torch=sys.modules.get("torch"))
             failed = len(unsure) - sure[unsure].sum()
             if len(unsure) >= _TRIAL and failed > _UNCERTAIN * len(unsure):
                 # Too rough for these rows: not asked again while there is another.
-                self._first = min(number + 1, len(self._kinds) - 1)
+                self._first = min(number + 1, len(self.proposers) - 1)
         return distances, ids
 
     def _proposer(self, number: int) -> "NumpyProposer | None":
         """None after the last one."""
-        if number == len(self._kinds):
+        if number == len(self.proposers):
             return None
         with _making:
             if number not in self._made:
-                self._made[number] = self._kinds[number](self.rows)
+                self._made[number] = self.proposers[number](self.rows)
             return self._made[number]
 
     def _blocks(
@@ -138,9 +129,7 @@ class ExactSearch(Engine):
         workers = 1 if proposer.alone else n_threads
         parts = equal_parts(n_samples, max(count, workers), least=4 * wanted)
 
-        def propose(part: slice) -> Candidates:
-            return proposer.propose(queries, part, wanted, n_threads)
-
+        propose = partial(proposer.propose, queries, k=wanted, n_threads=n_threads)
         torch = sys.modules.get("torch")
         found = Candidates.join(in_threads(propose, parts, workers, torch=torch))
         return found.best(n_candidates) if proposer.score_bytes else found
@@ -157,32 +146,26 @@ class ExactSearch(Engine):
         place = ceilings.shape[1] - k
         lead = np.partition(ceilings, place, axis=1)[:, place, None]
         first = (ceilings >= lead) & (ceilings > -np.inf)
-        sqdist = self._measure(queries.values, self.rows.values, ids, first)
+        sqdist = self.measure(queries.values, self.rows.values, ids, first)
         farthest = np.where(first, sqdist, -np.inf).max(axis=1)
         least = (queries.squared_norms - farthest) / 2 - queries.tolerance
         more = (ceilings >= least[:, None]) & ~first
         if more.any():
-            others = self._measure(queries.values, self.rows.values, ids, more)
+            others = self.measure(queries.values, self.rows.values, ids, more)
             np.minimum(sqdist, others, out=sqdist)
         distances = np.sqrt(sqdist) if self.rows.rooted else sqdist
         return sort_neighbors(distances, ids, k)
 
-    def _certain(
-        self, queries: QueryBlock, candidates: Candidates, last: NDArray
-    ) -> NDArray[np.bool_]:
-        """Whether no row outside the candidates can come before the k-th neighbour."""
-        sqdist = last**2 if self.rows.rooted else last
-        least = (queries.squared_norms - sqdist) / 2
-        return candidates.outside + queries.tolerance < least
+    def _scores(self, queries: QueryBlock, distances: NDArray) -> NDArray:
+        sqdist = distances**2 if self.rows.rooted else distances
+        return (queries.squared_norms - sqdist) / 2
 
     def _exhaust(self, queries: QueryBlock, last: NDArray) -> Candidates:
         """All rows that can come before the k-th nearest candidate, by float64 scores.
 
-        Queries come here when more rows than expected lie within rounding of the k-th:
-        many copies of one row, or sets so tight that no product tells their rows apart.
+        For many copies of one row, or rows so close that no product tells them apart.
         """
-        sqdist = last**2 if self.rows.rooted else last
-        least = (queries.squared_norms - sqdist) / 2 - queries.tolerance
+        least = self._scores(queries, last) - queries.tolerance
         possible = np.empty((len(queries), len(self.rows)), dtype=bool)
         for part, rows in self.rows.shifted_blocks():
             scores = queries.shifted @ rows.T
@@ -193,10 +176,7 @@ class ExactSearch(Engine):
 
 
 def equal_parts(n: int, count: int, least: int = 1) -> list[slice]:
-    """At most ``count`` slices of ``range(n)``, of at least ``least`` where possible.
-
-    All but the last one have the same size.
-    """
+    """At most ``count`` equal slices of ``range(n)``, of ``least`` where possible."""
     count = max(1, min(count, n // least))
     size = max(1, -(-n // count))
     return [slice(start, min(start + size, n)) for start in range(0, n, size)]

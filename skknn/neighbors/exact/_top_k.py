@@ -1,9 +1,8 @@
 """The k largest scores of each row: numpy's and torch's form of one idea.
 
 The k largest elements lie in the k groups with the largest maxima, so only those
-groups are looked at again. About five times faster than partitioning whole rows.
-Element j belongs to group ``j % n_groups``: maxima are then taken of whole rows of
-memory.
+groups are looked at again: five times faster than partitioning whole rows. Element j
+belongs to group ``j % n_groups``; maxima are then of whole rows of memory.
 """
 
 import math
@@ -20,10 +19,7 @@ LARGEST_GROUP = 256
 
 
 def top_columns(scores: NDArray, k: int) -> NDArray[np.intp]:
-    """Columns of the k largest of (n_rows, n_columns) scores, in no order.
-
-    Scores of int16 are the bits of bfloat16, which numpy lacks.
-    """
+    """Columns of the k largest of each row; scores of int16 are bits of bfloat16."""
     n_rows, n_columns = scores.shape
     size = _group_size(n_columns, k)
     if size == 1:
@@ -35,7 +31,7 @@ def top_columns(scores: NDArray, k: int) -> NDArray[np.intp]:
     columns = groups[:, None, :] + np.arange(size)[:, None] * n_groups
     columns = columns.reshape(n_rows, size * k)
     if body < n_columns:
-        tail = np.broadcast_to(np.arange(body, n_columns), (n_rows, n_columns - body))
+        tail = np.tile(np.arange(body, n_columns), (n_rows, 1))
         columns = np.concatenate([columns, tail], axis=1)
     # Three times faster than take_along_axis.
     flat = columns + n_columns * np.arange(n_rows)[:, None]
