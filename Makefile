@@ -7,12 +7,12 @@ BIN := $(VENV)/bin
 test attack doctest: export OMP_NUM_THREADS ?= 1
 test attack doctest: export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help venv demo test attack lint doctest docs clean
+.PHONY: help venv demo test lint doctest docs clean
 
 help:
 	@echo "make demo   install into $(VENV) and run the quick start on real images"
-	@echo "make test   install into $(VENV) and run all tests"
 	@echo "make attack try ten times as hard to damage caches as the tests do"
+	@echo "make test   install into $(VENV) and run all tests"
 	@echo "make lint   check code style"
 	@echo "make doctest run the examples in docstrings, README and docs"
 	@echo "make docs   build the site into docs/_build/html"
@@ -30,6 +30,7 @@ test: venv
 	$(BIN)/pip install --quiet --editable ".[tests]"
 	$(BIN)/python -m pytest -n auto $(ARGS)
 
+.PHONY: attack
 attack: venv
 	$(BIN)/pip install --quiet --editable ".[tests]"
 	SKKNN_ATTACK=10 $(BIN)/python -m pytest -n auto tests/attacks $(ARGS)

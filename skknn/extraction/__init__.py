@@ -1,11 +1,10 @@
 """The loop from items to rows of features.
 
 ``run_job`` (``_run``) asks the row cache which rows are there (``_lookup``;
-``_row_cache``, for rows of several blocks ``_block_cache``; the file is a
-``_cache_file``), lets threads decode and prepare the others (``_preparation``), hands
-them to the job in batches (``_batches``) and puts what it gives into the cache and the
-table of rows (``_rows``). What is computed is none of its business: that is the
-:class:`Job` (``_job``). ``spread_rows``
+``_row_cache``, for rows of several blocks ``_block_cache``), lets threads decode and
+prepare the others (``_preparation``), hands them to the job in batches (``_batches``)
+and puts what it gives into the cache and the table of rows (``_rows``). What is computed
+is none of its business: that is the :class:`Job` (``_job``). ``spread_rows``
 (``_processes``) lets the processes of joblib run a part of the rows each.
 ``_progress`` shows how far it is.
 """
