@@ -4,13 +4,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 # Small matrix products on several threads crawl when another process wants a core.
-test doctest: export OMP_NUM_THREADS ?= 1
-test doctest: export OPENBLAS_NUM_THREADS ?= 1
+test attack doctest: export OMP_NUM_THREADS ?= 1
+test attack doctest: export OPENBLAS_NUM_THREADS ?= 1
 
 .PHONY: help venv demo test lint doctest docs gpu clean
 
 help:
 	@echo "make demo   install into $(VENV) and run the quick start on real images"
+	@echo "make attack try ten times as hard to damage caches as the tests do"
 	@echo "make test   install into $(VENV) and run all tests"
 	@echo "make lint   check code style and types"
 	@echo "make doctest run the examples in docstrings, README and docs"
@@ -29,6 +30,11 @@ demo: venv
 test: venv
 	$(BIN)/pip install --quiet --editable ".[tests]"
 	$(BIN)/python -m pytest -n auto $(ARGS)
+
+.PHONY: attack
+attack: venv
+	$(BIN)/pip install --quiet --editable ".[tests]"
+	SKKNN_ATTACK=10 $(BIN)/python -m pytest -n auto tests/attacks $(ARGS)
 
 lint: venv
 	$(BIN)/pip install --quiet --editable ".[lint]"
