@@ -3,6 +3,8 @@
     python benchmarks/embedding.py speed --images FOLDER
     python benchmarks/embedding.py cache
     python benchmarks/embedding.py memory --images FOLDER
+    python benchmarks/embedding.py decode --images FOLDER
+    python benchmarks/embedding.py --device cuda [--short]    # on a card, JSON lines
 
 FOLDER has one sub-folder of photos a class. Everything runs side by side in one
 process, in turns, and medians are compared, because timings of a shared machine
@@ -22,15 +24,29 @@ import numpy as np
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("what", choices=["speed", "cache", "memory", "peak"])
+    parser.add_argument(
+        "what",
+        nargs="?",
+        choices=["speed", "cache", "memory", "peak", "decode"],
+        default="speed",
+    )
     parser.add_argument("--images", help="folder with one sub-folder a class")
     parser.add_argument("--backbone", default="tf_efficientnet_lite0")
     parser.add_argument("--weights", default="auto", help="'none' for random ones")
     parser.add_argument("-n", type=int, default=256, help="images (default 256)")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--device", default="cpu", help="of speed: cpu or cuda")
+    parser.add_argument("--short", action="store_true", help="on a card: fewer runs")
     args = parser.parse_args()
     args.weights = None if args.weights == "none" else args.weights
-    {"speed": speed, "cache": cache, "memory": memory, "peak": peak}[args.what](args)
+    if args.device != "cpu":
+        import _embedding_cuda
+
+        _embedding_cuda.main(args.device, args.short)
+        return
+    {"speed": speed, "cache": cache, "memory": memory, "peak": peak, "decode": decode}[
+        args.what
+    ](args)
 
 
 def paths_of(args):
@@ -161,6 +177,36 @@ def peak(args):
     unit = 1 if sys.platform == "darwin" else 1024
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     print(most / 1e6, rows.nbytes / 1e6)
+
+
+def decode(args):
+    """Milliseconds an image of each way from a file to pixels, in one thread."""
+    import io
+    from pathlib import Path
+
+    from PIL import Image
+
+    from skknn.modalities import as_images
+
+    files = [Path(path).read_bytes() for path in paths_of(args)]
+    opened = [Image.open(io.BytesIO(data)).convert("RGB") for data in files]
+    from_files, from_images = as_images(files), as_images(opened)
+    runs = {
+        "Pillow decodes": lambda i: Image.open(io.BytesIO(files[i])).convert("RGB"),
+        "file -> pixels": lambda i: from_files.item(i).pixels(),
+        "file -> Pillow's image": lambda i: from_files.item(i).pil(),
+        "Pillow's image -> pixels": lambda i: from_images.item(i).pixels(),
+        "numpy.array(Pillow's image)": lambda i: np.array(opened[i]),
+    }
+    times = {name: [] for name in runs}
+    for _ in range(args.repeats):
+        for name, run in runs.items():
+            start = time.perf_counter()
+            for i in range(len(files)):
+                run(i)
+            times[name].append(1e3 * (time.perf_counter() - start) / len(files))
+    for name, found in times.items():
+        print(f"{name:28s} {statistics.median(found):7.3f} ms")
 
 
 if __name__ == "__main__":
