@@ -1,28 +1,164 @@
-"""The CUDA part of benchmarks/embedding.py: JSON lines, under three minutes on a card.
+"""The CUDA part of benchmarks/embedding.py: JSON lines.
 
-Times are milliseconds an image. *Forward* is a bare forward in bfloat16 weights at the
-same batch; *ready* is ours with images that were decoded and resized before; *decode*
-and *prepare* (decode, resize, crop) are the threads alone, one a core.
+From JPEG files: BackboneEmbedder, and what one writes otherwise, a ``DataLoader`` with
+as many workers as there are cores, timm's transform and autocast. With decoded images
+in the host's memory, and with images as the network sees them on the card: ours, the
+last beside a bare forward in bfloat16 weights. Random weights; photos are made up.
 """
 
 import json
 import os
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import timm
 import torch
-from PIL import Image, ImageOps
-
-from skknn import BackboneEmbedder
-from skknn.extraction import n_workers
-from skknn.modalities import as_images
+from PIL import Image
 
 MODELS = ("tf_efficientnet_lite0", "vit_small_patch16_224", "vit_base_patch16_224")
-N_FILES, BATCH = 2048, 128
+BATCH = 256
+
+
+class Files(torch.utils.data.Dataset):
+    """What a DataLoader's workers read."""
+
+    def __init__(self, paths, transform):
+        self.paths, self.transform = paths, transform
+
+    def __len__(self):
+        return len(self.paths)
+
+    def __getitem__(self, row):
+        return self.transform(Image.open(self.paths[row]).convert("RGB"))
+
+
+def make_photos(folder, n, seed=0):
+    """JPEG files of 500 x 375 pixels, with noise, so that decoding has work."""
+    rng, paths = np.random.default_rng(seed), []
+    for i in range(min(n, 128)):
+        coarse = rng.integers(0, 256, (12, 16, 3), dtype=np.uint8)
+        smooth = np.asarray(Image.fromarray(coarse).resize((500, 375), Image.BICUBIC))
+        noisy = smooth + rng.normal(0, 12, smooth.shape)
+        paths.append(str(Path(folder) / f"{i}.jpg"))
+        image = Image.fromarray(noisy.clip(0, 255).astype(np.uint8))
+        image.save(paths[-1], quality=90)
+    return [paths[i % len(paths)] for i in range(n)]
+
+
+def milliseconds(function, repeats=3):
+    """Median time of a call after one to warm up."""
+    times = []
+    for _ in range(repeats + 1):
+        wait()
+        start = time.perf_counter()
+        function()
+        wait()
+        times.append(1e3 * (time.perf_counter() - start))
+    return float(np.median(times[1:]))
+
+
+def wait():
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def loader_loop(module, config, paths, device):
+    """A function that does it with a DataLoader, which it starts anew."""
+    transform = timm.data.create_transform(**config, is_training=False)
+    loader = torch.utils.data.DataLoader(
+        Files(paths, transform),
+        batch_size=128,
+        num_workers=os.cpu_count(),
+        pin_memory=device.type == "cuda",
+        persistent_workers=True,
+    )
+
+    def run():
+        rows = []
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
+            for batch in loader:
+                rows.append(module(batch.to(device, non_blocking=True)).float().cpu())
+        return torch.cat(rows)
+
+    return run
+
+
+def bare_forward(module, size, device, n):
+    """A function that takes prepared numbers through a network of bfloat16 weights."""
+    module = module.to(torch.bfloat16).to(memory_format=torch.channels_last)
+    x = torch.randn(min(BATCH, n), *size, device=device, dtype=torch.bfloat16)
+    x = x.contiguous(memory_format=torch.channels_last)
+
+    def run():
+        with torch.inference_mode():
+            for _ in range(0, n, BATCH):
+                module(x)
+
+    return run
+
+
+def from_pixels(extractor, items):
+    """Functions that embed decoded images, and images that only need a forward."""
+    job = extractor.job(BATCH)
+    job.computes_in_workers = False  # so that the parts can be timed on a CPU, too
+    with job.running():
+        ready = [job.prepare(items.item(row)) for row in range(len(items))]
+        batches = [ready[i : i + BATCH] for i in range(0, len(ready), BATCH)]
+        loaded = [job.load(batch) for batch in batches]
+
+    def run(launch, batches):
+        waiting = []
+        with job.running():
+            for batch in batches:
+                waiting.append(launch(batch))
+                if len(waiting) == 2:
+                    job.collect(waiting.pop(0))
+            for launched in waiting:
+                job.collect(launched)
+
+    return {
+        "pixels": lambda: run(job.launch, batches),
+        "ready": lambda: run(job.launch_loaded, loaded),
+    }
+
+
+def main(device, short=False, models=MODELS):
+    from skknn import BackboneEmbedder
+    from skknn.modalities import as_images
+
+    device, n = torch.device(device), 1024 if short else 2048
+    repeats = 2 if short else 3
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    say(device=name, torch=torch.__version__, cores=os.cpu_count())
+    with tempfile.TemporaryDirectory() as folder:
+        paths = make_photos(folder, n)
+        for model in models:
+            fitted = BackboneEmbedder(
+                model, weights=None, random_state=0, device=device, n_jobs=-1
+            ).fit(paths)
+            extractor = fitted.backbone_
+            module = timm.create_model(model, num_classes=0)
+            module.load_state_dict(extractor.module.state_dict())
+            module.eval().to(device)
+            config = extractor.data_config
+            runs = {
+                "ours": lambda fitted=fitted: fitted.transform(paths),
+                "loader": loader_loop(module, config, paths, device),
+                **from_pixels(extractor, as_images(paths)),
+            }
+            each = {key: milliseconds(run, repeats) / n for key, run in runs.items()}
+            bare = bare_forward(module, config["input_size"], device, n)
+            each["forward"] = milliseconds(bare, repeats) / n
+            say(
+                model=model,
+                **{f"{key}_ms": time for key, time in each.items()},
+                images_a_second=1e3 / each["ours"],
+                ours_of_loader=each["ours"] / each["loader"],
+                times_the_loader=each["loader"] / each["ours"],
+                ready_of_forward=each["ready"] / each["forward"],
+            )
 
 
 def say(**line):
@@ -31,156 +167,3 @@ def say(**line):
         for key, value in line.items()
     }
     print(json.dumps(values), flush=True)
-
-
-def make_files(folder, n):
-    """Photo-like JPEG files of 500 x 375 pixels."""
-    rng = np.random.default_rng(0)
-    coarse = rng.integers(0, 256, (64, 24, 32, 3), dtype=np.uint8)
-    noise = rng.integers(-20, 20, (375, 500, 3))
-    photos = []
-    for c in coarse:
-        smooth = np.asarray(Image.fromarray(c).resize((500, 375), Image.BICUBIC))
-        grained = np.clip(smooth + noise, 0, 255).astype(np.uint8)
-        photos.append(Image.fromarray(grained))
-    files = []
-    for i in range(n):
-        files.append(str(Path(folder, f"{i}.jpg")))
-        photos[i % 64].rotate(i % 7).save(files[-1], quality=90)
-    return files
-
-
-def each(function, n, device, repeats=3):
-    """Median milliseconds an image of a call after one to warm up."""
-    times = []
-    for _ in range(repeats + 1):
-        synchronize(device)
-        start = time.perf_counter()
-        function()
-        synchronize(device)
-        times.append(1e3 * (time.perf_counter() - start) / n)
-    return float(np.median(times[1:]))
-
-
-def synchronize(device):
-    if torch.device(device).type == "cuda":
-        torch.cuda.synchronize()
-
-
-class Files(torch.utils.data.Dataset):
-    def __init__(self, files, transform):
-        self.files, self.transform = files, transform
-
-    def __len__(self):
-        return len(self.files)
-
-    def __getitem__(self, i):
-        return self.transform(Image.open(self.files[i]).convert("RGB"))
-
-
-def data_loader(model, files, device, n_workers):
-    """What one writes with torch's own tools, as well as it goes."""
-    module = timm.create_model(model, num_classes=0).eval().to(device)
-    config = timm.data.resolve_model_data_config(module)
-    loader = torch.utils.data.DataLoader(
-        Files(files, timm.data.create_transform(**config, is_training=False)),
-        BATCH,
-        num_workers=n_workers,
-        pin_memory=torch.device(device).type == "cuda",
-    )
-    autocast = torch.autocast(torch.device(device).type, torch.bfloat16)
-
-    def run():
-        with torch.inference_mode(), autocast:
-            for x in loader:
-                module(x.to(device, non_blocking=True)).float().cpu()
-
-    return run
-
-
-def forward(model, device, batch):
-    """A bare forward in bfloat16 weights, in the better memory order."""
-    module = timm.create_model(model, num_classes=0).eval().to(device, torch.bfloat16)
-    size = timm.data.resolve_model_data_config(module)["input_size"]
-    x = torch.randn(batch, *size, device=device, dtype=torch.bfloat16)
-    found = []
-    for order in (torch.contiguous_format, torch.channels_last):
-        module, x = module.to(memory_format=order), x.contiguous(memory_format=order)
-        with torch.inference_mode():
-            found.append(each(lambda: module(x), batch, device, repeats=7))  # noqa: B023
-    return min(found)
-
-
-def ready(job, prepared):
-    """Rows of prepared images, one batch launched before the last is collected."""
-    with job.running():
-        launched = []
-        for start in range(0, len(prepared), job.batch_size):
-            launched.append(job.launch(prepared[start : start + job.batch_size]))
-            if len(launched) == 2:
-                job.collect(launched.pop(0))
-        for last in launched:
-            job.collect(last)
-
-
-def in_threads(function, items, n_threads):
-    with ThreadPoolExecutor(n_threads) as pool:
-        return list(pool.map(function, items))
-
-
-def pillow(file):
-    """The same pixels, by Pillow's decoder alone."""
-    with Image.open(file) as image:
-        return ImageOps.exif_transpose(image).convert("RGB")
-
-
-def on_a_card(device, models=MODELS, n_files=N_FILES):
-    """Print one line a model."""
-    cores = len(os.sched_getaffinity(0))
-    with tempfile.TemporaryDirectory() as folder:
-        files = make_files(folder, n_files)
-        items = as_images(files)
-        for model in models:
-            embedder = BackboneEmbedder(
-                model, weights=None, device=device, random_state=0, n_jobs=cores
-            ).fit(files)
-            extractor = embedder.backbone_
-            job = extractor.job("auto")
-            with job.running():
-                some = [job.prepare(items.item(i)) for i in range(min(1024, n_files))]
-            line = {
-                "forward_ms": forward(model, device, job.batch_size),
-                "ready_ms": each(lambda: ready(job, some), len(some), device),  # noqa: B023
-                "decode_ms": each(
-                    lambda: in_threads(items.item, range(n_files), cores),
-                    n_files,
-                    device,
-                ),
-                "pillow_decode_ms": each(
-                    lambda: in_threads(pillow, files, cores), n_files, device
-                ),
-                "prepare_ms": each(
-                    lambda: in_threads(
-                        lambda i: extractor.prepare(items.item(i)),  # noqa: B023
-                        range(n_files),
-                        cores,
-                    ),
-                    n_files,
-                    device,
-                ),
-                "ours_ms": each(lambda: embedder.transform(files), n_files, device),  # noqa: B023
-                "data_loader_ms": each(
-                    data_loader(model, files, device, cores), n_files, device, repeats=2
-                ),
-            }
-            say(
-                model=model,
-                device=torch.cuda.get_device_name() if "cuda" in device else device,
-                cores=cores,
-                threads=n_workers(cores),
-                batch=job.batch_size,
-                **line,
-                images_a_second=1e3 / line["ours_ms"],
-                ready_of_forward=line["ready_ms"] / line["forward_ms"],
-                data_loader_of_ours=line["data_loader_ms"] / line["ours_ms"],
-            )

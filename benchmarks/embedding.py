@@ -1,15 +1,14 @@
-"""BackboneEmbedder against what one would write; its decoder, cache and memory.
+"""BackboneEmbedder against a plain timm loop; its cache; its memory.
 
     python benchmarks/embedding.py speed --images FOLDER
-    python benchmarks/embedding.py decode --images FOLDER
     python benchmarks/embedding.py cache
     python benchmarks/embedding.py memory --images FOLDER
-    python benchmarks/embedding.py --device cuda
+    python benchmarks/embedding.py decode --images FOLDER
+    python benchmarks/embedding.py --device cuda [--short]    # on a card, JSON lines
 
 FOLDER has one sub-folder of photos a class. Everything runs side by side in one
 process, in turns, and medians are compared, because timings of a shared machine
-drift. With ``--device cuda`` (``_embedding_cuda.py``) files are made, and JSON lines
-printed: ours, a DataLoader, a bare forward, their ratios.
+drift.
 """
 
 import argparse
@@ -25,23 +24,29 @@ import numpy as np
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    what = {"speed": speed, "decode": decode, "cache": cache, "memory": memory}
-    what["peak"] = peak
-    parser.add_argument("what", nargs="?", choices=what, default="speed")
+    parser.add_argument(
+        "what",
+        nargs="?",
+        choices=["speed", "cache", "memory", "peak", "decode"],
+        default="speed",
+    )
     parser.add_argument("--images", help="folder with one sub-folder a class")
     parser.add_argument("--backbone", default="tf_efficientnet_lite0")
     parser.add_argument("--weights", default="auto", help="'none' for random ones")
     parser.add_argument("-n", type=int, default=256, help="images (default 256)")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--device", default="cpu", help="cpu, or cuda for JSON lines")
+    parser.add_argument("--device", default="cpu", help="of speed: cpu or cuda")
+    parser.add_argument("--short", action="store_true", help="on a card: fewer runs")
     args = parser.parse_args()
     args.weights = None if args.weights == "none" else args.weights
-    if args.device == "cpu":
-        what[args.what](args)
-    else:
-        from _embedding_cuda import on_a_card
+    if args.device != "cpu":
+        import _embedding_cuda
 
-        on_a_card(args.device)
+        _embedding_cuda.main(args.device, args.short)
+        return
+    {"speed": speed, "cache": cache, "memory": memory, "peak": peak, "decode": decode}[
+        args.what
+    ](args)
 
 
 def paths_of(args):
@@ -123,47 +128,9 @@ def speed(args):
         )
 
 
-def decode(args):
-    """Milliseconds a file: Pillow's decoder and ours, in one thread and in two."""
-    import io
-    from concurrent.futures import ThreadPoolExecutor
-    from pathlib import Path
-
-    import torch
-    from PIL import Image, ImageOps
-
-    from skknn.modalities import as_images
-
-    def pillow(data):
-        with Image.open(io.BytesIO(data)) as image:
-            return ImageOps.exif_transpose(image).convert("RGB")
-
-    def ours(data):
-        return as_images([data]).item(0)
-
-    torch.set_num_threads(1)
-    files = [Path(path).read_bytes() for path in paths_of(args)]
-    same = all(pillow(data).tobytes() == ours(data).tobytes() for data in files)
-    print(f"{len(files)} files, the same pixels: {same}")
-    for n_threads in (1, 2):
-        times = {pillow: [], ours: []}
-        with ThreadPoolExecutor(n_threads) as pool:
-            for _ in range(args.repeats):
-                for way in times:
-                    start = time.perf_counter()
-                    list(pool.map(way, files))
-                    times[way].append(1e3 * (time.perf_counter() - start) / len(files))
-        one, other = map(statistics.median, times.values())
-        ratios = [b / a for a, b in zip(*times.values())]
-        print(
-            f"{n_threads} threads: Pillow {one:.2f} ms, ours {other:.2f} ms, ratio "
-            f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-        )
-
-
 def cache(args, n=100_000):
     """Read 100,000 stored rows back through ``transform``."""
-    from skknn.extraction import RowCache
+    from skknn.extraction._row_cache import RowCache
     from skknn.modalities import as_images
 
     rng = np.random.default_rng(0)
@@ -210,6 +177,36 @@ def peak(args):
     unit = 1 if sys.platform == "darwin" else 1024
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     print(most / 1e6, rows.nbytes / 1e6)
+
+
+def decode(args):
+    """Milliseconds an image of each way from a file to pixels, in one thread."""
+    import io
+    from pathlib import Path
+
+    from PIL import Image
+
+    from skknn.modalities import as_images
+
+    files = [Path(path).read_bytes() for path in paths_of(args)]
+    opened = [Image.open(io.BytesIO(data)).convert("RGB") for data in files]
+    from_files, from_images = as_images(files), as_images(opened)
+    runs = {
+        "Pillow decodes": lambda i: Image.open(io.BytesIO(files[i])).convert("RGB"),
+        "file -> pixels": lambda i: from_files.item(i).pixels(),
+        "file -> Pillow's image": lambda i: from_files.item(i).pil(),
+        "Pillow's image -> pixels": lambda i: from_images.item(i).pixels(),
+        "numpy.array(Pillow's image)": lambda i: np.array(opened[i]),
+    }
+    times = {name: [] for name in runs}
+    for _ in range(args.repeats):
+        for name, run in runs.items():
+            start = time.perf_counter()
+            for i in range(len(files)):
+                run(i)
+            times[name].append(1e3 * (time.perf_counter() - start) / len(files))
+    for name, found in times.items():
+        print(f"{name:28s} {statistics.median(found):7.3f} ms")
 
 
 if __name__ == "__main__":

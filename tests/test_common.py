@@ -9,7 +9,6 @@ import warnings
 
 import numpy as np
 import pandas as pd
-import polars as pl
 import pytest
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -33,6 +32,8 @@ from skknn import (
     KNNWeightedLogisticRegression,
     SoftKNNClassifier,
 )
+
+pl = pytest.importorskip("polars")
 
 CLASSIFIERS = [
     SoftKNNClassifier(),

@@ -119,13 +119,9 @@ class EmbeddingJob:
         """Start to compute the rows of prepared images."""
         if self.computes_in_workers:
             return np.stack(prepared)
-        return Download(self._forward(self._load(prepared)))
+        return self.launch_loaded(self.load(prepared))
 
-    def collect(self, launched: Download | NDArray) -> NDArray[np.float32]:
-        """Wait for rows (n, width), float32."""
-        return launched.wait() if isinstance(launched, Download) else launched
-
-    def _load(self, images: list[WaitingImage]) -> torch.Tensor:
+    def load(self, images: list[WaitingImage]) -> torch.Tensor:
         """Bring images to the device, as the model sees them: (n, 3, H, W)."""
         whole = {i: image.pixels for i, image in enumerate(images) if image.whole}
         ready = [i for i, image in enumerate(images) if not image.whole]
@@ -138,6 +134,14 @@ class EmbeddingJob:
         ):
             parts += part
         return in_order(parts)
+
+    def launch_loaded(self, pixels: torch.Tensor) -> Download:
+        """Start to compute the rows of images that are on the device."""
+        return Download(self._forward(pixels))
+
+    def collect(self, launched: Download | NDArray) -> NDArray[np.float32]:
+        """Wait for rows (n, width), float32."""
+        return launched.wait() if isinstance(launched, Download) else launched
 
     def _forward(self, pixels: torch.Tensor) -> torch.Tensor:
         network = self._network or self._choose_network()

@@ -4,7 +4,6 @@ import tracemalloc
 
 import numpy as np
 import pandas as pd
-import polars as pl
 import pytest
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
@@ -18,6 +17,8 @@ from skknn import (
     SoftKNNClassifier,
 )
 from skknn.classifiers import _row_blocks
+
+pl = pytest.importorskip("polars")
 
 ALL = [SoftKNNClassifier, KNNWeightedLogisticRegression, JointKNNClassifier]
 

@@ -205,6 +205,7 @@ def test_names_and_frames():
     frame = embedder.transform(ARRAYS)
     assert list(frame.columns[:2]) == ["backboneembedder0", "backboneembedder1"]
     assert list(embedder.get_feature_names_out()) == list(frame.columns)
+    pytest.importorskip("polars")
     polars = tiny().set_output(transform="polars").fit_transform(ARRAYS)
     np.testing.assert_array_equal(polars.to_numpy(), frame.to_numpy())
 

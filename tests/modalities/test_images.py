@@ -5,7 +5,6 @@ import warnings
 
 import numpy as np
 import pandas as pd
-import polars as pl
 import pytest
 import torch
 from hypothesis import given, settings
@@ -22,6 +21,8 @@ from skknn.modalities import (
     resolve_image_shape,
     resolve_value_range,
 )
+
+pl = pytest.importorskip("polars")
 
 RGB = np.random.default_rng(0).integers(0, 256, (3, 5, 7, 3), dtype=np.uint8)
 
