@@ -102,19 +102,19 @@ def time_table(args):
         X, y, plain.coef_, plain.intercept_, start,
         C=C, fit_intercept=True, tol=SETTINGS["tol"],
     )  # fmt: skip
-    path.solve(1 + (weights - 1) / 2)
+    tol = make_base(clf).tol(weights)
+    path.solve(1 + (weights - 1) / 2, tol)
     coefs = {}
 
     def run(name):
         gc.collect()
         begin = time.process_time()
         if name == "newton":
-            coefs[name] = path.solve(weights)[:2]
+            coefs[name] = path.solve(weights, tol)[:2]
         else:
             rows = X64 if name == "sklearn float64" else X
             if name == "skknn":
-                base = make_base(clf)
-                fit_base(base, X, y, weights, clf.classes_)
+                base, _ = fit_base(make_base(clf), X, y, weights, clf.classes_)
             else:
                 base = theirs(rows, y, weights)
             coefs[name] = base.coef_, base.intercept_

@@ -4,13 +4,13 @@
 as well: ``_inputs`` (what kNN side and base see of X and y), ``_labelled_index`` (rows
 with classes, lists of neighbours, votes, each training row without itself),
 ``_modulation`` (leave-one-out votes to weights), ``_base`` (a base made and fitted
-with them; ``_convergence`` keeps its solver's complaints), ``_mixture`` (its answers,
-checked, mixed with the votes). ``_parameters`` says which values are allowed,
-``_row_blocks`` how much is held at a time. The estimators are ``_soft_knn``,
-``_weighted_logistic`` and ``_joint``.
+with them, on an accelerator by ``_array_api``; ``_convergence`` keeps its solver's
+complaints), ``_mixture`` (its answers, checked, mixed with the votes). ``_parameters``
+says which values are allowed, ``_row_blocks`` how much is held at a time. The
+estimators are ``_soft_knn``, ``_weighted_logistic`` and ``_joint``.
 """
 
-from ._base import fit_base, make_base
+from ._base import BaseRecipe, fit_base, make_base
 from ._inputs import (
     TrainingInputs,
     check_inputs,
@@ -40,6 +40,7 @@ from ._soft_knn import SoftKNNClassifier, make_knn
 from ._weighted_logistic import KNNWeightedLogisticRegression
 
 __all__ = [
+    "BaseRecipe",
     "JOINT_ALIASES",
     "MIXTURE_PARAMETERS",
     "SEARCH_PARAMETERS",

@@ -2,6 +2,7 @@
 
 import inspect
 import warnings
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 
+from ._array_api import array_api_device, fit_on_device
 from ._convergence import convergence_failures
 from ._mixture import check_base, without_proba
 
@@ -20,7 +22,34 @@ _SETTINGS = {"max_iter": 1000, "tol": 1e-6}
 _TAKEN = ("C", "fit_intercept", "class_weight", "max_iter", "tol")
 
 
-def make_base(classifier: Any) -> Any:
+@dataclass(frozen=True)
+class BaseRecipe:
+    """An unfitted base, and how it is fitted.
+
+    Attributes
+    ----------
+    estimator : classifier
+        Never fitted itself.
+    default : bool
+        Whether it is ours. Then its tolerance is that for weights of 1 on average:
+        heavier rows would leave the solver farther from the minimum, because it divides
+        the loss, its penalty included, by the sum of the weights.
+    device : None, str or torch.device
+        For fits on an accelerator; see :func:`array_api_device`.
+    """
+
+    estimator: Any
+    default: bool
+    device: Any
+
+    def tol(self, weights: NDArray[np.float64] | None) -> float | None:
+        """Tolerance of a fit with these weights; None leaves that of ``estimator``."""
+        if weights is None or not self.default:
+            return None
+        return self.estimator.tol / max(1.0, weights.mean())
+
+
+def make_base(classifier: Any) -> BaseRecipe:
     """The unfitted base of a classifier with one.
 
     Parameters
@@ -29,13 +58,14 @@ def make_base(classifier: Any) -> Any:
 
     Returns
     -------
-    classifier
-        A clone of ``estimator``, or a LogisticRegression.
+    BaseRecipe
+        Of a clone of ``estimator``, or of a LogisticRegression.
     """
     own = getattr(classifier, "estimator", None)
     if own is None:
         given = {n: getattr(classifier, n) for n in _TAKEN if hasattr(classifier, n)}
-        return LogisticRegression(**{**_SETTINGS, **given})
+        default = LogisticRegression(**{**_SETTINGS, **given})
+        return BaseRecipe(default, True, classifier.device)
     for name, default in (("C", 1.0), ("class_weight", None)):
         value = getattr(classifier, name)
         if value != default:
@@ -58,22 +88,21 @@ def make_base(classifier: Any) -> Any:
             if name == "random_state" or name.endswith("__random_state")
         }
         base.set_params(**seeds)
-    return base
+    return BaseRecipe(base, False, classifier.device)
 
 
 def fit_base(
-    base: Any,
+    recipe: BaseRecipe,
     X: Any,
     y: NDArray[Any],
     sample_weight: NDArray[np.float64] | None,
     classes: NDArray[Any],
-) -> list[str]:
-    """Fit a base in place and check what came of it.
+) -> tuple[Any, list[str]]:
+    """Fit a base and check what came of it.
 
     Parameters
     ----------
-    base : classifier
-        From :func:`make_base`.
+    recipe : BaseRecipe
     X : array-like of shape (n_samples, n_features)
     y : ndarray of shape (n_samples,)
     sample_weight : ndarray of shape (n_samples,) or None
@@ -83,13 +112,23 @@ def fit_base(
 
     Returns
     -------
-    list of str
+    base : classifier
+        Fitted.
+    failures : list of str
         Reports of solvers that did not converge.
     """
+    base = clone(recipe.estimator)
+    device = array_api_device(base, X, recipe.device)
+    tol = recipe.tol(sample_weight)
+    if tol is not None:
+        base.set_params(tol=tol)
     with convergence_failures() as failures:
-        _fit_weighted(base, X, y, sample_weight)
+        if device is None or not fit_on_device(base, X, y, sample_weight, device):
+            _fit_weighted(base, X, y, sample_weight)
+    if tol is not None:
+        base.set_params(tol=recipe.estimator.tol)
     check_base(base, classes)
-    return failures
+    return base, failures
 
 
 def _fit_weighted(

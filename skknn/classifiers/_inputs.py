@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.utils import check_consistent_length, column_or_1d, get_tags
 from sklearn.utils.multiclass import check_classification_targets
@@ -189,15 +190,17 @@ def check_rows(estimator: Any, X: Any, *, reset: bool = False) -> Any:
         check_graph(X)  # raises
     half = getattr(X, "dtype", None) == np.float16
     try:
-        return validate_data(
-            estimator,
-            X,
-            reset=reset,
-            accept_sparse="csr" if graph else False,
-            # float32 holds float16 exactly, in half the memory of float64.
-            dtype=np.float32 if half else [np.float64, np.float32],
-            order="C",
-        )
+        # Whatever comes in becomes an array of numpy's, with dispatch on as well.
+        with config_context(array_api_dispatch=False):
+            return validate_data(
+                estimator,
+                X,
+                reset=reset,
+                accept_sparse="csr" if graph else False,
+                # float32 holds float16 exactly, in half the memory of float64.
+                dtype=np.float32 if half else [np.float64, np.float32],
+                order="C",
+            )
     except ValueError as error:
         raise with_place(error, X) from None
 

@@ -59,7 +59,8 @@ class JointKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
         Base classifier with ``predict_proba`` and, unless ``alpha=0``,
         ``sample_weight`` in ``fit``; or a Pipeline that ends in one, whose last step
         receives the weights. None takes ``LogisticRegression(C=C,
-        class_weight=class_weight, max_iter=1000, tol=1e-6)``.
+        class_weight=class_weight, max_iter=1000, tol=1e-6)``, solved as by
+        :class:`KNNWeightedLogisticRegression`.
     C : float, default=1.0
         Inverse strength of the L2 penalty of the default base. Unused with
         ``estimator``.
@@ -227,9 +228,8 @@ class JointKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
             gamma=self.gamma,
             alpha=self.alpha,
         )
-        base = make_base(self)
-        failures = fit_base(
-            base, inputs.base, inputs.y, weights.for_base, inputs.classes
+        base, failures = fit_base(
+            make_base(self), inputs.base, inputs.y, weights.for_base, inputs.classes
         )
         if self.estimator is None:
             remedy = (

@@ -4,6 +4,7 @@ import copy
 import hashlib
 import inspect
 from collections import OrderedDict
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 from sklearn.utils.class_weight import compute_class_weight
 
-from ..classifiers import base_proba, fit_base, mix_proba, mixable
+from ..classifiers import BaseRecipe, base_proba, fit_base, mix_proba, mixable
 from ..utils._threads import run_blocks
 from ._newton import LogisticPath
 
@@ -32,8 +33,7 @@ class BaseFits:
 
     Parameters
     ----------
-    base : classifier
-        Unfitted.
+    recipe : BaseRecipe
     X : array-like of shape (n_samples, n_features)
         Training rows as the base sees them.
     y : ndarray of shape (n_samples,)
@@ -53,20 +53,22 @@ class BaseFits:
 
     def __init__(
         self,
-        base: Any,
+        recipe: BaseRecipe,
         X: Any,
         y: NDArray[Any],
         classes: NDArray[Any],
         row_sets: list[Any],
         warm: bool,
     ) -> None:
+        base = recipe.estimator
         while _has_steps_before(base):
             name, last = base.steps[-1]
             before = clone(base).set_params(**{name: "passthrough"})
             X = before.fit_transform(X, y)
             row_sets = [before.transform(rows) for rows in row_sets]
             base = last
-        self._base, self._X, self._y, self._row_sets = base, X, y, row_sets
+        self._recipe = replace(recipe, estimator=base)
+        self._X, self._y, self._row_sets = X, y, row_sets
         self.classes = classes
         product = 2 * np.prod(getattr(X, "shape", 0), dtype=float) * len(classes)
         self._n_jobs = 1 if product < _SMALL else None
@@ -95,10 +97,12 @@ class BaseFits:
     def _fit(self, key: bytes | None, weights: NDArray[np.float64] | None) -> None:
         base = None
         if self._path is not None and weights is not None:
-            base = self._path.fit(weights)
+            base = self._path.fit(weights, self._recipe.tol(weights))
         if base is None:
-            base = clone(self._base)
-            self.failures_ += fit_base(base, self._X, self._y, weights, self.classes)
+            base, failures = fit_base(
+                self._recipe, self._X, self._y, weights, self.classes
+            )
+            self.failures_ += failures
         self.n_fits_ += 1
         self._kept[key] = FittedBase(base, self._row_sets, self.classes)
         # The fit without weights comes back with every k and tau.
@@ -126,9 +130,12 @@ class _Path:
             tol=unweighted.tol,
         )
 
-    def fit(self, weights: NDArray[np.float64]) -> Any:
+    def fit(self, weights: NDArray[np.float64], tol: float | None) -> Any:
         """Fitted LogisticRegression, or None where the solver fails."""
-        coef, intercept, n_steps = self._path.solve(self._with_class_weights(weights))
+        coef, intercept, n_steps = self._path.solve(
+            self._with_class_weights(weights),
+            self._unweighted.tol if tol is None else tol,
+        )
         if coef is None:
             return None
         base = copy.copy(self._unweighted)

@@ -40,7 +40,7 @@ class LogisticPath:
     C : float
     fit_intercept : bool
     tol : float
-        Largest entry of the gradient of the mean loss at a solution.
+        Largest entry of the gradient of the mean loss at the first solution.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class LogisticPath:
         tol: float,
     ) -> None:
         self._X, self._codes = X, codes
-        self._penalty, self._fit_intercept, self._tol = 1 / C, fit_intercept, tol
+        self._penalty, self._fit_intercept = 1 / C, fit_intercept
         self.n_products_ = 0
         # A row an output: its coefficients, then its intercept.
         theta = np.column_stack([coef, intercept]).astype(np.float64)
@@ -75,13 +75,15 @@ class LogisticPath:
         self._solved: deque[tuple[Floats, Any, Floats]] = deque(maxlen=size)
 
     def solve(
-        self, weights: NDArray[np.float64]
+        self, weights: NDArray[np.float64], tol: float
     ) -> tuple[Floats | None, Floats | None, int]:
         """Solution for these weights.
 
         Parameters
         ----------
         weights : ndarray of shape (n_samples,), float64
+        tol : float
+            Largest entry of the gradient of the mean loss there.
 
         Returns
         -------
@@ -91,9 +93,9 @@ class LogisticPath:
         n_steps : int
         """
         change = (self._pull * (weights - self._weights)).astype(np.float32)
-        theta, n_steps = self._newton(self._predict(change), weights, self._tol)
+        theta, n_steps = self._newton(self._predict(change), weights, tol)
         if theta is None:
-            theta, n_steps = self._newton(self._start, weights, self._tol)
+            theta, n_steps = self._newton(self._start, weights, tol)
         if theta is None:
             return None, None, n_steps
         move = (theta - self._start).astype(np.float32)

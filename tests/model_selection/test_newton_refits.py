@@ -9,6 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skknn import JointKNNClassifier, KNNWeightedLogisticRegression, NeighborSearchCV
+from skknn.classifiers import make_base
 from skknn.model_selection import _grid_run
 from skknn.model_selection._base_fits import BaseFits
 from skknn.model_selection._newton import LogisticPath
@@ -38,6 +39,12 @@ def start(X, y, C, fit_intercept, tol):
     )
 
 
+def fitted(base, X, y, weights, warm=True):
+    """A base of the user's, fitted for these weights within a search."""
+    recipe = make_base(JointKNNClassifier(estimator=base))
+    return BaseFits(recipe, X, y, np.unique(y), [X], warm).get(weights)
+
+
 def gradient(X, y, weights, coef, intercept, C, fit_intercept):
     """Gradient of the mean loss, row by row in float64."""
     n_classes = y.max() + 1
@@ -64,7 +71,7 @@ def test_solutions_are_those_of_another_method(n_classes, fit_intercept, C):
     rng = np.random.default_rng(1)
     for spread in (0.01, 0.5, 3):
         weights = 1 + spread * rng.exponential(size=len(X))
-        coef, intercept, _ = path.solve(weights)
+        coef, intercept, _ = path.solve(weights, 1e-10)
         exact = LogisticRegression(
             C=C, fit_intercept=fit_intercept, solver="newton-cholesky", tol=1e-12
         ).fit(X, y, sample_weight=weights)
@@ -79,7 +86,7 @@ def test_tol_bounds_the_gradient(n_classes):
     path = start(X, y, 1.0, True, tol=1e-6)
     for seed in range(5):
         weights = np.random.default_rng(seed).gamma(0.5, size=len(X)) + 0.01
-        coef, intercept, _ = path.solve(weights)
+        coef, intercept, _ = path.solve(weights, 1e-6)
         left = gradient(X, y, weights, coef, intercept, 1.0, True)
         assert np.abs(left).max() <= 1.01e-6
 
@@ -89,7 +96,7 @@ def test_rows_without_weight_do_not_count():
     path = start(X, y, 1.0, True, tol=1e-9)
     weights = np.ones(len(X))
     weights[::3] = 0
-    coef, intercept, _ = path.solve(weights)
+    coef, intercept, _ = path.solve(weights, 1e-9)
     kept = weights > 0
     left = gradient(X[kept], y[kept], weights[kept], coef, intercept, 1.0, True)
     assert np.abs(left).max() < 1.1e-9
@@ -101,8 +108,8 @@ def test_the_order_of_solving_matters_only_within_tol():
     weights = [1 + rng.exponential(size=len(X)) for _ in range(6)]
     forward = start(X, y, 1.0, True, tol=1e-9)
     backward = start(X, y, 1.0, True, tol=1e-9)
-    first = [forward.solve(w)[0] for w in weights]
-    second = [backward.solve(w)[0] for w in reversed(weights)][::-1]
+    first = [forward.solve(w, 1e-9)[0] for w in weights]
+    second = [backward.solve(w, 1e-9)[0] for w in reversed(weights)][::-1]
     np.testing.assert_allclose(first, second, atol=1e-5)
 
 
@@ -110,7 +117,7 @@ def test_float32_rows_stay_float32_and_near_the_exact_solution():
     X, y = data(5, np.float32)
     path = start(X, y, 1.0, True, tol=1e-6)
     weights = 1 + np.random.default_rng(1).exponential(size=len(X))
-    coef, intercept, _ = path.solve(weights)
+    coef, intercept, _ = path.solve(weights, 1e-6)
     assert coef.dtype == intercept.dtype == np.float32
     exact = LogisticRegression(solver="newton-cholesky", tol=1e-12)
     exact.fit(X.astype(float), y, sample_weight=weights)
@@ -128,9 +135,9 @@ def test_a_solver_that_fails_gives_way_to_a_fit_from_nothing():
     y = (X[:, 0] > 0).astype(int)
     weights = rng.random(60)
     base = LogisticRegression(C=1e12, tol=1e-14, max_iter=50)
-    assert start(X, y, 1e12, True, tol=1e-14).solve(weights)[0] is None
-    warm = BaseFits(base, X, y, np.unique(y), [X], warm=True).get(weights).estimator
-    cold = BaseFits(base, X, y, np.unique(y), [X], warm=False).get(weights).estimator
+    assert start(X, y, 1e12, True, tol=1e-14).solve(weights, 1e-14)[0] is None
+    warm = fitted(base, X, y, weights).estimator
+    cold = fitted(base, X, y, weights, warm=False).estimator
     np.testing.assert_array_equal(warm.coef_, cold.coef_)
 
 
@@ -141,12 +148,12 @@ def test_class_weights(class_weight):
     X, y = X[kept], y[kept]
     weights = 1 + np.random.default_rng(1).exponential(size=len(X))
     base = LogisticRegression(class_weight=class_weight, tol=1e-9, max_iter=5000)
-    fitted = BaseFits(base, X, y, np.unique(y), [X], warm=True).get(weights)
+    found = fitted(base, X, y, weights)
     exact = LogisticRegression(
         class_weight=class_weight, solver="newton-cholesky", tol=1e-12
     ).fit(X, y, sample_weight=weights)
     np.testing.assert_allclose(
-        fitted.predict_proba(0), exact.predict_proba(X), atol=1e-6, rtol=0
+        found.predict_proba(0), exact.predict_proba(X), atol=1e-6, rtol=0
     )
 
 
@@ -163,9 +170,9 @@ def test_other_logistic_regressions_are_left_to_their_own_solver(base):
     X, y = data(3)
     base.set_params(random_state=0)
     weights = 1 + np.random.default_rng(1).exponential(size=len(X))
-    fitted = BaseFits(base, X, y, np.unique(y), [X], warm=True).get(weights).estimator
+    found = fitted(base, X, y, weights).estimator
     want = base.fit(X, y, sample_weight=weights)
-    np.testing.assert_array_equal(fitted.coef_, want.coef_)
+    np.testing.assert_array_equal(found.coef_, want.coef_)
 
 
 def search_data(name, digits):
