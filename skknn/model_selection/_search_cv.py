@@ -30,138 +30,132 @@ from ._split import Result, Task
 class NeighborSearchCV(BaseSearchCV):
     """Grid search for this package's classifiers at the cost of about one fit.
 
-        A drop-in for :class:`~sklearn.model_selection.GridSearchCV`; Notes say where its
-        scores are the same to the bit and where they are close.
-        On each split it transforms the rows once, searches neighbours once at the largest
-        k, takes every k and tau from running sums of votes, fits a base once for each
-        different weight vector, and every lambda for nothing.
+    A drop-in for :class:`~sklearn.model_selection.GridSearchCV`; Notes say where its
+    scores are the same to the bit and where they are close.
+    On each split it transforms the rows once, searches neighbours once at the largest
+    k, takes every k and tau from running sums of votes, fits a base once for each
+    different weight vector, and every lambda for nothing.
 
-        Parameters
-        ----------
-        estimator : classifier or Pipeline
-            :class:`SoftKNNClassifier`, :class:`KNNWeightedLogisticRegression` or
-            :class:`JointKNNClassifier`, alone or as the last step of (nested) Pipelines.
-        param_grid : dict or list of dicts
-            As in ``GridSearchCV``, under canonical names or aliases (``k``,
-            ``temperature``, ``lambda``). Parameters of earlier steps and of a nested base
-            are allowed; what feeds the neighbours is computed once for each of their
-            settings. ``"path"`` as the values of lambda, or among them, finds the best
-            number from 0 to 1 for each setting of the other parameters.
-        scoring : str, callable, list, tuple, dict or None, default=None
-            As in ``GridSearchCV``; None is accuracy. Scorers get the true predictions and
-            probabilities; one that asks for more makes a fit of its own for each point.
-        cv : int, splitter, iterable or "loo", default=None
-            As in ``GridSearchCV``, or ``"loo"``: every k and tau of
-            :class:`SoftKNNClassifier` by leaving out one row at a time, from one search
-            among all rows. See Notes.
-        strategy : {"exhaustive", "sequential"}, default="exhaustive"
-            ``"exhaustive"`` evaluates every point of the grid. ``"sequential"`` goes in
-            R's order: k, tau and whatever else feeds the neighbours by the score of the
-            votes alone; with the best of them alpha and whatever else changes the base,
-            by the score of the base alone; then lambda.
-        refit : bool, str or callable, default=True
-            As in ``GridSearchCV``. With ``strategy="sequential"`` a callable chooses in
-            every stage and gets the results of that stage.
-        n_jobs : int or None, default=None
-            Worker processes over splits.
-        verbose : int, default=0
-            1 reports on each split, 2 on each temperature as well.
-        error_score : "raise" or float, default=nan
-            As in ``GridSearchCV``: score of points whose fit fails.
-        return_train_score : bool, default=False
-            Whether to score the training rows too, which takes a search for them.
+    Parameters
+    ----------
+    estimator : classifier or Pipeline
+        :class:`SoftKNNClassifier`, :class:`KNNWeightedLogisticRegression` or
+        :class:`JointKNNClassifier`, alone or as the last step of (nested) Pipelines.
+    param_grid : dict or list of dicts
+        As in ``GridSearchCV``, under canonical names or aliases (``k``,
+        ``temperature``, ``lambda``). Parameters of earlier steps and of a nested base
+        are allowed; what feeds the neighbours is computed once for each of their
+        settings. ``"path"`` as the values of lambda, or among them, finds the best
+        number from 0 to 1 for each setting of the other parameters.
+    scoring : str, callable, list, tuple, dict or None, default=None
+        As in ``GridSearchCV``; None is accuracy. Scorers get the true predictions and
+        probabilities; one that asks for more makes a fit of its own for each point.
+    cv : int, splitter, iterable or "loo", default=None
+        As in ``GridSearchCV``, or ``"loo"``: every k and tau of
+        :class:`SoftKNNClassifier` by leaving out one row at a time, from one search
+        among all rows. See Notes.
+    strategy : {"exhaustive", "sequential"}, default="exhaustive"
+        ``"exhaustive"`` evaluates every point of the grid. ``"sequential"`` goes in
+        R's order: k, tau and whatever else feeds the neighbours by the score of the
+        votes alone; with the best of them alpha and whatever else changes the base,
+        by the score of the base alone; then lambda.
+    refit : bool, str or callable, default=True
+        As in ``GridSearchCV``. With ``strategy="sequential"`` a callable chooses in
+        every stage and gets the results of that stage.
+    n_jobs : int or None, default=None
+        Worker processes over splits.
+    verbose : int, default=0
+        1 reports on each split, 2 on each temperature as well.
+    error_score : "raise" or float, default=nan
+        As in ``GridSearchCV``: score of points whose fit fails.
+    return_train_score : bool, default=False
+        Whether to score the training rows too, which takes a search for them.
 
-        Attributes
-        ----------
-        cv_results_ : dict of ndarrays
-            As in ``GridSearchCV``. Times are shared work, divided evenly. A lambda found
-            by ``"path"`` stands there as a number. With ``strategy="sequential"`` only
-            the points that were evaluated are there, ``stage`` says by what
-            (``"knn"``, ``"base"``, ``"joint"``), and parameters of later stages are
-            masked.
-        best_estimator_ : estimator
-            Fitted on all rows, if ``refit``.
-        best_params_ : dict
-            Of the best point, under the names of ``param_grid``; with
-            ``strategy="sequential"``, of the last stage. ``set_params`` takes them as they
-            are; constructors know canonical names alone.
-        best_score_ : float
-            Its mean score.
-        best_index_ : int
-            Its place in ``cv_results_``.
-        scorer_ : callable or dict
-            The scorers.
-        n_splits_ : int
-            Number of splits; 1 for ``cv="loo"``.
-        refit_time_ : float
-            Seconds of the last fit, if ``refit``.
-        multimetric_ : bool
-            Whether there are several scorers.
-        classes_ : ndarray of shape (n_classes,)
-            Class labels, if ``refit``.
-        n_features_in_ : int
-            Number of columns seen in ``fit``, if ``refit``.
-        feature_names_in_ : ndarray of shape (`n_features_in_`,)
-            Names of the columns, if ``refit`` and ``fit`` saw string names.
+    Attributes
+    ----------
+    cv_results_ : dict of ndarrays
+        As in ``GridSearchCV``. Times are shared work, divided evenly. A lambda found
+        by ``"path"`` stands there as a number. With ``strategy="sequential"`` only
+        the points that were evaluated are there, ``stage`` says by what
+        (``"knn"``, ``"base"``, ``"joint"``), and parameters of later stages are
+        masked.
+    best_estimator_ : estimator
+        Fitted on all rows, if ``refit``.
+    best_params_ : dict
+        Of the best point, under the names of ``param_grid``; with
+        ``strategy="sequential"``, of the last stage. ``set_params`` takes them as they
+        are; constructors know canonical names alone.
+    best_score_ : float
+        Its mean score.
+    best_index_ : int
+        Its place in ``cv_results_``.
+    scorer_ : callable or dict
+        The scorers.
+    n_splits_ : int
+        Number of splits; 1 for ``cv="loo"``.
+    refit_time_ : float
+        Seconds of the last fit, if ``refit``.
+    multimetric_ : bool
+        Whether there are several scorers.
+    classes_ : ndarray of shape (n_classes,)
+        Class labels, if ``refit``.
+    n_features_in_ : int
+        Number of columns seen in ``fit``, if ``refit``.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns, if ``refit`` and ``fit`` saw string names.
 
-        See Also
-        --------
-        sklearn.model_selection.GridSearchCV : Any estimator, one fit a point and split.
+    See Also
+    --------
+    sklearn.model_selection.GridSearchCV : Any estimator, one fit a point and split.
 
-        Notes
-        -----
-        Scores are those of ``GridSearchCV``: bitwise for :class:`SoftKNNClassifier`, and
-        for the others as long as a split needs at most 32 fits of bases. Beyond that,
-        plain logistic regressions are solved by Newton's method, to the same tolerance,
-        from the split's fit without weights. Points that, by the differences seen so far,
-        might be the best are then fitted again as ``GridSearchCV`` does, so the selected
-        point and its score are those of cold fits. Other points may differ in a few rows
-        of all that are held out, and in log loss (``tol=1e-6``) by up to 2e-4, or 1e-2 with
-        float32 rows where heavy weights leave both solvers to rounding: the largest
-        differences in 50 grids over random tables of 20 to 120 rows, ``alpha`` up to 10 and
-        ``C`` up to 10. A callable
-        ``refit``, and ``refit=False`` with several scorers, give no score to select by and
-        make every fit a cold one.
+    Notes
+    -----
+    Scores are those of ``GridSearchCV``: bitwise for :class:`SoftKNNClassifier`, and
+    for the others as long as a split needs at most 32 fits of bases. Beyond that,
+    plain logistic regressions are solved by Newton's method, to the same tolerance,
+    from the split's fit without weights. Points that, by the differences seen so far,
+    might be the best are then fitted again as ``GridSearchCV`` does, so the selected
+    point and its score are those of cold fits. Other points may differ in a few rows
+    of all that are held out, and in log loss (``tol=1e-6``) by up to 2e-4, or 1e-2 with
+    float32 rows where heavy weights leave both solvers to rounding: the largest
+    differences in 50 grids over random tables of 20 to 120 rows, ``alpha`` up to 10 and
+    ``C`` up to 10. A callable
+    ``refit``, and ``refit=False`` with several scorers, give no score to select by and
+    make every fit a cold one.
 
-        Memory on top of that for a fit does not depend on the number of points: 9 to 20
-        bytes a row of a split and neighbour (the largest k), and about ten tables of held
-        out rows times classes. Only ``"path"`` keeps up to 18 bytes a held-out row for
-        each setting of the other parameters, 24 with the log loss.
+    Memory on top of that for a fit does not depend on the number of points: 9 to 20
+    bytes a row of a split and neighbour (the largest k), and about ten tables of held
+    out rows times classes. Only ``"path"`` keeps up to 18 bytes a held-out row for
+    each setting of the other parameters, 24 with the log loss.
 
-    <<<<<<< HEAD
-        With ``"path"`` no number is better for accuracy or log loss, up to rounding: log
-        loss of two classes takes ``1 - p`` for the first one, so where p is 1 up to a few
-        times 1e-16 it moves in steps, and a grid may be luckier by one of them.
-    =======
-        With ``"path"`` no number is better for accuracy or log loss, up to rounding: the
-        log loss of two classes takes ``1 - p`` for the first one, so where p is 1 up to a
-        few times 1e-16 it moves in steps, and a grid may be luckier by one of them.
-    >>>>>>> wt-answers
+    With ``"path"`` no number is better for accuracy or log loss, up to rounding: the
+    log loss of two classes takes ``1 - p`` for the first one, so where p is 1 up to a
+    few times 1e-16 it moves in steps, and a grid may be luckier by one of them.
 
-        ``cv="loo"`` gives one score over all rows, where a splitter such as
-        ``LeaveOneOut`` would average n scores of one row. Steps before the classifier and
-        the mean that it subtracts are those of all rows.
+    ``cv="loo"`` gives one score over all rows, where a splitter such as
+    ``LeaveOneOut`` would average n scores of one row. Steps before the classifier and
+    the mean that it subtracts are those of all rows.
 
-        Approximate engines (``algorithm="hnsw"``, ``"ivf"``) may find other neighbours
-        when asked for more of them, so their scores agree only as far as their recall.
+    Approximate engines (``algorithm="hnsw"``, ``"ivf"``) may find other neighbours
+    when asked for more of them, so their scores agree only as far as their recall.
 
-        References
-        ----------
-        .. [1] M. Jia, B.-C. Chen, Z. Wu, C. Cardie, S. Belongie, S.-N. Lim, "Rethinking
-           Nearest Neighbors for Visual Classification", 2021,
-           https://arxiv.org/abs/2112.08459, cited as R.
+    References
+    ----------
+    .. [1] M. Jia, B.-C. Chen, Z. Wu, C. Cardie, S. Belongie, S.-N. Lim, "Rethinking
+       Nearest Neighbors for Visual Classification", 2021,
+       https://arxiv.org/abs/2112.08459, cited as R.
 
-        Examples
-        --------
-        >>> from sklearn.datasets import load_digits
-        >>> from skknn import JointKNNClassifier, NeighborSearchCV
-        >>> X, y = load_digits(return_X_y=True)
-        >>> grid = {"k": [4, 8, 16], "tau": [0.01, 0.1], "lambda": "path"}
-        >>> search = NeighborSearchCV(JointKNNClassifier(), grid, cv=3)
-        >>> sorted(search.fit(X[:500] / 16, y[:500]).best_params_)
-        ['k', 'lambda', 'tau']
-        >>> 0 <= search.best_params_["lambda"] <= 1
-        True
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skknn import JointKNNClassifier, NeighborSearchCV
+    >>> X, y = load_digits(return_X_y=True)
+    >>> grid = {"k": [4, 8, 16], "tau": [0.01, 0.1], "lambda": "path"}
+    >>> search = NeighborSearchCV(JointKNNClassifier(), grid, cv=3)
+    >>> sorted(search.fit(X[:500] / 16, y[:500]).best_params_)
+    ['k', 'lambda', 'tau']
+    >>> 0 <= search.best_params_["lambda"] <= 1
+    True
     """
 
     _parameter_constraints = {

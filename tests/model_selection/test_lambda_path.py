@@ -113,11 +113,7 @@ def clipped_loss(splits, lam):
 
 
 def test_no_lambda_is_better_where_the_log_loss_is_clipped():
-<<<<<<< HEAD
-    """Clipping makes the loss other than convex: taken for it, 3 are missed."""
-=======
     """Clipped, the loss is not convex; taken for convex, it misses 3 of these."""
->>>>>>> wt-answers
     splits = certain_tables(0)
     want = np.mean([log_loss(c, 0.3 * v + 0.7 * b) for v, b, c in splits])
     assert clipped_loss(splits, 0.3) == pytest.approx(want, abs=1e-14)
