@@ -4,11 +4,12 @@
     python benchmarks/neighbors.py --cases B C --threads 1 --engines fast faiss
     python benchmarks/neighbors.py --cases small loo --data isotropic
     python benchmarks/neighbors.py --memory               # extra peak memory
+    python benchmarks/neighbors.py --device cuda          # on a card, JSON lines
 
 Every engine answers the same queries in turns within one process; medians over the
 turns are compared. With ``--threads 1`` processor seconds are compared, which other
 work on the machine cannot stretch; else wall-clock seconds. Timed calls exclude what
-is done once per fit (copies of the base in a lower precision or in fewer columns),
+is done once per fit (copies of the rows in a lower precision),
 most of which the first call shows; small batches come after 4,000 other queries. Ids
 are compared with a float64 stable sort by (distance, index).
 
@@ -29,6 +30,7 @@ import subprocess
 import sys
 import time
 
+import _neighbors_cuda
 import numpy as np
 from _memory import reset_peak, status
 
@@ -63,8 +65,13 @@ def main():
     parser.add_argument("--scale", type=float, default=1.0, help="of rows and queries")
     parser.add_argument("--check", type=int, default=200, help="queries verified")
     parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda for JSON lines")
+    parser.add_argument("--short", action="store_true", help="on a card: fewer cases")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.device != "cpu":
+        _neighbors_cuda.run(args.device, args.short)
+        return
     if args.child:
         print(*memory_of(args))
         return

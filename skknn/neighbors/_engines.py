@@ -1,8 +1,8 @@
 """Engines by name; their libraries are imported here."""
 
-from importlib import import_module
 from typing import Any
 
+from ..utils._optional import import_optional
 from ._engine import Engine
 from ._rows import IndexRows
 from .exact._numpy import NumpyProposer
@@ -26,13 +26,7 @@ def make_engine(
     """
     if name in _NEEDS:
         library, extra = _NEEDS[name]
-        try:
-            import_module(library)
-        except ImportError as error:
-            raise ImportError(
-                f"algorithm={name!r} needs {library}, which is not installed. Install "
-                f"it with pip install 'skknn[{extra}]', or use algorithm='auto'."
-            ) from error
+        import_optional(library, extra=extra, needed_for=f"algorithm={name!r}")
     if name == "auto":
         from ._auto import AutoEngine
 

@@ -11,11 +11,9 @@ from .exact._distances import nearest
 
 
 class ExternalEngine(Engine):
-    """Wrap a user's search object, for example ``NearestNeighbors``.
+    """A user's search object chooses candidates; distances and order are ours.
 
-    It chooses the candidates; distances and order are computed here, so an exact
-    object gives the results of every other exact engine and an approximate one loses
-    nothing but recall. ``searcher`` is fitted here.
+    An approximate one so loses nothing but recall. ``searcher`` is fitted here.
     """
 
     name = "external"

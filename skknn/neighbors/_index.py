@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from ..utils._slices import blocks_of
 from ._engine import Neighbors
 from ._engines import make_engine
 from ._external import ExternalEngine
 from ._precomputed import check_graph, graph_neighbors
 from ._preprocessing import Preprocessor
-from ._rows import IndexRows, blocks_of
+from ._rows import IndexRows
 
 METRICS = ("sqeuclidean", "euclidean", "cosine")
 

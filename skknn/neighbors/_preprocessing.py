@@ -1,10 +1,4 @@
-"""Centre and L2-normalise rows before distances are taken ([1]_, section 3.1).
-
-References
-----------
-.. [1] M. Jia, B.-C. Chen, Z. Wu, C. Cardie, S. Belongie, S.-N. Lim, "Rethinking Nearest
-   Neighbors for Visual Classification", 2021, https://arxiv.org/abs/2112.08459
-"""
+"""Centre and L2-normalise rows before distances are taken."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._rows import blocks_of
+from ..utils._slices import blocks_of
 
 PREPROCESSINGS = ("center-l2", "l2-center", "l2")
 
@@ -20,9 +14,8 @@ PREPROCESSINGS = ("center-l2", "l2-center", "l2")
 class Preprocessor:
     """Learn the mean of the rows kept in ``fit``; apply the same steps to queries.
 
-    ``kind`` is one of :data:`PREPROCESSINGS`, the order of the steps, or None. The mean
-    that is subtracted, ``mean_`` (n_features,), is None for kinds without centring, and
-    for ``"l2-center"`` that of the normalised rows.
+    ``kind`` is one of :data:`PREPROCESSINGS` or None; ``mean_`` (n_features,) is what
+    is subtracted, for ``"l2-center"`` from normalised rows, else None.
     """
 
     def __init__(self, kind: str | None) -> None:

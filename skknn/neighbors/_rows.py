@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-# Bytes of float64 rows handled at a time: bounds the temporary to a few MB.
-_BLOCK_BYTES = 1 << 23
+from ..utils._slices import blocks_of
+
 # Rows all shorter than this lose digits when their entries are squared.
 _SHORT = 1e-140
 
@@ -19,8 +19,7 @@ class IndexRows:
     ``shift`` is subtracted before products are taken; norms are those of shifted rows.
     ``rooted`` says that distances are Euclidean, not their squares: order is by the
     distance that is returned, and a square root merges neighbouring numbers. All but
-    the shift is known row by row, and any that makes norms small will do: rows can come
-    and go.
+    the shift is known row by row, and any shift will do: rows can come and go.
     """
 
     values: NDArray  # (n_samples, n_features), float32 or float64, C-contiguous
@@ -60,12 +59,6 @@ class IndexRows:
         """Pairs (slice, shifted rows) over the index."""
         for part in blocks_of(len(self), 8 * self.values.shape[1]):
             yield part, self.shifted(self.values[part])
-
-
-def blocks_of(n: int, row_bytes: int, n_bytes: int = _BLOCK_BYTES) -> list[slice]:
-    """Slices of ``range(n)`` of at most ``n_bytes`` each, of one row at least."""
-    size = max(1, n_bytes // max(1, row_bytes))
-    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
 
 def _helpful_shift(X: NDArray) -> NDArray[np.float64] | None:

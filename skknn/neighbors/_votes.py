@@ -1,13 +1,8 @@
-"""From sorted neighbours to class probabilities ([1]_, Eq. 1 and 2).
+"""From sorted neighbours to class probabilities.
 
 Votes are added one neighbour after the other, nearest first, and divided by the
 running sum of all weights. Every caller therefore gets the same bits, whether it
 asks for one ``k`` or walks through many.
-
-References
-----------
-.. [1] M. Jia, B.-C. Chen, Z. Wu, C. Cardie, S. Belongie, S.-N. Lim, "Rethinking Nearest
-   Neighbors for Visual Classification", 2021, https://arxiv.org/abs/2112.08459
 """
 
 from collections.abc import Iterator, Sequence

@@ -54,3 +54,11 @@ def resolve_device(device: str | torch.device | None = None) -> torch.device:
             "best device there is, or 'cpu'."
         )
     return resolved
+
+
+def device_or_best(device: str | torch.device | None) -> torch.device:
+    """Return the device or, if it is not available here, the best one there is."""
+    try:
+        return resolve_device(device)
+    except ValueError:
+        return resolve_device(None)

@@ -26,7 +26,7 @@ def test_leave_one_out_takes_the_rows_on_the_device(monkeypatch):
     engine = search(train)
     want = engine.kneighbors(train[200:500], 9, np.arange(200, 500))
     held = engine._hold()
-    monkeypatch.setattr(device, "_to", None)  # nothing is uploaded
+    monkeypatch.setattr(device, "to_device", None)  # nothing is uploaded
     for a, b in zip(engine.leave_one_out(9, slice(200, 500)), want):
         np.testing.assert_array_equal(a, b)
     assert engine._hold() is held

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from skknn.neighbors._rows import IndexRows
 from skknn.neighbors.exact import _search as search
 from skknn.neighbors.exact._numpy import NumpyProposer
-from skknn.neighbors.exact._search import ExactSearch, equal_parts
+from skknn.neighbors.exact._search import ExactSearch
+from skknn.utils._slices import equal_parts
 
 N_SAMPLES = 9000
 

@@ -1,8 +1,4 @@
-"""Approximate search: a faiss index proposes, float64 differences measure and sort.
-
-``_indexes`` builds an index, ``_tuned`` doubles the effort of a search until its recall
-on training rows is good.
-"""
+"""Approximate search: ``_indexes`` of faiss, searches ``_tuned`` to a recall."""
 
 from ._tuned import TunedSearch
 

@@ -8,11 +8,9 @@ from numpy.typing import NDArray
 
 
 class HNSW:
-    """Hierarchical navigable small-world graph.
+    """Hierarchical navigable small-world graph."""
 
-    Built on one thread: with several, the graph would depend on their timing.
-    """
-
+    # With several threads, the graph would depend on their timing.
     build_threads: int | None = 1
 
     def build(self, X: NDArray) -> Any:

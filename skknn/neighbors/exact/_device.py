@@ -9,11 +9,13 @@ import torch  # noqa: TID253
 from numpy.typing import NDArray
 from torch import Tensor  # noqa: TID253
 
-from ...utils._device import resolve_device
+from ...utils._device import device_or_best
 from ...utils._out_of_memory import is_out_of_memory, release_memory
 from ...utils._precision import exact_float32
+from ...utils._slices import blocks_of
+from ...utils._tensors import to_device, to_host
 from .._engine import Engine, Neighbors
-from .._rows import IndexRows, blocks_of
+from .._rows import IndexRows
 from ._bfloat16 import Bfloat16Rows
 from ._bounds import float64_error, product_error
 from ._top_k import torch_top_columns
@@ -51,8 +53,8 @@ class DeviceSearch(Engine):
         held = self._hold()
         if len(queries) <= _FEW_QUERIES and held.half is not None:
             return held.search_few(queries, exclude, k)
-        own = None if exclude is None else _to(held.device, exclude)
-        return held.search(_to(held.device, queries), own, k)
+        own = None if exclude is None else to_device(held.device, exclude)
+        return held.search(to_device(held.device, queries), own, k)
 
     def leave_one_out(self, k: int, part: slice) -> Neighbors:
         """The k nearest other rows; queries are the rows on the device."""
@@ -62,11 +64,8 @@ class DeviceSearch(Engine):
 
     def _hold(self) -> "_HeldRows":
         if self._held is None:
-            try:
-                device = resolve_device(self.device)
-            except ValueError:  # the index comes from another machine
-                device = resolve_device(None)
-            self._held = _HeldRows(self.rows, device)
+            # The index may come from another machine.
+            self._held = _HeldRows(self.rows, device_or_best(self.device))
         return self._held
 
 
@@ -75,13 +74,13 @@ class _HeldRows:
 
     def __init__(self, rows: IndexRows, device: torch.device) -> None:
         self.rows, self.device = rows, device
-        self.values = _to(device, rows.values)
+        self.values = to_device(device, rows.values)
         self._low = Bfloat16Rows(rows, device, float32_scores=True)
         shift = np.zeros(self.values.shape[1]) if rows.shift is None else -rows.shift
-        self._shift = _to(device, shift * self._low.scale)
+        self._shift = to_device(device, shift * self._low.scale)
         # Of rows in float32 that need no shift, for few queries.
         fits = rows.shift is None and self.values.dtype == torch.float32
-        self.half = _to(device, rows.half_squared_norms).float() if fits else None
+        self.half = to_device(device, rows.half_squared_norms).float() if fits else None
 
     @torch.inference_mode()
     def search_few(
@@ -94,8 +93,8 @@ class _HeldRows:
         assert self.half is not None
         wanted, largest = k + (exclude is not None), self.rows.largest_norm
         n_candidates = min(wanted + 16 + wanted // 8, len(self.rows))
-        given = _to(self.device, queries)
-        own = None if exclude is None else _to(self.device, exclude)
+        given = to_device(self.device, queries)
+        own = None if exclude is None else to_device(self.device, exclude)
         with exact_float32():
             scores = torch.addmm(self.half, given, self.values.mT, beta=-1)
         best, ids = scores.topk(n_candidates, dim=1)
@@ -110,7 +109,7 @@ class _HeldRows:
             error += float64_error(norms, largest, queries.shape[1])
             unsure = ~(packed[:, -1] + error < (norms**2 - last) / 2)
             if unsure.any():
-                which = _to(self.device, np.flatnonzero(unsure))
+                which = to_device(self.device, np.flatnonzero(unsure))
                 out = None if own is None else own[which]
                 found[0][unsure], found[1][unsure] = self.search(given[which], out, k)
         return found
@@ -125,7 +124,7 @@ class _HeldRows:
             unsure = np.flatnonzero(ids[:, 0] < 0)
             if len(unsure) == 0:
                 break
-            which = _to(self.device, unsure)
+            which = to_device(self.device, unsure)
             given = queries[which], None if own is None else own[which]
             distances[unsure], ids[unsure] = self._in_blocks(*given, k, more)
         return distances, ids
@@ -155,7 +154,7 @@ class _HeldRows:
             size //= 2
             release_memory()
         parts = [p[0] if len(p) == 1 else torch.cat(p) for p in zip(*found)]
-        distances, ids = (_on_host(part) for part in parts)
+        distances, ids = (to_host(part) for part in parts)
         return distances, ids.astype(np.intp)
 
     def _settle(
@@ -223,18 +222,3 @@ def _squared_norms(differences: Tensor) -> Tensor:
     squares = (torch.linalg.vector_norm(p, dim=1).square_() for p in parts)
     squared = reduce(torch.add, squares)
     return squared[: len(flat) - few].view(differences.shape[:-1])
-
-
-def _to(device: torch.device, array: NDArray) -> Tensor:
-    """The array on the device; on the CPU its own memory, unless that is read-only."""
-    if not array.flags.writeable:
-        array = array.copy()
-    return torch.from_numpy(array).to(device)
-
-
-def _on_host(tensor: Tensor) -> NDArray:
-    """The tensor as an array; from CUDA through pinned memory, many times faster."""
-    if tensor.device.type != "cuda":
-        return tensor.cpu().numpy()
-    host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
-    return host.copy_(tensor).numpy()

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...utils._slices import blocks_of, equal_parts
 from ...utils._threads import in_threads, n_threads, run_blocks
 from .._engine import Engine, Neighbors
-from .._rows import IndexRows, blocks_of
+from .._rows import IndexRows
 from ._candidates import Candidates, QueryBlock
 from ._distances import Measure, measure, sort_neighbors
 
@@ -173,10 +174,3 @@ class ExactSearch(Engine):
             # Written so that NaN from overflow counts as possible.
             possible[:, part] = ~(scores < least[:, None])
         return Candidates.where(possible)
-
-
-def equal_parts(n: int, count: int, least: int = 1) -> list[slice]:
-    """At most ``count`` equal slices of ``range(n)``, of ``least`` where possible."""
-    count = max(1, min(count, n // least))
-    size = max(1, -(-n // count))
-    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
