@@ -6,8 +6,8 @@ and by what it does. ``_extractor`` holds it with its preprocessing (``_preproce
 precision and pooling (``_pooling``, ``_features``; ``_layers`` and ``_hooks`` for
 earlier layers) and gives it as a ``_network`` in the form in which it is soonest done:
 a copy (``_fused_copy``) with batch normalisations fused into convolutions (``_fuse``)
-and, on a CPU, weights laid out for oneDNN (``_prepack``). A job (``_job``) takes decoded images through it;
-``_transfer`` moves them to the device and the rows back.
+and, on a CPU, weights laid out for oneDNN (``_prepack``). A job (``_job``) takes
+decoded images through it; ``_transfer`` moves them to the device and the rows back.
 """
 
 from ._digest import module_digest
