@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 # (path below torch.backends, of the settings by operation that torch has from 2.9 on)
@@ -70,6 +70,22 @@ def exact_float32() -> Iterator[None]:
         yield
     finally:
         _SETTINGS.leave()
+
+
+@contextmanager
+def exact_products() -> Iterator[None]:
+    """:func:`exact_float32` for products alone, which are exact unless a user says no.
+
+    To ask costs a thousandth of what it costs to set all settings.
+    """
+    import torch
+
+    exact = False
+    with suppress(RuntimeError):  # older settings, and newer ones mixed in
+        exact = torch.get_float32_matmul_precision() == "highest"
+        exact = exact and not torch.backends.cuda.matmul.allow_tf32
+    with nullcontext() if exact else exact_float32():
+        yield
 
 
 def _forbid_rounded_inputs() -> list[Callable[[], Any]]:

@@ -8,10 +8,11 @@ import pytest
 from skknn import SoftKNNClassifier
 from skknn.neighbors import NeighborIndex
 from skknn.neighbors._rows import IndexRows
-from skknn.neighbors.approximate import TunedSearch
-from skknn.neighbors.approximate import _tuned as tuned
 
 pytest.importorskip("faiss")
+
+from skknn.neighbors.approximate import TunedSearch  # noqa: E402
+from skknn.neighbors.approximate import _tuned as tuned  # noqa: E402
 
 
 @pytest.fixture(params=["hnsw", "ivf"])

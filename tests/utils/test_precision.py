@@ -5,7 +5,7 @@ import threading
 import pytest
 import torch
 
-from skknn.utils._precision import exact_float32
+from skknn.utils._precision import exact_float32, exact_products
 
 BACKENDS = torch.backends
 NEWER = [
@@ -117,3 +117,17 @@ def test_products_and_convolutions_on_cuda_are_exact():
     expected = torch.nn.functional.conv2d(x.double(), weight.double())
     for found, want in [(product, a.double() @ a.double()), (image, expected)]:
         assert (found - want).abs().max() < 1e-5 * want.abs().max()
+
+
+def test_products_are_exact_also_where_a_user_allows_less():
+    before = settings()
+    with exact_products():
+        assert settings() == before  # nothing had to be set
+    torch.set_float32_matmul_precision("high")
+    with exact_products():
+        assert settings() == exact()
+    if hasattr(BACKENDS.cuda.matmul, "fp32_precision"):
+        torch.set_float32_matmul_precision("highest")
+        BACKENDS.cuda.matmul.fp32_precision = "tf32"
+        with exact_products():
+            assert BACKENDS.cuda.matmul.fp32_precision == "ieee"

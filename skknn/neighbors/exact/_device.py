@@ -11,7 +11,7 @@ from torch import Tensor  # noqa: TID253
 
 from ...utils._device import device_or_best
 from ...utils._out_of_memory import is_out_of_memory, release_memory
-from ...utils._precision import exact_float32
+from ...utils._precision import exact_products
 from ...utils._slices import blocks_of
 from ...utils._tensors import to_device, to_host
 from .._engine import Engine, Neighbors
@@ -95,7 +95,7 @@ class _HeldRows:
         n_candidates = min(wanted + 16 + wanted // 8, len(self.rows))
         given = to_device(self.device, queries)
         own = None if exclude is None else to_device(self.device, exclude)
-        with exact_float32():
+        with exact_products():
             scores = torch.addmm(self.half, given, self.values.mT, beta=-1)
         best, ids = scores.topk(n_candidates, dim=1)
         distances, ids = self._in_order(given, ids.sort(dim=1).values, own, k)
