@@ -6,7 +6,8 @@ it with its preprocessing (``_preprocess``), precision and pooling (``_pooling``
 ``_network`` in the form in which it is soonest done: a copy (``_fused_copy``) with
 batch normalisations fused into convolutions (``_fuse``) and, on a CPU, weights laid
 out for oneDNN (``_prepack``). A job (``_job``) takes decoded images through it;
-``_transfer`` moves them to the device and the rows back.
+``_transfer`` moves them to the device and the rows back. CUDA devices get whole images
+(``_device_images``) and resize them to the bytes of the CPU (``_integer_resize``).
 """
 
 from ._digest import module_digest
