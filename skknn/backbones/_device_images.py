@@ -9,7 +9,7 @@ from ._transfer import Uploads
 
 # Larger ones are cut by the thread that decoded them, so that a batch of photos stays
 # small in memory: a pixel takes four bytes on either side.
-_LARGEST = 2**21
+_LARGEST = 2**20
 
 
 def may_travel(size: tuple[int, int]) -> bool:

@@ -8,7 +8,8 @@ def scaled(gradients: torch.Tensor) -> torch.Tensor:
 
     In place: gradients are as large as networks.
     """
-    largest = torch.linalg.vector_norm(gradients, torch.inf, dim=1, keepdim=True)
+    high, low = gradients.amax(1, keepdim=True), gradients.amin(1, keepdim=True)
+    largest = torch.maximum(high, -low)
     return gradients.div_(torch.where(largest > 0, largest, 1))
 
 

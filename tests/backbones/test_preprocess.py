@@ -70,6 +70,14 @@ def test_usual_sizes_fit(size, interpolation):
     assert torch.equal(on_device(preprocess, pixels), in_threads(preprocess, pixels))
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("size", [(375, 500), (500, 375), (900, 1100), (20, 30)])
+def test_cuda_transforms_to_the_same_bytes(size):
+    preprocess, pixels = Preprocess(CONFIG), noise(size, 3)
+    found = preprocess.on_device(torch.from_numpy(pixels).cuda().permute(0, 3, 1, 2))
+    assert torch.equal(found.cpu(), in_threads(preprocess, pixels))
+
+
 @pytest.mark.parametrize(
     "size, changes",
     [

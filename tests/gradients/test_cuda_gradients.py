@@ -82,6 +82,18 @@ def test_views_are_the_same_bytes(precision):
         np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
+def test_images_of_many_sizes_are_cut_on_the_card():
+    sizes = [(500, 375), (375, 500), (61, 30), (33, 200), (500, 375), (1200, 900)]
+    X = [noise_images(1, seed=i, shape=s)[0] for i, s in enumerate(sizes)]
+    on_cuda, on_cpu = fungi().fit(X), fungi(device="cpu").fit(X)
+    for name in on_cpu.objectives_:
+        found, expected = on_cuda.views(X, name), on_cpu.views(X, name)
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+    found, expected = on_cuda.transform(X), on_cpu.transform(X)
+    for part in on_cpu.feature_slices_.values():
+        assert error(found[:, part], expected[:, part]) < 1e-4
+
+
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
 def test_the_same_call_gives_the_same_bits(precision):
     X = noise_images(9)

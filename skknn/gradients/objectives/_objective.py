@@ -125,8 +125,10 @@ class Objective(ParamsMixin, BaseEstimator):
         Parameters
         ----------
         pixels : uint8 tensor of shape (n, 3, H, W)
-        frame, drawn
+        frame : Frame
             As in :meth:`views`.
+        drawn : object
+            What :meth:`draw` returned.
 
         Returns
         -------
