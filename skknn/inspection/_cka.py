@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 
-from ._pictures import pyplot
+from ._pictures import plain_text, pyplot
 
 
 def linear_cka(A: ArrayLike, B: ArrayLike) -> float:
@@ -142,8 +142,9 @@ class CKADisplay:
                 va="center",
                 color="black" if value > 0.5 else "white",
             )
-        ax.set_xticks(range(n), self.names, rotation=30, ha="right")
-        ax.set_yticks(range(n), self.names)
+        names = [plain_text(name) for name in self.names]
+        ax.set_xticks(range(n), names, rotation=30, ha="right")
+        ax.set_yticks(range(n), names)
         ax.figure.colorbar(image, ax=ax, label="linear CKA")
         self.figure_, self.ax_ = ax.figure, ax
         return self

@@ -5,10 +5,15 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
 
-from ._pictures import ORANGE, class_texts, draw_image, pyplot
+from ._pictures import (
+    ORANGE,
+    class_texts,
+    draw_image,
+    final_classifier,
+    plain_text,
+    pyplot,
+)
 
 
 class HardExamplesDisplay:
@@ -76,8 +81,10 @@ class HardExamplesDisplay:
 
         Parameters
         ----------
-        estimator : KNNWeightedLogisticRegression, JointKNNClassifier or Pipeline
-            Fitted.
+        estimator : classifier, Pipeline or search
+            Fitted; a :class:`~skknn.KNNWeightedLogisticRegression` or
+            :class:`~skknn.JointKNNClassifier`, a Pipeline that ends in one, or a
+            search such as :class:`~skknn.NeighborSearchCV` that fitted one.
         y : array-like of shape (n_samples,), default=None
             Training labels, for the titles.
         images : sequence, default=None
@@ -90,9 +97,7 @@ class HardExamplesDisplay:
         -------
         HardExamplesDisplay
         """
-        while isinstance(estimator, Pipeline):
-            estimator = estimator[-1]
-        check_is_fitted(estimator)
+        estimator, _ = final_classifier(estimator)
         if not hasattr(estimator, "modulation_"):
             raise ValueError(
                 f"estimator={estimator!r} weighs no training rows. Pass a fitted "
@@ -130,11 +135,12 @@ class HardExamplesDisplay:
         """
         plt = pyplot(self)
 
+        labels = [plain_text(label) for label in self.labels]
         if self.images is None:
             if ax is None:
                 size = (5, 0.9 + 0.27 * len(self.row_ids))
                 _, ax = plt.subplots(figsize=size, layout="constrained")
-            names = [f"{text} ({i})" for text, i in zip(self.labels, self.row_ids)]
+            names = [f"{text} ({i})" for text, i in zip(labels, self.row_ids)]
             ax.barh(range(len(names)), self.modulation, color=ORANGE)
             ax.set_yticks(range(len(names)), names)
             ax.invert_yaxis()
@@ -157,7 +163,7 @@ class HardExamplesDisplay:
             axis = self.figure_.add_subplot(grid[i // n_columns, i % n_columns])
             draw_image(axis, image)
             axis.set_title(
-                f"{self.labels[i]} ({self.row_ids[i]})\np = {self.knn_proba[i]:.2g}",
+                f"{labels[i]} ({self.row_ids[i]})\np = {self.knn_proba[i]:.2g}",
                 fontsize=9,
             )
             self.axes_.append(axis)

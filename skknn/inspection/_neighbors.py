@@ -7,7 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..neighbors import vote_weights
-from ._pictures import BLUE, GREEN, ORANGE, class_texts, draw_image, knn_side, pyplot
+from ._pictures import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    class_texts,
+    draw_image,
+    knn_side,
+    plain_text,
+    pyplot,
+)
 
 
 class NeighborsDisplay:
@@ -92,10 +101,13 @@ class NeighborsDisplay:
 
         Parameters
         ----------
-        estimator : SoftKNNClassifier, JointKNNClassifier or Pipeline
-            Fitted. The probabilities shown are its own (the mixture, for the joint
+        estimator : classifier, Pipeline or search
+            Fitted; a :class:`~skknn.SoftKNNClassifier` or
+            :class:`~skknn.JointKNNClassifier`, a Pipeline that ends in one, or a
+            search such as :class:`~skknn.NeighborSearchCV` that fitted one. The
+            probabilities shown are its own (the mixture, for the joint
             classifier); neighbours and weights are of its kNN side.
-        x : row of shape (n_features,), or one item of what a Pipeline takes
+        x : row of shape (n_features,), or one item of what ``estimator`` takes
             For example the path of an image, for a Pipeline that embeds.
         n_neighbors : int, default=5
             How many neighbours to show, at most k.
@@ -169,12 +181,14 @@ class NeighborsDisplay:
         grid = place.subgridspec(1, len(widths), width_ratios=widths)
         self.axes_ = [self.figure_.add_subplot(grid[0, i]) for i in range(len(widths))]
         guess = self.class_names[int(self.proba.argmax())]
-        title = "query" if self.true_label is None else f"query: {self.true_label}"
-        title += f"\ntaken for {guess}"
+        title = f"query\ntaken for {plain_text(guess)}"
+        if self.true_label is not None:
+            title = title.replace("query", f"query: {plain_text(self.true_label)}", 1)
+        labels = [plain_text(label) for label in self.neighbor_labels]
         colors = [GREEN if c == guess else ORANGE for c in self.neighbor_labels]
         if images is not None:
             self._panel(self.axes_[0], self.query_image, title)
-            texts = zip(self.neighbor_labels, self.distances, self.weights)
+            texts = zip(labels, self.distances, self.weights)
             for axis, image, color, (label, distance, weight) in zip(
                 self.axes_[1:-1], images, colors, texts
             ):
@@ -183,14 +197,12 @@ class NeighborsDisplay:
         else:
             names = [
                 f"{label} (row {i}, d = {d:.3g})"
-                for label, i, d in zip(
-                    self.neighbor_labels, self.neighbor_ids, self.distances
-                )
+                for label, i, d in zip(labels, self.neighbor_ids, self.distances)
             ]
             self._bars(self.axes_[0], names, self.weights, "share of the votes", colors)
             self.axes_[0].set_title(title, fontsize=9)
         order = np.argsort(-self.proba, kind="stable")[:n_classes]
-        names = [self.class_names[c] for c in order]
+        names = [plain_text(self.class_names[c]) for c in order]
         self._bars(self.axes_[-1], names, self.proba[order], "probability", BLUE)
         return self
 

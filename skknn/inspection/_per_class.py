@@ -9,7 +9,16 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import precision_recall_fscore_support
 from sklearn.utils.multiclass import unique_labels
 
-from ._pictures import BLUE, GREEN, GREY, ORANGE, class_texts, pyplot, split_pipeline
+from ._pictures import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    class_texts,
+    final_classifier,
+    plain_text,
+    pyplot,
+)
 
 
 class PerClassDisplay:
@@ -69,9 +78,10 @@ class PerClassDisplay:
 
         Parameters
         ----------
-        estimator : JointKNNClassifier or Pipeline that ends in one
-            Fitted.
-        X : array-like of shape (n_samples, n_features), or what the Pipeline takes
+        estimator : JointKNNClassifier, Pipeline or search
+            Fitted; a Pipeline ends in a :class:`~skknn.JointKNNClassifier`, a search
+            such as :class:`~skknn.NeighborSearchCV` fitted one.
+        X : array-like of shape (n_samples, n_features), or what ``estimator`` takes
         y : array-like of shape (n_samples,)
         class_names : list of str, default=None
             Names in the order of ``classes_``.
@@ -81,7 +91,7 @@ class PerClassDisplay:
         PerClassDisplay
             With the models ``"kNN"``, ``"BASE"`` (the fitted base) and ``"JOINT"``.
         """
-        joint, rows = split_pipeline(estimator, X)
+        joint, rows = final_classifier(estimator, X)
         if not hasattr(joint, "knn_"):
             raise ValueError(
                 f"estimator={joint!r} has no kNN side to compare with. Pass a fitted "
@@ -161,13 +171,23 @@ class PerClassDisplay:
         ):
             color, marker = style
             for axis, value in zip(ax, values):
-                axis.plot(value, places + shift, marker, color=color, label=name, ms=5)
+                axis.plot(
+                    value,
+                    places + shift,
+                    marker,
+                    color=color,
+                    label=plain_text(name),
+                    ms=5,
+                )
         for axis, title in zip(ax, ("precision", "recall")):
             axis.set_xlabel(title)
             axis.grid(axis="y", color="#E0E0E0", lw=0.7)
             axis.set_axisbelow(True)
             axis.spines[["top", "right"]].set_visible(False)
-        names = [f"{name} ({n})" for name, n in zip(self.class_names, self.support)]
+        names = [
+            f"{plain_text(name)} ({n})"
+            for name, n in zip(self.class_names, self.support)
+        ]
         ax[0].set_yticks(places, names)
         ax[0].invert_yaxis()
         ax[0].figure.legend(

@@ -1,4 +1,4 @@
-"""What the displays share: colours, thumbnails, the last step of a Pipeline."""
+"""What the displays share: colours, texts, thumbnails, the classifier in a model."""
 
 import os
 from collections.abc import Sequence
@@ -11,6 +11,15 @@ from ..utils._optional import import_optional
 
 # Okabe and Ito's palette: told apart with any colour vision.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#E69F00", "#009E73", "#9A9A9A"
+# What TeX takes for something else, where matplotlib leaves texts to it.
+_TEX = str.maketrans(
+    {
+        **{character: "\\" + character for character in "$_{}%&#"},
+        "\\": r"\textbackslash{}",
+        "^": r"\textasciicircum{}",
+        "~": r"\textasciitilde{}",
+    }
+)
 
 
 def pyplot(display: Any) -> Any:
@@ -20,19 +29,41 @@ def pyplot(display: Any) -> Any:
     )
 
 
-def split_pipeline(estimator: Any, X: Any) -> tuple[Any, Any]:
-    """The last step of a (nested) Pipeline, and ``X`` as that step sees it."""
+def final_classifier(estimator: Any, X: Any = None) -> tuple[Any, Any]:
+    """The classifier at the end of (nested) Pipelines and searches.
+
+    Parameters
+    ----------
+    estimator : classifier, Pipeline or search
+        Fitted.
+    X : rows as ``estimator`` takes them, or None
+
+    Returns
+    -------
+    classifier
+    X
+        As the classifier sees it.
+    """
     check_is_fitted(estimator)
-    while isinstance(estimator, Pipeline):
-        if len(estimator.steps) > 1:
-            X = estimator[:-1].transform(X)
-        estimator = estimator[-1]
-    return estimator, X
+    while True:
+        if isinstance(estimator, Pipeline):
+            if X is not None and len(estimator.steps) > 1:
+                X = estimator[:-1].transform(X)
+            estimator = estimator[-1]
+        elif hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        elif hasattr(estimator, "cv_results_"):
+            raise ValueError(
+                f"refit={estimator.refit!r} left {type(estimator).__name__} without a "
+                "fitted estimator. Use refit=True, or pass a fitted estimator."
+            )
+        else:
+            return estimator, X
 
 
 def knn_side(estimator: Any, X: Any) -> tuple[Any, Any, Any]:
-    """The last step of a Pipeline, its SoftKNNClassifier, and ``X`` as that sees it."""
-    estimator, X = split_pipeline(estimator, X)
+    """The final classifier, its SoftKNNClassifier, and ``X`` as that sees it."""
+    estimator, X = final_classifier(estimator, X)
     if hasattr(estimator, "knn_"):
         if getattr(estimator, "knn_transformer_", None) is not None:
             X = estimator.knn_transformer_.transform(X)
@@ -41,7 +72,7 @@ def knn_side(estimator: Any, X: Any) -> tuple[Any, Any, Any]:
         return estimator, estimator, X
     raise ValueError(
         f"estimator={estimator!r} keeps no neighbours. Pass a fitted "
-        "SoftKNNClassifier or JointKNNClassifier, or a Pipeline that ends in one."
+        "SoftKNNClassifier or JointKNNClassifier, or a Pipeline or search with one."
     )
 
 
@@ -54,6 +85,15 @@ def draw_image(axis: Any, image: Any) -> None:
     axis.imshow(image, cmap="gray")
     axis.set_xticks([])
     axis.set_yticks([])
+
+
+def plain_text(text: Any) -> str:
+    """Text that matplotlib draws as it stands; in a name ``$`` begins no formula."""
+    from matplotlib import rcParams
+
+    if rcParams["text.usetex"]:
+        return str(text).translate(_TEX)
+    return str(text).replace("$", r"\$")
 
 
 def class_texts(classes: Any, names: Sequence[str] | None) -> list[str]:

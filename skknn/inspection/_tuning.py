@@ -1,13 +1,14 @@
 """How the score moves over two parameters of a search (R, Fig. 5)."""
 
 from collections.abc import Iterable
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..classifiers import JOINT_ALIASES
-from ._pictures import pyplot
+from ._pictures import plain_text, pyplot
 
 _SYMBOLS = {"n_neighbors": "k", "lam": "lambda"}
 
@@ -71,7 +72,7 @@ class TuningDisplay:
     @classmethod
     def from_cv_results(
         cls,
-        cv_results: dict[str, Any],
+        cv_results: Any,
         *,
         x: str = "tau",
         y: str = "k",
@@ -81,8 +82,8 @@ class TuningDisplay:
 
         Parameters
         ----------
-        cv_results : dict
-            ``cv_results_`` of any scikit-learn search.
+        cv_results : dict or search
+            A fitted scikit-learn search, or its ``cv_results_``.
         x : str, default="tau"
             Parameter along x, by name or alias, with or without the prefix of a
             Pipeline.
@@ -106,6 +107,7 @@ class TuningDisplay:
            "Rethinking Nearest Neighbors for Visual Classification", 2021,
            https://arxiv.org/abs/2112.08459, Fig. 5.
         """
+        cv_results = getattr(cv_results, "cv_results_", cv_results)
         if score not in cv_results:
             columns = sorted(key for key in cv_results if key.startswith("mean_"))
             raise ValueError(
@@ -151,12 +153,10 @@ class TuningDisplay:
             size = (1.8 + 0.62 * max(4, n_x), 1.3 + 0.36 * max(4, n_y))
             _, ax = plt.subplots(figsize=size, layout="constrained")
         image = ax.imshow(self.scores, origin="lower", aspect="auto", cmap=cmap)
-        ax.set_xticks(range(n_x), [f"{v:.3g}" for v in self.x_values], rotation=45)
-        ax.set_yticks(
-            range(n_y), [v if isinstance(v, str) else f"{v:.3g}" for v in self.y_values]
-        )
-        ax.set_xlabel(self.x_name)
-        ax.set_ylabel(self.y_name)
+        ax.set_xticks(range(n_x), [_text(v) for v in self.x_values], rotation=45)
+        ax.set_yticks(range(n_y), [_text(v) for v in self.y_values])
+        ax.set_xlabel(plain_text(self.x_name))
+        ax.set_ylabel(plain_text(self.y_name))
         middle = (
             np.nanmin(self.scores) + np.ptp(self.scores[~np.isnan(self.scores)]) / 2
         )
@@ -181,9 +181,15 @@ class TuningDisplay:
                 (best[1] - 0.5, best[0] - 0.5), 1, 1, fill=False, ec="#D55E00", lw=2.5
             )
         )
-        ax.figure.colorbar(image, ax=ax, label=self.score_name.replace("_", " "))
+        ax.figure.colorbar(
+            image, ax=ax, label=plain_text(self.score_name.replace("_", " "))
+        )
         self.figure_, self.ax_ = ax.figure, ax
         return self
+
+
+def _text(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, Real) else plain_text(value)
 
 
 def _canonical(column: str) -> str:
@@ -208,5 +214,5 @@ def _column(cv_results: dict[str, Any], name: str) -> str:
 
 def _distinct(column: Iterable[Any]) -> list[Any]:
     values = list(dict.fromkeys(v for v in column if v is not np.ma.masked))
-    numbers = sorted(v for v in values if not isinstance(v, str))
-    return numbers + [v for v in values if isinstance(v, str)]
+    numbers = sorted(v for v in values if isinstance(v, Real))
+    return numbers + [v for v in values if not isinstance(v, Real)]

@@ -118,6 +118,7 @@ class _Builder:
     def __init__(self, estimator: Any) -> None:
         self._estimator, self._prefix = estimator, own_prefix(estimator)
         self._built: dict[Any, tuple[Any, ...]] = {}
+        self._transformers: dict[Any, Any] = {}
 
     def candidate(self, params: Params) -> Candidate:
         own = {name: value for name, value in params.items() if self._is_own(name)}
@@ -159,7 +160,16 @@ class _Builder:
     def _build(self, params: Params) -> tuple[Any, list[Step], Any]:
         # As in GridSearchCV: values may be estimators, which are not to be shared.
         whole = clone(self._estimator).set_params(**clone(params, safe=False))
+        self._share_steps(whole)
         return whole, *split_pipeline(whole)
+
+    def _share_steps(self, whole: Any) -> None:
+        """Put transformers with equal settings, maybe networks, there once for all."""
+        while type(whole) is Pipeline:
+            for i, (name, step) in enumerate(whole.steps[:-1]):
+                shared = self._transformers.setdefault(setting_key(step), step)
+                whole.steps[i] = (name, shared)
+            whole = whole.steps[-1][1]
 
 
 def as_votes(candidate: Candidate) -> Candidate:

@@ -24,6 +24,7 @@ from ._grid_checks import check_data, check_path, grid_points, make_splits
 from ._grid_run import GridRun
 from ._scoring import scorer_kinds
 from ._sequential import Stages
+from ._settings import forget_modules
 from ._split import Result, Task
 
 
@@ -242,6 +243,7 @@ class NeighborSearchCV(BaseSearchCV):
                 "NeighborSearchCV passes no parameters on to fit, got "
                 f"{sorted(routed.estimator.fit)}. Use GridSearchCV."
             )
+        forget_modules()
         points = grid_points(self.estimator, self.param_grid)
         candidates = make_candidates(self.estimator, points)
         y = check_data(candidates, X, y)

@@ -1,7 +1,10 @@
 """Parameters of a grid by what they change, and Pipelines taken apart."""
 
+import sys
+import types
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import joblib
 import numpy as np
@@ -20,6 +23,11 @@ from ..utils._parameters import canonical_name
 CLASSIFIERS = (SoftKNNClassifier, KNNWeightedLogisticRegression, JointKNNClassifier)
 
 _SCALARS = (type(None), bool, int, float, str, bytes)
+# What copies of settings share with them.
+_SHARED = (type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType)
+# Digests of torch modules, which take a second for large ones. Of one search: in
+# between, users may change a module.
+_MODULE_KEYS: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -116,7 +124,15 @@ def is_path(value: Any) -> bool:
 
 
 def setting_key(value: Any) -> Any:
-    """Something hashable that is equal for settings with equal effect."""
+    """Something hashable that is equal for settings with equal effect.
+
+    A torch module is what it consists of, so that its copies are equal; what cannot be
+    told from its content is equal to itself alone.
+
+    Parameters
+    ----------
+    value : object
+    """
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, _SCALARS):
@@ -132,10 +148,32 @@ def setting_key(value: Any) -> Any:
         # Output containers, or all of a fitted estimator that clone does not undo.
         state = {n: v for n, v in vars(value).items() if n not in params}
         return type(value), setting_key(params), setting_key(state)
-    if not callable(value):
+    if not isinstance(value, _SHARED):
         try:
+            if _is_torch_module(value):
+                return _module_key(value)
             return type(value).__name__, joblib.hash(value)
         except Exception:
             # What cannot be pickled is equal to itself alone.
             pass
     return "id", id(value)
+
+
+def forget_modules() -> None:
+    """Begin a search: modules may have changed since the one before."""
+    _MODULE_KEYS.clear()
+
+
+def _is_torch_module(value: Any) -> bool:
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.nn.Module)
+
+
+def _module_key(module: Any) -> Any:
+    from ..backbones import module_digest
+
+    if module not in _MODULE_KEYS:
+        # Some layers compute otherwise in training.
+        modes = tuple(part.training for part in module.modules())
+        _MODULE_KEYS[module] = "module", module_digest(module), modes
+    return _MODULE_KEYS[module]

@@ -63,7 +63,7 @@ def fit(self, X, y, sample_weight=None):
 
 _array_api.LogisticRegression.fit = fit
 settings = dict(alpha=0.1, C=0.1, device="cpu")
-for labels in (y, names, y > 4):
+for labels in (names, y > 4):
     for dtype, tol, atol in ((np.float64, 1e-9, 1e-8), (np.float32, 1e-6, 1e-3)):
         for balance in (None, "balanced"):
             rows = X.astype(dtype)
@@ -83,7 +83,7 @@ for labels in (y, names, y > 4):
             copy = pickle.loads(pickle.dumps(clf))
             assert (copy.predict_proba(queries.astype(dtype)) == found).all()
             assert (copy.predict(queries) == clf.predict(queries)).all()
-assert fits == ["numpy", "torch"] * 12, fits
+assert fits == ["numpy", "torch"] * 8, fits
 """
     )
 

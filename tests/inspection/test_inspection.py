@@ -12,6 +12,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skknn import (
     JointKNNClassifier,
     KNNWeightedLogisticRegression,
+    NeighborSearchCV,
     SoftKNNClassifier,
 )
 from skknn.inspection import (
@@ -22,6 +23,7 @@ from skknn.inspection import (
     TuningDisplay,
     linear_cka,
 )
+from skknn.inspection._pictures import plain_text
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
@@ -246,3 +248,81 @@ def test_displays_fill_axes_of_the_caller(split):
         assert display.plot(axis).figure_ is figure
     display = PerClassDisplay.from_estimator(joint, queries, labels)
     assert display.plot(axes[1]).figure_ is figure
+
+
+NAMES = ["$x_{1}$", "a$b", "_c_", "{d", "50%^2", "\\\\alpha$", "#1 & ~", "$$"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_are_drawn_as_they_stand(name):
+    figure = plt.figure()
+    texts = [
+        figure.text(0, 0, plain_text(name)),
+        figure.text(0, 0, name, parse_math=False),
+    ]
+    figure.canvas.draw()
+    sizes = [text.get_window_extent().bounds for text in texts]
+    assert sizes[0] == sizes[1]
+
+
+def test_names_for_tex_are_escaped():
+    with matplotlib.rc_context({"text.usetex": True}):
+        assert plain_text(r"\$x_{1}$") == r"\textbackslash{}\$x\_\{1\}\$"
+
+
+def test_displays_take_any_class_names(split):
+    X, y, queries, labels = split
+    names = np.array([*NAMES, r"$\frac$", "$_{$"])
+    y, labels = names[y], names[labels]
+    joint = JointKNNClassifier(8).fit(X, y)
+    first = NeighborsDisplay.from_estimator(joint, queries[0], true_label=labels[0])
+    show(first, "odd_names")
+    images = X.reshape(-1, 8, 8)
+    show(
+        NeighborsDisplay.from_estimator(joint, queries[0], images=images), "odd_images"
+    )
+    show(HardExamplesDisplay.from_estimator(joint, y=y), "odd_hard")
+    show(HardExamplesDisplay.from_estimator(joint, y=y, images=images), "odd_pictures")
+    show(PerClassDisplay.from_estimator(joint, queries, labels), "odd_per_class")
+    predictions = {r"$\frac$": y, "$_{$": y}
+    show(PerClassDisplay.from_predictions(y, predictions), "odd_models")
+    show(CKADisplay.from_features({name: X[:50] for name in names}), "odd_cka")
+    odd = {"k": [2, 4], "modulation": ["nll", "focal"]}
+    search = NeighborSearchCV(JointKNNClassifier(), odd, cv=2).fit(X[:99], y[:99])
+    show(TuningDisplay.from_cv_results(search, x="modulation"), "tuning_words")
+
+
+@pytest.mark.parametrize("kind", [NeighborSearchCV, GridSearchCV])
+def test_displays_look_into_searches_and_pipelines(kind, split):
+    X, y, queries, labels = split
+    pipe = make_pipeline(StandardScaler(), JointKNNClassifier())
+    grid = {"jointknnclassifier__k": [4, 8], "jointknnclassifier__tau": [0.1, 0.5]}
+    search = kind(pipe, grid, cv=2)
+    nested = make_pipeline(PCA(20), search).fit(X, y)
+    fitted = nested[-1].best_estimator_
+    joint = fitted[-1]
+    rows = fitted[0].transform(nested[0].transform(queries))
+
+    found = NeighborsDisplay.from_estimator(nested, queries[0])
+    want = NeighborsDisplay.from_estimator(joint, rows[0])
+    np.testing.assert_array_equal(found.neighbor_ids, want.neighbor_ids)
+    np.testing.assert_allclose(found.proba, want.proba)
+    found = HardExamplesDisplay.from_estimator(nested)
+    np.testing.assert_array_equal(
+        found.knn_proba, HardExamplesDisplay.from_estimator(joint).knn_proba
+    )
+    found = PerClassDisplay.from_estimator(nested, queries, labels)
+    want = PerClassDisplay.from_estimator(joint, rows, labels)
+    for name, recall in want.recall.items():
+        np.testing.assert_array_equal(found.recall[name], recall)
+    found = TuningDisplay.from_cv_results(nested[-1])
+    want = TuningDisplay.from_cv_results(nested[-1].cv_results_)
+    np.testing.assert_array_equal(found.scores, want.scores)
+
+
+def test_a_search_without_a_refit_says_what_to_do(split):
+    X, y, *_ = split
+    search = NeighborSearchCV(SoftKNNClassifier(), {"k": [2, 4]}, cv=2, refit=False)
+    search.fit(X[:99], y[:99])
+    with pytest.raises(ValueError, match="refit=False left NeighborSearchCV"):
+        HardExamplesDisplay.from_estimator(search)
