@@ -4,12 +4,13 @@
     python benchmarks/neighbors.py --cases B C --threads 1 --engines fast faiss
     python benchmarks/neighbors.py --cases small loo --data isotropic
     python benchmarks/neighbors.py --memory               # extra peak memory
+    python benchmarks/neighbors.py --device cuda --stages # "torch" on a device
 
 Every engine answers the same queries in turns within one process; medians over the
 turns are compared. With ``--threads 1`` processor seconds are compared, which other
 work on the machine cannot stretch; else wall-clock seconds. Timed calls exclude what
-is done once per fit (copies of the base in a lower precision or in fewer columns),
-most of which the first call shows; small batches come after 4,000 other queries. Ids
+is done once per fit (a copy of the rows in a lower precision), most of which the first
+call shows; small batches come after 4,000 other queries. Ids
 are compared with a float64 stable sort by (distance, index).
 
 "clustered" rows are unit rows around 100 centres with a power-law spectrum, as
@@ -23,6 +24,7 @@ system sets it, to compare with numpy at its best.
 
 import argparse
 import gc
+import json
 import os
 import resource
 import subprocess
@@ -44,6 +46,18 @@ CASES = {
     "small64": (50_000, 64, 384, 128),
     "small300": (50_000, 300, 384, 128),
 }
+# The same on a device; "small" ones are one call each, "loo" leaves out its own rows.
+DEVICE_CASES = {
+    "B": (50_000, 5_000, 384, 128),
+    "E": (100_000, 10_000, 768, 128),
+    "F": (1_280_000, 10_000, 384, 20),
+    "G": (1_280_000, 10_000, 384, 128),
+    "H": (1_280_000, 10_000, 768, 128),
+    "small1": (50_000, 1, 384, 128),
+    "small8": (50_000, 8, 384, 128),
+    "small64": (50_000, 64, 384, 128),
+    "loo": (50_000, 20_000, 384, 128),
+}
 GROUPS = {"small": [name for name in CASES if name.startswith("small")]}
 ENGINES = [
     "fast", "torch", "brute", "skknn-faiss", "auto",
@@ -63,8 +77,15 @@ def main():
     parser.add_argument("--scale", type=float, default=1.0, help="of rows and queries")
     parser.add_argument("--check", type=int, default=200, help="queries verified")
     parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--device", help="compare with torch there; JSON lines")
+    parser.add_argument("--stages", action="store_true", help="of a search on a device")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.device:
+        for case, shape in DEVICE_CASES.items():
+            if case in args.cases or args.cases == [*CASES]:
+                print(json.dumps(on_device(case, shape, args)), flush=True)
+        return
     if args.child:
         print(*memory_of(args))
         return
@@ -283,6 +304,169 @@ def time_table(case, kind, args):
             f"{label:>14} {1e3 * value / len(queries):9.4f} {spread:7.0%} "
             f"{ratios[0]:>7} {ratios[1]:>10} {first[name]:12.2f} {right[name]:10.1%}"
         )
+
+
+def on_device(case, shape, args):
+    """Milliseconds of our exact search on a device, and of a product with topk there.
+
+    Ours begins with queries in numpy's memory and ends with neighbours there; torch's
+    begin with queries on the device, and are not exact.
+    """
+    import torch
+
+    from skknn.neighbors._engines import make_engine
+    from skknn.neighbors._rows import IndexRows
+
+    n_samples, n_queries, n_features, k = shape
+    n_samples = max(4 * k, int(n_samples * args.scale))
+    if not case.startswith("small"):
+        n_queries = max(1, int(n_queries * args.scale))
+    device = torch.device(args.device)
+    base = clusters(n_samples, n_features)
+    rng = np.random.default_rng(1)
+    queries = base[rng.integers(0, n_samples, n_queries)]
+    queries = queries + 0.1 / n_features**0.5 * rng.standard_normal(queries.shape)
+    queries = queries.astype(np.float32)
+    own = np.arange(n_queries) if case == "loo" else None
+    if own is not None:
+        queries = base[:n_queries]
+
+    def wait():
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+
+    def clock(function):
+        for _ in range(2):
+            function()
+        seconds = []
+        for _ in range(args.repeats if n_queries > 64 else 30):
+            wait()
+            start = time.perf_counter()
+            function()
+            wait()
+            seconds.append(time.perf_counter() - start)
+        return 1e3 * float(np.median(seconds))
+
+    start = time.perf_counter()
+    rows = IndexRows.from_array(base)
+    if device.type == "cpu":
+        from skknn.neighbors.exact._device import DeviceSearch
+
+        engine = DeviceSearch(rows, device)
+    else:
+        engine = make_engine("torch", rows, device)
+    fitted = time.perf_counter()
+    engine.kneighbors(queries[:1], k)
+    first = time.perf_counter()
+
+    def ours():
+        if own is not None:
+            return engine.leave_one_out(k, slice(0, n_queries))
+        return engine.kneighbors(queries, k)
+
+    line = {
+        "case": case, "n": n_samples, "q": n_queries, "d": n_features, "k": k,
+        "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
+        "ours_ms": clock(ours), "fit_s": fitted - start, "first_s": first - fitted,
+    }  # fmt: skip
+    distances, ids = ours()
+    x, q = torch.from_numpy(base).to(device), torch.from_numpy(queries).to(device)
+    line["right"] = right_on_device(x, q, ids, k, own is not None)
+    half = (x * x).sum(1) / 2
+    size = 1024 if n_samples > 500_000 else 4096
+
+    def topk(dtype):
+        low = x.to(dtype)
+
+        def search():
+            for start in range(0, n_queries, size):
+                scores = (q[start : start + size].to(dtype) @ low.T).float()
+                scores -= half
+                if own is not None:
+                    place = torch.arange(start, start + len(scores), device=device)
+                    scores.scatter_(1, place[:, None], -torch.inf)
+                values, ids = scores.topk(k, dim=1)
+                values.cpu().numpy(), ids.cpu().numpy()
+
+        return clock(search)
+
+    line["float32_ms"] = topk(torch.float32)
+    torch.backends.cuda.matmul.allow_tf32 = True
+    line["tf32_ms"] = topk(torch.float32)
+    torch.backends.cuda.matmul.allow_tf32 = False
+    line["bfloat16_ms"] = topk(torch.bfloat16)
+    line["ours/float32"] = line["ours_ms"] / line["float32_ms"]
+    if args.stages:
+        line["stages_ms"] = stages(ours, wait)
+    return {k: round(v, 4) if isinstance(v, float) else v for k, v in line.items()}
+
+
+def clusters(n_samples, n_features):
+    """Unit rows around 1,000 centres, as those of many classes."""
+    rng = np.random.default_rng(0)
+    centres = rng.standard_normal((1000, n_features), dtype=np.float32)
+    rows = centres[rng.integers(0, 1000, n_samples)]
+    for start in range(0, n_samples, 50_000):
+        part = rows[start : start + 50_000]
+        part += rng.standard_normal(part.shape, dtype=np.float32)
+        part /= np.linalg.norm(part, axis=1, keepdims=True)
+    return rows
+
+
+def right_on_device(x, q, ids, k, leave_out, n_checked=50):
+    """Share of some queries whose ids are those of a float64 sort by (distance, id)."""
+    import torch
+
+    right = 0
+    picked = np.linspace(0, len(q) - 1, min(n_checked, len(q))).astype(int)
+    for row in picked:
+        query = q[row].double()
+        parts = [((part.double() - query) ** 2).sum(1) for part in x.split(50_000)]
+        sqdist = torch.cat(parts)
+        if leave_out:
+            sqdist[row] = torch.inf
+        want = sqdist.sort(stable=True).indices[:k].cpu().numpy()
+        right += (want == ids[row]).all()
+    return float(right / len(picked))
+
+
+def stages(search, wait):
+    """Milliseconds of the steps of one search, each waited for."""
+    import torch
+
+    from skknn.neighbors.exact import _bfloat16, _device
+
+    spent = {}
+    homes = {
+        "prepare": (_bfloat16.Bfloat16Rows, "queries"),
+        "score": (_bfloat16.Bfloat16Rows, "scores"),
+        "select": (_device, "torch_top_columns"),
+        "rerank": (_device._HeldRows, "_measure"),
+        "upload": (_device, "_to"),
+    }
+    before = {name: getattr(*home) for name, home in homes.items()}
+
+    def timed(name, function):
+        def run(*args):
+            wait()
+            start = time.perf_counter()
+            out = function(*args)
+            wait()
+            seconds = time.perf_counter() - start
+            spent[name] = spent.get(name, 0.0) + 1e3 * seconds
+            return out
+
+        return run
+
+    for name, (home, attribute) in homes.items():
+        setattr(home, attribute, timed(name, before[name]))
+    try:
+        with torch.inference_mode():
+            timed("all", search)()
+    finally:
+        for name, (home, attribute) in homes.items():
+            setattr(home, attribute, before[name])
+    return {name: round(ms, 3) for name, ms in spent.items()}
 
 
 def memory_table(case, kind, args):
