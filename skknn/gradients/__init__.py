@@ -4,8 +4,9 @@
 ``_layer_choice`` finds) into one frozen object. For an image, ``_cut_images`` cuts the
 views that the ``objectives/`` ask for (``views/``), in threads or on a CUDA device;
 ``_engine`` takes them through the network (``_forward``), the objectives' losses
-(``_tasks``) and back to the layer, whose gradient is a sum of outer products (``_outer_products``). ``_projection`` makes it
-short, on an accelerator by ``_device_signs``; ``_unit_rows`` puts the blocks into rows.
+(``_tasks``) and back to the layer, whose gradient is a sum of outer products
+(``_outer_products``). ``_projection`` makes it short, on an accelerator by
+``_device_signs``; ``_unit_rows`` puts the blocks into rows.
 ``_blocks`` holds all of that for one backbone and one state, and gives the jobs
 (``_jobs``) that the extraction loop runs.
 

@@ -1,5 +1,6 @@
 """BackboneEmbedder: rows, invariances, errors, long work."""
 
+import sqlite3
 import warnings
 
 import joblib
@@ -15,6 +16,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 
 from skknn import BackboneEmbedder
+from skknn.utils._behaviour import N_QUESTIONS
 
 RNG = np.random.default_rng(0)
 ARRAYS = RNG.integers(0, 256, (7, 24, 30, 3), dtype=np.uint8)
@@ -308,7 +310,13 @@ def test_grid_search_embeds_each_image_once(tmp_path):
     grid = {"kneighborsclassifier__n_neighbors": range(1, 11)}
     search = GridSearchCV(pipeline, grid, cv=5).fit(X, y)
     assert search.cv_results_["mean_test_score"].shape == (10,)
-    assert Counting.seen == 60
+    # Every fit, and every call on new rows, asks the network about one picture.
+    n_fits, n_calls = 51, 151
+    assert 60 <= Counting.seen <= 60 + N_QUESTIONS + 1 + n_fits + n_calls
+    (file,) = (tmp_path / "rows").glob("*.sqlite")
+    db = sqlite3.connect(file)
+    assert db.execute("SELECT count(*) FROM rows").fetchone() == (60,)
+    db.close()
 
 
 class Counting(torch.nn.Module):
