@@ -30,8 +30,8 @@ class BaseRecipe:
     ----------
     estimator : classifier
         Never fitted itself.
-    default : bool
-        Whether it is ours. Then its tolerance is that for weights of 1 on average:
+    by_weight : bool
+        Whether its tolerance is that for weights of 1 on average:
         heavier rows would leave the solver farther from the minimum, because it divides
         the loss, its penalty included, by the sum of the weights.
     device : None, str or torch.device
@@ -39,12 +39,12 @@ class BaseRecipe:
     """
 
     estimator: Any
-    default: bool
+    by_weight: bool
     device: Any
 
     def tol(self, weights: NDArray[np.float64] | None) -> float | None:
         """Tolerance of a fit with these weights; None leaves that of ``estimator``."""
-        if weights is None or not self.default:
+        if weights is None or not self.by_weight:
             return None
         return self.estimator.tol / max(1.0, weights.mean())
 
@@ -65,7 +65,8 @@ def make_base(classifier: Any) -> BaseRecipe:
     if own is None:
         given = {n: getattr(classifier, n) for n in _TAKEN if hasattr(classifier, n)}
         default = LogisticRegression(**{**_SETTINGS, **given})
-        return BaseRecipe(default, True, classifier.device)
+        # A mixture's default base is LogisticRegression to the bit.
+        return BaseRecipe(default, hasattr(classifier, "tol"), classifier.device)
     for name, default in (("C", 1.0), ("class_weight", None)):
         value = getattr(classifier, name)
         if value != default:

@@ -59,8 +59,7 @@ class JointKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
         Base classifier with ``predict_proba`` and, unless ``alpha=0``,
         ``sample_weight`` in ``fit``; or a Pipeline that ends in one, whose last step
         receives the weights. None takes ``LogisticRegression(C=C,
-        class_weight=class_weight, max_iter=1000, tol=1e-6)``, solved as by
-        :class:`KNNWeightedLogisticRegression`.
+        class_weight=class_weight, max_iter=1000, tol=1e-6)``.
     C : float, default=1.0
         Inverse strength of the L2 penalty of the default base. Unused with
         ``estimator``.

@@ -27,7 +27,7 @@ class RGBImage:
     size : (height, width)
     """
 
-    __slots__ = ("_borrowed", "_source", "size")
+    __slots__ = ("__weakref__", "_borrowed", "_source", "size")
 
     def __init__(
         self, source: Image.Image | NDArray[np.uint8], borrowed: bool = False

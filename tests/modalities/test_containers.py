@@ -79,7 +79,9 @@ def test_what_cross_validation_cuts_out_are_images(name, paths):
         images = as_images(part)
         assert len(images) == len(rows)
         for place, row in enumerate(rows):
-            np.testing.assert_array_equal(np.asarray(images.item(place)), RGB[row])
+            np.testing.assert_array_equal(
+                np.asarray(images.item(place).pil()), RGB[row]
+            )
     assert sum(1 for _ in KFold(2).split(X, y)) == 2
 
 
@@ -89,7 +91,7 @@ def test_relative_paths_with_labels_are_found_from_any_folder(
     monkeypatch.chdir(tmp_path)
     part = as_images([(f"{i}.png", 0) for i in range(N)]).part(2, 4)
     monkeypatch.chdir("/")
-    np.testing.assert_array_equal(np.asarray(part.item(1)), RGB[3])
+    np.testing.assert_array_equal(np.asarray(part.item(1).pil()), RGB[3])
 
 
 def test_errors_name_the_file_beside_a_label(tmp_path):
@@ -165,7 +167,7 @@ def test_masked_tables_are_refused():
 
 def test_stacks_of_narrow_images_are_no_single_image():
     for X in (RGB[0][..., None], [row[..., None] for row in RGB[0]]):
-        assert np.asarray(as_images(X).item(0)).shape == (7, 3, 3)
+        assert np.asarray(as_images(X).item(0).pil()).shape == (7, 3, 3)
     assert len(as_images(np.zeros((5, 3, 3), np.uint8))) == 5
     assert len(as_images(np.zeros((5, 4, 4), np.uint8))) == 5
     assert len(as_images(torch.zeros(5, 1, 1))) == 5

@@ -20,7 +20,7 @@ RGB = RNG.integers(0, 256, (13, 17, 3), dtype=np.uint8)
 
 
 def pixels(item):
-    return np.asarray(as_images([item]).item(0))
+    return np.asarray(as_images([item]).item(0).pil())
 
 
 def encoded(image, format, **kwargs):

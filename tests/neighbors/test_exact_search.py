@@ -173,7 +173,7 @@ class Nothing(NumpyProposer):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("rooted", [False, True])
 def test_the_exhaustive_search_alone(dtype, rooted, monkeypatch):
-    monkeypatch.setattr("skknn.neighbors._rows._BLOCK_BYTES", 1 << 15)
+    monkeypatch.setattr("skknn.utils._slices._BLOCK_BYTES", 1 << 15)
     rng = np.random.default_rng(11)
     train = rng.standard_normal((3000, 10)).astype(dtype)
     train[rng.integers(3000, size=900)] = train[4]
