@@ -30,23 +30,12 @@ class BaseRecipe:
     ----------
     estimator : classifier
         Never fitted itself.
-    by_weight : bool
-        Whether its tolerance is that for weights of 1 on average:
-        heavier rows would leave the solver farther from the minimum, because it divides
-        the loss, its penalty included, by the sum of the weights.
     device : None, str or torch.device
         For fits on an accelerator; see :func:`array_api_device`.
     """
 
     estimator: Any
-    by_weight: bool
     device: Any
-
-    def tol(self, weights: NDArray[np.float64] | None) -> float | None:
-        """Tolerance of a fit with these weights; None leaves that of ``estimator``."""
-        if weights is None or not self.by_weight:
-            return None
-        return self.estimator.tol / max(1.0, weights.mean())
 
 
 def make_base(classifier: Any) -> BaseRecipe:
@@ -65,8 +54,7 @@ def make_base(classifier: Any) -> BaseRecipe:
     if own is None:
         given = {n: getattr(classifier, n) for n in _TAKEN if hasattr(classifier, n)}
         default = LogisticRegression(**{**_SETTINGS, **given})
-        # A mixture's default base is LogisticRegression to the bit.
-        return BaseRecipe(default, hasattr(classifier, "tol"), classifier.device)
+        return BaseRecipe(default, classifier.device)
     for name, default in (("C", 1.0), ("class_weight", None)):
         value = getattr(classifier, name)
         if value != default:
@@ -89,7 +77,7 @@ def make_base(classifier: Any) -> BaseRecipe:
             if name == "random_state" or name.endswith("__random_state")
         }
         base.set_params(**seeds)
-    return BaseRecipe(base, False, classifier.device)
+    return BaseRecipe(base, classifier.device)
 
 
 def fit_base(
@@ -120,14 +108,9 @@ def fit_base(
     """
     base = clone(recipe.estimator)
     device = array_api_device(base, X, recipe.device)
-    tol = recipe.tol(sample_weight)
-    if tol is not None:
-        base.set_params(tol=tol)
     with convergence_failures() as failures:
         if device is None or not fit_on_device(base, X, y, sample_weight, device):
             _fit_weighted(base, X, y, sample_weight)
-    if tol is not None:
-        base.set_params(tol=recipe.estimator.tol)
     check_base(base, classes)
     return base, failures
 

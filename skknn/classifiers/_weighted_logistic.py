@@ -62,8 +62,8 @@ class KNNWeightedLogisticRegression(ParamsMixin, ClassifierMixin, BaseEstimator)
     max_iter : int, default=1000
         Most iterations of the solver (L-BFGS).
     tol : float, default=1e-6
-        Largest gradient entry, of the loss divided by the number of rows or the sum of
-        their weights, whichever is less, at which the solver stops. See Notes.
+        Largest gradient entry, of the mean weighted loss, at which the solver stops.
+        See Notes.
     metric : {"sqeuclidean", "euclidean", "cosine"}, default="sqeuclidean"
         Distance in the votes; see :class:`SoftKNNClassifier`.
     preprocessing : {"center-l2", "l2-center", "l2"} or None, default="center-l2"

@@ -97,7 +97,7 @@ class BaseFits:
     def _fit(self, key: bytes | None, weights: NDArray[np.float64] | None) -> None:
         base = None
         if self._path is not None and weights is not None:
-            base = self._path.fit(weights, self._recipe.tol(weights))
+            base = self._path.fit(weights, None)
         if base is None:
             base, failures = fit_base(
                 self._recipe, self._X, self._y, weights, self.classes
