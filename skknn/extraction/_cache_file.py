@@ -7,7 +7,7 @@ import stat
 import time
 import warnings
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -110,23 +110,10 @@ class CacheFile:
     def select(self, keys: list[bytes]) -> dict[bytes, bytes]:
         """Return the rows that are there; raises as :meth:`open` does."""
         self.open()
-        found = {}
         with self._errors() as db:
-            for start in range(0, len(keys), _AT_ONCE):
-                part = keys[start : start + _AT_ONCE]
-                marks = ",".join("?" * len(part))
-                rows = db.execute(
-                    "SELECT behaviour, key, crc, row FROM rows "
-                    f"WHERE behaviour = ? AND key IN ({marks})",
-                    [self._number, *part],
-                )
-                for number, key, crc, row in rows:
-                    if _checksum(number, key, row) != crc or len(row) % 4:
-                        raise DamagedFileError("a row's checksum is wrong")
-                    found[key] = row
-        return found
+            return self._select(db, keys)
 
-    def insert(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
+    def insert(self, rows: Mapping[bytes, bytes]) -> None:
         """Write rows; those that are there stay. Raises as :meth:`open` does."""
         self.open()
         with self._errors() as db:
@@ -134,16 +121,17 @@ class CacheFile:
             # A second failure must not take as long.
             self._patience = 1.0
             with _transaction(db):
-                # A file that can only be read may lack this behaviour.
-                number = self._number or self._find_behaviour(db, add=True)
                 db.executemany(
                     "INSERT OR IGNORE INTO rows VALUES (?, ?, ?, ?)",
                     [
-                        (number, key, _checksum(number, key, row), row)
-                        for key, row in rows
+                        (self._number, key, _checksum(self._number, key, row), row)
+                        for key, row in rows.items()
                     ],
                 )
             self._patience = _BUSY_SECONDS
+            # Rows that the file loses would be computed again for ever.
+            if self._select(db, list(rows)).keys() != rows.keys():
+                raise DamagedFileError("rows that were written are not found")
 
     def __len__(self) -> int:
         with self._errors() as db:
@@ -220,6 +208,22 @@ class CacheFile:
                 self.close()
                 if "immutable" in how:
                     raise
+
+    def _select(self, db: sqlite3.Connection, keys: list[bytes]) -> dict[bytes, bytes]:
+        found = {}
+        for start in range(0, len(keys), _AT_ONCE):
+            part = keys[start : start + _AT_ONCE]
+            marks = ",".join("?" * len(part))
+            rows = db.execute(
+                "SELECT behaviour, key, crc, row FROM rows "
+                f"WHERE behaviour = ? AND key IN ({marks})",
+                [self._number, *part],
+            )
+            for number, key, crc, row in rows:
+                if _checksum(number, key, row) != crc or len(row) % 4:
+                    raise DamagedFileError("a row's checksum is wrong")
+                found[key] = row
+        return found
 
     def _connect(self, mode: str) -> sqlite3.Connection:
         self._db = sqlite3.connect(

@@ -88,10 +88,10 @@ class RowCache:
 
     def put(self, keys: list[bytes], rows: NDArray[np.float32]) -> None:
         """Store rows in one transaction; rows that are there already stay."""
-        records = [
-            (key, np.ascontiguousarray(row, dtype="<f4").tobytes())
+        records = {
+            key: np.ascontiguousarray(row, dtype="<f4").tobytes()
             for key, row in zip(keys, rows, strict=True)
-        ]
+        }
         self._attempt("written", lambda: self._file.insert(records), None)
 
     def __len__(self) -> int:
