@@ -75,6 +75,10 @@ class Objective(ParamsMixin, BaseEstimator):
 
     head_dim: int
 
+    def __init__(self) -> None:
+        # Without it the signature would be that of the mixin's ``__new__``.
+        super().__init__()
+
     @property
     def n_bank_images(self) -> int:
         """Training images whose latents the loss needs (SimCLR's negatives)."""
