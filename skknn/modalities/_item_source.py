@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 
-class BadItemError(ValueError, OSError):
+class BadItemError(OSError, ValueError):
     """A row of ``X`` that cannot be used; the message names it and a remedy.
 
     Both a ``ValueError`` and an ``OSError``, because what is wrong may be the value or

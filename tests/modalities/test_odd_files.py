@@ -333,3 +333,12 @@ def test_what_is_often_found_under_an_images_name(data, what, tmp_path):
     assert str(path) not in error.problem
     again = pickle.loads(pickle.dumps(error))  # as it comes from another process
     assert str(again) == str(error) and vars(again) == vars(error)
+
+
+def test_errors_can_be_made_as_other_libraries_remake_them():
+    """By ``cls.__new__(cls)``: tblib does so, under dask and test runners."""
+    for cls in (BadImageError, BadImageError.__base__):
+        made = cls.__new__(cls)
+        made.args = ("row 3",)
+        assert isinstance(made, ValueError) and isinstance(made, OSError)
+        assert str(made) == "row 3"
