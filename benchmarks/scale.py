@@ -1,194 +1,278 @@
-"""Search and the joint classifier at the size of ImageNet, on one machine.
+"""Search, leave-one-out and the joint classifier at the size of ImageNet, by stages.
 
-    python benchmarks/scale.py                          # 1.28 million rows, 20 GiB
-    python benchmarks/scale.py --rows 128000            # a tenth, a few minutes
-    python benchmarks/scale.py --steps exact loo --dtype float16 --folder /scratch
+    python benchmarks/scale.py                              # 1.28 million rows
+    python benchmarks/scale.py --device cuda [--short]      # on a card
+    python benchmarks/scale.py --short                      # 128,000 rows
+    python benchmarks/scale.py --stages search approximate  # some of the stages
 
-Synthetic rows: classes as clusters that overlap, memory-mapped from ``--folder``
-(made there once, 2 GB in float32). Steps:
+Synthetic rows, 384 columns in 1,000 classes: clusters that overlap, drawn in memory
+(2 GB in float32). Each stage prints a JSON line: seconds, peaks of memory on the host
+(Linux) and on the card, and what it found.
 
-exact   fit, then 1,000 queries with the engine that "auto" picks; ids are compared
-        with a float64 stable sort for a few of them
-loo     the approximate index: 20 neighbours of every row but itself, and the recall
-        of 1,000 rows against the exact engine
-joint   JointKNNClassifier from fit to predictions: leave-one-out weights from the
-        approximate index, logistic regression on all rows
+search         fit and exact queries; ids against a float64 stable sort. The search's
+               seconds stand beside those of the votes made from what it found, and of
+               float32 product and topk by torch on the same device
+leave-one-out  every row but itself, exact, and the votes for its own class
+approximate    the same by ``--approximate`` (extra faiss), with its recall
+base           the weights, and the logistic regression fitted with them
+joint          JointKNNClassifier from fit to predictions, all of the above in one
 
-Each step runs in a process of its own and reports its peak memory, mapped files
-included.
+Without a card leave-one-out takes the rows of ``--loo-rows`` blocks alone and says so,
+the other stages that need it take the approximate engine, and the regression stops
+after 20 iterations. With one, its ``--max-iter`` is 1,000 and it is fitted there, by
+scikit-learn's array API.
 """
 
 import argparse
-import subprocess
-import sys
-import tempfile
+import json
+import os
 import time
 import warnings
-from pathlib import Path
+from contextlib import contextmanager
+
+# scipy reads it once, when it is imported.
+os.environ.setdefault("SCIPY_ARRAY_API", "1")
 
 import numpy as np
+import sklearn
+from _memory import status
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from tqdm import tqdm
 
-STEPS = ("exact", "loo", "joint")
-K = 20
+from skknn import JointKNNClassifier, SoftKNNClassifier
+from skknn.classifiers import fit_base, make_base, weigh_rows
+from skknn.neighbors import soft_votes, true_class_votes
+
+STAGES = ("search", "leave-one-out", "approximate", "base", "joint")
+K, TAU = 20, 0.1
+# Rows of a block of leave-one-out, each with a list of neighbours.
+BLOCK = 1 << 16
 
 
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rows", type=int, default=1_280_000)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--short", action="store_true", help="128,000 rows")
+    parser.add_argument("--rows", type=int)
     parser.add_argument("--features", type=int, default=384)
     parser.add_argument("--classes", type=int, default=1000)
-    parser.add_argument("--queries", type=int, default=1000)
-    parser.add_argument("--dtype", choices=["float32", "float16"], default="float32")
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
-    parser.add_argument("--steps", nargs="*", choices=STEPS, default=STEPS)
+    parser.add_argument("--queries", type=int)
+    parser.add_argument("--stages", nargs="*", choices=STAGES)
     parser.add_argument("--approximate", choices=["ivf", "hnsw"], default="ivf")
-    parser.add_argument(
-        "--max-iter", type=int, default=20, help="of the logistic regression"
-    )
-    parser.add_argument("--child", choices=STEPS, help=argparse.SUPPRESS)
+    parser.add_argument("--loo-rows", type=int, help="the first ones of leave-one-out")
+    parser.add_argument("--max-iter", type=int, help="of the logistic regression")
     args = parser.parse_args()
-    rows = make_rows(args)
-    if args.child:
-        {"exact": exact, "loo": leave_one_out, "joint": joint}[args.child](args, rows)
-        print(f"  peak memory {peak_gib():.2f} GiB", flush=True)
-        return
-    print(
-        f"n={args.rows}, d={args.features}, C={args.classes}, {args.dtype}", flush=True
-    )
-    for step in args.steps:
-        print(f"{step}:", flush=True)
-        subprocess.run([sys.executable, *sys.argv, "--child", step], check=True)
-
-
-def make_rows(args):
-    """Memory-mapped rows with their queries at the end, and labels."""
-    name = f"scale-{args.rows}-{args.features}-{args.classes}-{args.dtype}.npy"
-    path = args.folder / name
-    total = args.rows + args.queries
-    rng = np.random.default_rng(0)
-    centres = rng.standard_normal((args.classes, args.features), dtype=np.float32)
-    spread = np.arange(1, args.features + 1, dtype=np.float32) ** -0.25
-    y = rng.integers(args.classes, size=total)
-    if not path.exists():
-        args.folder.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        rows = np.lib.format.open_memmap(
-            part, "w+", dtype=args.dtype, shape=(total, args.features)
-        )
-        for start in range(0, total, 20_000):
-            labels = y[start : start + 20_000]
-            noise = np.random.default_rng([1, start]).standard_normal(
-                (len(labels), args.features), dtype=np.float32
-            )
-            rows[start : start + 20_000] = spread * (0.7 * centres[labels] + noise)
-        rows.flush()
-        part.rename(path)
-    rows = np.load(path, mmap_mode="r")
-    return rows[: args.rows], y[: args.rows], rows[args.rows :], y[args.rows :]
-
-
-class Timer:
-    def __init__(self, what):
-        self.what = what
-
-    def __enter__(self):
-        self.start = time.perf_counter()
-        return self
-
-    def __exit__(self, *error):
-        self.seconds = time.perf_counter() - self.start
-        print(f"  {self.what}: {self.seconds:.1f} s, {peak_gib():.2f} GiB", flush=True)
-
-
-def exact(args, rows):
-    from skknn import SoftKNNClassifier
-
-    X, y, queries, y_queries = rows
-    with Timer("fit"):
-        knn = SoftKNNClassifier(K).fit(X, y)
-    print(f"  algorithm_ {knn.algorithm_}")
-    knn.kneighbors(queries[:200])
-    with Timer(f"{len(queries)} exact queries") as timer:
-        distances, ids = knn.kneighbors(queries)
-    print(f"  {1e3 * timer.seconds / len(queries):.2f} ms a query")
-    prepared = knn._index._rows
-    picked = range(0, len(queries), max(1, len(queries) // 10))
-    for i in picked:
-        row = knn._index._prepare(np.asarray(queries[i : i + 1], dtype=np.float32))
-        want = stable_sort(prepared, row[0], K)
-        assert np.array_equal(want, ids[i]), f"query {i} differs"
-    print(f"  ids of {len(picked)} queries equal a float64 stable sort")
-    print(f"  accuracy {(knn.predict(queries) == y_queries).mean():.4f}")
-
-
-def stable_sort(base, query, k, chunk=20_000):
-    query = query.astype(np.float64)
-    sqdist = np.concatenate(
-        [
-            ((base[a : a + chunk].astype(np.float64) - query) ** 2).sum(axis=1)
-            for a in range(0, len(base), chunk)
-        ]
-    )
-    return np.argsort(sqdist, kind="stable")[:k]
-
-
-def leave_one_out(args, rows):
-    from tqdm import tqdm
-
-    from skknn.neighbors import NeighborIndex
-
-    X, *_ = rows
-    X = np.asarray(X, dtype=np.float32) if args.dtype == "float16" else X
-    with Timer(f"{args.approximate} index"):
-        index = NeighborIndex(algorithm=args.approximate).fit(X)
-    with Timer("effort tuned on 256 rows"):
-        told = index.recall(K)
-    n_samples, step = len(X), 1 << 16
-    ids = np.empty((n_samples, K), dtype=np.int32)
-    with Timer("leave-one-out of all rows") as timer:
-        for start in tqdm(range(0, n_samples, step), desc="  blocks"):
-            part = slice(start, start + step)
-            ids[part] = index.leave_one_out(K, part)[1]
-    print(f"  {1e3 * timer.seconds / n_samples:.3f} ms a row")
-    # Other rows than the ones that the effort was tuned on.
-    picked = np.sort(np.random.default_rng(7).choice(n_samples, 1000, replace=False))
-    truth = NeighborIndex(preprocessing=None).fit(index._rows)
-    with Timer("exact search of 1000 rows"):
-        true = truth._search(index._rows[picked], K, picked)[1]
-    found = [len(np.intersect1d(a, b)) / K for a, b in zip(ids[picked], true)]
-    print(f"  recall@{K} {np.mean(found):.4f} (told: {told:.4f})")
-    assert not (ids == np.arange(n_samples)[:, None]).any()
-
-
-def joint(args, rows):
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-
-    from skknn import JointKNNClassifier
-
-    X, y, queries, y_queries = rows
-    # A few steps show time and memory; to the optimum it takes about a hundred.
+    card = args.device != "cpu"
+    args.rows = args.rows or (128_000 if args.short else 1_280_000)
+    args.queries = args.queries or (10_000 if card else 1_000)
+    args.max_iter = args.max_iter or (1000 if card else 20)
+    args.loo_rows = args.loo_rows or (args.rows if card else BLOCK)
+    default = [s for s in STAGES if s != "approximate" or not card]
+    stages = args.stages or default
+    # A regression that is cut short shows time and memory all the same.
     warnings.simplefilter("ignore", ConvergenceWarning)
-    base = LogisticRegression(max_iter=args.max_iter)
-    clf = JointKNNClassifier(K, algorithm=args.approximate, estimator=base)
-    with Timer(f"fit, {args.max_iter} iterations"):
-        clf.fit(X, y)
-    with Timer(f"{len(queries)} predictions"):
-        accuracy = (clf.predict(queries) == y_queries).mean()
-    print(f"  accuracy {accuracy:.4f}, recall_ {clf.knn_.recall_:.4f}")
+    sklearn.set_config(array_api_dispatch=card)
+    Scale(args, card).run(stages)
 
 
-def peak_gib():
+class Scale:
+    """Rows, what was fitted on them, and the stages."""
+
+    def __init__(self, args, card):
+        self.args, self.card = args, card
+        with self.stage("rows", n=args.rows, d=args.features, classes=args.classes):
+            self.X, self.y = draw(args, args.rows, seed=1)
+            self.queries, self.y_queries = draw(args, args.queries, seed=2)
+        engine = "auto" if card else args.approximate
+        self.settings = {"n_neighbors": K, "tau": TAU, "device": args.device}
+        self.joint_settings = {**self.settings, "algorithm": engine}
+        self.weights = None
+
+    def run(self, stages):
+        with self.stage("fit") as found:
+            self.knn = SoftKNNClassifier(**self.settings).fit(self.X, self.y)
+            found["algorithm"] = self.knn.algorithm_
+        for name in stages:
+            getattr(self, name.replace("-", "_"))()
+
+    @contextmanager
+    def stage(self, name, **found):
+        """Time what is inside and print it with what was found and the peaks."""
+        if self.card:
+            import torch
+
+            torch.cuda.reset_peak_memory_stats(self.args.device)
+        start = time.perf_counter()
+        yield found
+        if self.card:
+            torch.cuda.synchronize(self.args.device)
+            card = torch.cuda.max_memory_allocated(self.args.device) / 2**30
+            found["card_gib"] = card
+        say(stage=name, seconds=time.perf_counter() - start, host_gib=peak(), **found)
+
+    def search(self):
+        index, codes = self.knn.index_.rows, self.knn.index_.codes
+        index.kneighbors(self.queries[:200], K)  # loads, copies to the device
+        for n_queries in (1, 64, len(self.queries)):
+            queries = self.queries[:n_queries]
+            with self.stage(f"search of {n_queries}") as found:
+                seconds, (distances, ids) = timed(index.kneighbors, queries, K)
+                labels = codes[ids]
+                votes, _ = timed(soft_votes, distances, labels, TAU, self.args.classes)
+                found |= {"search": seconds, "votes": votes}
+                if self.card:
+                    found["float32_topk"] = self.plain_torch(queries)
+        self.check(ids)
+        predict, classes = timed(self.knn.predict, self.queries)
+        say(predict=predict, accuracy=float((classes == self.y_queries).mean()))
+
+    def plain_torch(self, queries):
+        """Seconds of a float32 product and topk, which proves nothing about its ids."""
+        import torch
+
+        rows = torch.as_tensor(self.X, device=self.args.device)
+        half = (rows * rows).sum(1) / 2
+
+        def search():
+            for start in range(0, len(queries), 2048):
+                part = torch.as_tensor(
+                    queries[start : start + 2048], device=self.args.device
+                )
+                scores = torch.addmm(half[None], part, rows.T, beta=-1)
+                scores.topk(K)[1].cpu()
+
+        search()
+        return timed(search)[0]
+
+    def check(self, ids):
+        """Compare a few lists with a stable sort of all distances in float64."""
+        prepare = self.knn.index_.rows.preprocessor_.transform
+        picked = range(0, len(self.queries), max(1, len(self.queries) // 5))
+        for i in picked:
+            query = prepare(self.queries[i : i + 1]).astype(np.float64)
+            squares = np.concatenate(
+                [
+                    ((prepare(self.X[a : a + BLOCK]) - query) ** 2).sum(axis=1)
+                    for a in range(0, len(self.X), BLOCK)
+                ]
+            )
+            want = np.argsort(squares, kind="stable")[:K]
+            assert np.array_equal(want, ids[i]), f"query {i} differs"
+        say(ids_equal_a_float64_stable_sort=len(picked))
+
+    def leave_one_out(self):
+        index = self.knn.index_
+        with self.stage("leave-one-out", rows=self.args.loo_rows) as found:
+            proba, seconds = own_class(index, self.args.loo_rows)
+            found |= seconds
+        if self.args.loo_rows == len(self.X):
+            self.weights = weigh(proba)
+
+    def approximate(self):
+        name = self.args.approximate
+        with self.stage(f"{name}, fit", neighbors=K) as found:
+            knn = SoftKNNClassifier(**{**self.settings, "algorithm": name})
+            knn.fit(self.X, self.y)
+            found["told_recall"] = knn.recall_
+        with self.stage(f"{name}, leave-one-out") as found:
+            proba, seconds = own_class(knn.index_, len(self.X))
+            found |= seconds
+        self.weights = weigh(proba)
+        # Other rows than the ones that the effort was tuned on.
+        step = slice(7, None, len(self.X) // 200)
+        with self.stage(f"{name}, recall", rows=len(self.X[step])) as found:
+            ids = knn.index_.rows.leave_one_out(K, step)[1]
+            truth = self.knn.index_.rows.leave_one_out(K, step)[1]
+            shared = [len(np.intersect1d(a, b)) for a, b in zip(ids, truth)]
+            found["recall"] = float(np.mean(shared)) / K
+
+    def joint_classifier(self):
+        base = LogisticRegression(max_iter=self.args.max_iter, tol=1e-6)
+        return JointKNNClassifier(**self.joint_settings, estimator=base)
+
+    def base(self):
+        weights = self.weights
+        if weights is None:
+            # As heavy as real ones; what they are changes no time to speak of.
+            weights = 1 + np.random.default_rng(0).exponential(0.01, len(self.X))
+        recipe = make_base(self.joint_classifier())
+        with self.stage("base", measured_weights=self.weights is not None) as found:
+            base, _ = fit_base(recipe, self.X, self.y, weights, self.knn.classes_)
+            found["iterations"] = int(base.n_iter_[0])
+        seconds, proba = timed(base.predict_proba, self.queries)
+        accuracy = float((proba.argmax(axis=1) == self.y_queries).mean())
+        say(base_predictions=seconds, accuracy=accuracy)
+
+    def joint(self):
+        with self.stage("joint, fit") as found:
+            clf = self.joint_classifier().fit(self.X, self.y)
+            found["iterations"] = int(clf.estimator_.n_iter_[0])
+        with self.stage("joint, predictions", queries=len(self.queries)) as found:
+            classes = clf.predict(self.queries)
+            found["accuracy"] = float((classes == self.y_queries).mean())
+
+
+def own_class(index, n_rows):
+    """Leave-one-out votes of the first rows for their class; seconds of both parts."""
+    proba = np.empty(n_rows)
+    seconds = {"search": 0.0, "votes": 0.0}
+    for start in tqdm(range(0, n_rows, BLOCK), desc="blocks of rows"):
+        part = slice(start, min(start + BLOCK, n_rows))
+        search, (distances, ids) = timed(index.rows.leave_one_out, K, part)
+        own = np.arange(n_rows)[part]
+        assert not (ids == own[:, None]).any()
+        agree = index.codes[ids] == index.codes[part][:, None]
+        votes, proba[part] = timed(true_class_votes, distances, agree, TAU)
+        seconds["search"] += search
+        seconds["votes"] += votes
+    return proba, seconds
+
+
+def weigh(proba):
+    weights = weigh_rows(proba, modulation="nll", gamma=2.0, alpha=0.01)
+    say(stage="weights", mean=float(weights.sample_weight.mean()))
+    return weights.for_base
+
+
+def draw(args, n_rows, seed):
+    """Rows and labels: centres, the same for all, and noise that falls by column."""
+    shape = args.classes, args.features
+    centres = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+    spread = np.arange(1, args.features + 1, dtype=np.float32) ** -0.25
+    rng = np.random.default_rng(seed)
+    y = rng.integers(args.classes, size=n_rows)
+    X = np.empty((n_rows, args.features), dtype=np.float32)
+    for start in range(0, n_rows, BLOCK):
+        part = X[start : start + BLOCK]
+        rng.standard_normal(dtype=np.float32, out=part)
+        part += 0.7 * centres[y[start : start + BLOCK]]
+        part *= spread
+    return X, y
+
+
+def timed(function, *args):
+    start = time.perf_counter()
+    result = function(*args)
+    return time.perf_counter() - start, result
+
+
+def say(**line):
+    values = {
+        key: float(f"{value:.4g}") if isinstance(value, float) else value
+        for key, value in line.items()
+    }
+    print(json.dumps(values), flush=True)
+
+
+def peak():
+    """GiB at the peak of the process so far; None where the system does not say."""
     try:
-        with open("/proc/self/status") as file:
-            for line in file:
-                if line.startswith("VmHWM"):
-                    return int(line.split()[1]) / 2**20
+        return status("VmHWM") / 2**20
     except OSError:
-        pass
-    return float("nan")
+        return None
 
 
 if __name__ == "__main__":

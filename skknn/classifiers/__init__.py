@@ -2,7 +2,8 @@
 
 ``fit`` goes through stages, ordinary functions that a search over many parameters calls
 as well: ``_inputs`` (what kNN side and base see of X and y), ``_labelled_index`` (rows
-with classes, lists of neighbours, votes, each training row without itself),
+with classes, lists of neighbours, votes, each training row without itself; what tau
+is for them in ``_temperature``),
 ``_modulation`` (leave-one-out votes to weights), ``_base`` (a base made and fitted
 with them, on an accelerator by ``_array_api``; ``_convergence`` keeps its solver's
 complaints), ``_mixture`` (its answers, checked, mixed with the votes). ``_parameters``

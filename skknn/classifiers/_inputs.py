@@ -155,6 +155,7 @@ def see_rows(
     SeenRows
     """
     if transformer is not None:
+        _check_given(estimator, X, reset)
         if hasattr(X, "shape"):
             validate_data(estimator, X, reset=reset, skip_check_array=True)
         return SeenRows(given=X, checked=None, for_base=X)
@@ -177,6 +178,7 @@ def check_rows(estimator: Any, X: Any, *, reset: bool = False) -> Any:
     -------
     ndarray of shape (n_rows, n_features), float64 or float32, or csr matrix
     """
+    _check_given(estimator, X, reset)
     graph = isinstance(estimator.algorithm, str)
     graph = graph and estimator.algorithm == "precomputed"
     if graph and not get_tags(estimator).input_tags.pairwise:
@@ -203,6 +205,20 @@ def check_rows(estimator: Any, X: Any, *, reset: bool = False) -> Any:
             )
     except ValueError as error:
         raise with_place(error, X) from None
+
+
+def _check_given(estimator: Any, X: Any, reset: bool) -> None:
+    if X is None and not reset:
+        name = type(estimator).__name__
+        votes = "SoftKNNClassifier(...).fit(X, y)"
+        if hasattr(estimator, "knn_"):
+            votes = "knn_"
+        raise ValueError(
+            f"{name} has no predictions for X=None, the training rows each without "
+            "itself: its base has learnt from all of them. Use knn_proba_ for the "
+            f"votes for their own classes, {votes}.predict_proba(None) for all "
+            "classes, or sklearn.model_selection.cross_val_predict."
+        )
 
 
 def check_target(estimator: Any, X: Any, y: Any) -> tuple[NDArray[Any], NDArray[Any]]:

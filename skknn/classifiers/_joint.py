@@ -45,9 +45,9 @@ class JointKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
     n_neighbors : int or "mean", default=20
         Voting rows k; see :class:`SoftKNNClassifier`. Known as ``k`` to
         ``set_params`` and parameter grids.
-    tau : float, default=0.1
-        Temperature of the votes (R, Eq. 1). Known as ``temperature`` to
-        ``set_params`` and parameter grids.
+    tau : float or "scale", default=0.1
+        Temperature of the votes (R, Eq. 1); see :class:`SoftKNNClassifier`. Known as
+        ``temperature`` to ``set_params`` and parameter grids.
     alpha : float, default=0.01
         Strength of the modulation (R, Eq. 4; Table 4 searches 0.0001 to 0.01). Not
         the strength of the L2 penalty; that is ``C``.
@@ -77,15 +77,18 @@ class JointKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
         Exponent of ``"focal"``. Rows whose neighbours agree get weights near 0; 0
         weights all rows alike.
     metric : {"sqeuclidean", "euclidean", "cosine"}, default="sqeuclidean"
-        Distance in the votes; see :class:`SoftKNNClassifier`.
+        Distance in the votes, after ``preprocessing``, so that ``"cosine"`` is by
+        default one of centred rows; see :class:`SoftKNNClassifier`.
     preprocessing : {"center-l2", "l2-center", "l2"} or None, default="center-l2"
         Of rows before distances are taken; the base sees ``X`` as given.
     algorithm : str or object, default="auto"
         Search engine; see :class:`SoftKNNClassifier`.
     device : None, str or torch.device, default=None
-        Device of ``algorithm="torch"`` and ``"auto"``.
+        Device of ``algorithm="torch"`` and ``"auto"``: None takes CUDA if there is
+        one. With scikit-learn's ``array_api_dispatch`` on, a base that is a plain
+        LogisticRegression is fitted there too, if it is no CPU.
     n_jobs : int or None, default=None
-        Threads of the search. None takes as many as BLAS may use.
+        Threads of the search. None takes as many as BLAS may use, as a rule all cores.
     random_state : int, RandomState instance or None, default=None
         When given, sets every ``random_state`` parameter of ``estimator``.
 
@@ -162,7 +165,7 @@ class JointKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
         self,
         n_neighbors: int | str = 20,
         *,
-        tau: float = 0.1,
+        tau: float | str = 0.1,
         alpha: float = 0.01,
         lam: float = 0.5,
         estimator: Any = None,
@@ -222,7 +225,7 @@ class JointKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
         inputs = check_inputs(self, X, y)
         knn = make_knn(self).fit(inputs.neighbors, inputs.y)
         weights = weigh_rows(
-            own_class_votes(knn.index_, knn.n_neighbors_, self.tau),
+            own_class_votes(knn.index_, knn.n_neighbors_, knn.tau_),
             modulation=self.modulation,
             gamma=self.gamma,
             alpha=self.alpha,

@@ -19,7 +19,7 @@ JOINT_ALIASES = {**KNN_ALIASES, "lambda": "lam", "lambda_": "lam"}
 
 KNN_CONSTRAINTS: dict[str, Any] = {
     "n_neighbors": [Interval(Integral, 1, None, closed="left"), StrOptions({"mean"})],
-    "tau": [Interval(Real, 0, None, closed="right")],
+    "tau": [Interval(Real, 0, None, closed="right"), StrOptions({"scale"})],
     "metric": [StrOptions(set(METRICS))],
     "preprocessing": [StrOptions(set(PREPROCESSINGS)), None],
     "algorithm": [StrOptions(set(ALGORITHMS)), HasMethods(["fit", "kneighbors"])],
@@ -31,7 +31,7 @@ KNN_REMEDIES = {
     "n_neighbors": "Use a positive int, for example 20, or 'mean' for the mean number "
     "of training rows a class.",
     "tau": "Use a positive temperature: small values (0.01) trust the nearest rows, "
-    "large ones (10) count votes equally.",
+    "large ones (10) count votes equally; 'scale' follows the distances between rows.",
     "metric": "On L2-normalised rows 'sqeuclidean' is 2 * 'cosine'.",
     "preprocessing": "Use 'center-l2' unless rows are prepared already (None).",
     "algorithm": "Use 'auto' unless you need one engine by name, or pass an object "

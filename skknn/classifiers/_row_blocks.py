@@ -9,9 +9,23 @@ from ..utils._sklearn import safe_indexing
 _BLOCK = 1 << 22
 
 
-def row_blocks(n_rows: int, n_columns: int) -> Iterator[slice]:
-    """Slices of rows, one after the other; an empty one where there are no rows."""
-    size = max(1, _BLOCK // n_columns)
+def row_blocks(
+    n_rows: int, n_columns: int, n_entries: int | None = None
+) -> Iterator[slice]:
+    """Slices of rows, one after the other; an empty one where there are no rows.
+
+    Parameters
+    ----------
+    n_rows, n_columns : int
+        Of the table.
+    n_entries : int or None
+        Of a block; None takes 32 MiB of float64.
+
+    Yields
+    ------
+    slice
+    """
+    size = max(1, (n_entries or _BLOCK) // n_columns)
     for start in range(0, max(1, n_rows), size):
         yield slice(start, min(start + size, n_rows))
 

@@ -26,6 +26,7 @@ from ._parameters import (
     SEARCH_PARAMETERS,
     VOTE_PARAMETERS,
 )
+from ._temperature import resolve_tau, warn_if_nearest_votes_alone
 
 
 class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
@@ -46,13 +47,18 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
         Number k of voting rows; ``"mean"`` takes the mean number of training rows a
         class (R, Table 4). Clipped, with a warning, to the rows there are. Known as
         ``k`` to ``set_params`` and parameter grids.
-    tau : float, default=0.1
+    tau : float or "scale", default=0.1
         Temperature, in units of the metric, in (0, inf]. R (Table 4) searches 0.001
-        to 10. Known as ``temperature`` to ``set_params`` and parameter grids.
+        to 10, for rows of length 1. ``"scale"`` is 0.05 times the distance between two
+        training rows drawn at random, which for squared Euclidean distances is 0.1
+        times the sum of the variances of the columns (after ``preprocessing``): about
+        the default for ``"center-l2"``, and right for rows of any scale. Known as
+        ``temperature`` to ``set_params`` and parameter grids.
     metric : {"sqeuclidean", "euclidean", "cosine"}, default="sqeuclidean"
         Distance in the votes: squared Euclidean (R, A.3), Euclidean, or 1 - cosine.
         On L2-normalised rows, ``tau`` with ``"sqeuclidean"`` equals ``tau / 2`` with
-        ``"cosine"``.
+        ``"cosine"``. ``"cosine"`` is taken after ``preprocessing``, so by default
+        between centred rows; ``preprocessing=None`` gives that of the rows themselves.
     preprocessing : {"center-l2", "l2-center", "l2"} or None, default="center-l2"
         What is done to rows before distances are taken. ``"center-l2"`` subtracts
         the training mean, then divides each row by its L2 norm; zero rows stay zero.
@@ -69,7 +75,8 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
     device : None, str or torch.device, default=None
         Device of ``"torch"`` and ``"auto"``: None takes CUDA if there is one.
     n_jobs : int or None, default=None
-        Threads over blocks of queries. None takes as many as BLAS may use.
+        Threads over blocks of queries. None takes as many as BLAS may use: all cores,
+        unless ``OMP_NUM_THREADS``, ``threadpool_limits`` or a joblib worker says less.
 
     Attributes
     ----------
@@ -77,6 +84,8 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
         Class labels, sorted.
     n_neighbors_ : int
         Number of voting rows after ``"mean"`` and clipping.
+    tau_ : float
+        Temperature of the votes: ``tau``, or what ``"scale"`` came to.
     n_samples_fit_ : int
         Number of training rows.
     mean_ : ndarray of shape (n_features,), float64, or None
@@ -132,7 +141,7 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
         self,
         n_neighbors: int | str = 20,
         *,
-        tau: float = 0.1,
+        tau: float | str = 0.1,
         metric: str = "sqeuclidean",
         preprocessing: str | None = "center-l2",
         algorithm: Any = "auto",
@@ -181,6 +190,8 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
         ).fit(inputs.neighbors)
         index = LabelledIndex(rows, inputs.codes, len(inputs.classes))
         k = resolve_n_neighbors(self.n_neighbors, index.n_samples, index.n_classes)
+        tau = resolve_tau(self.tau, inputs.neighbors, rows)
+        warn_if_nearest_votes_alone(index, inputs.neighbors, k, tau)
         more = {}
         if rows.algorithm_ in APPROXIMATE:
             more["recall_"] = rows.recall(k)
@@ -190,6 +201,7 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
             index_=index,
             n_samples_fit_=index.n_samples,
             n_neighbors_=k,
+            tau_=tau,
             mean_=rows.preprocessor_.mean_,
             algorithm_=rows.algorithm_,
             **more,
@@ -255,7 +267,7 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         rows = None if X is None else check_rows(self, X)
         proba = np.empty((count_rows(self.index_, rows), len(self.classes_)))
-        for part, votes in class_votes(self.index_, rows, self.n_neighbors_, self.tau):
+        for part, votes in class_votes(self.index_, rows, self.n_neighbors_, self.tau_):
             proba[part] = votes
         return proba
 
@@ -288,7 +300,7 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         rows = None if X is None else check_rows(self, X)
         codes = np.empty(count_rows(self.index_, rows), dtype=np.intp)
-        for part, votes in class_votes(self.index_, rows, self.n_neighbors_, self.tau):
+        for part, votes in class_votes(self.index_, rows, self.n_neighbors_, self.tau_):
             codes[part] = votes.argmax(axis=1)
         return self.classes_[codes]
 

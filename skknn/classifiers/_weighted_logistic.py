@@ -38,9 +38,9 @@ class KNNWeightedLogisticRegression(ParamsMixin, ClassifierMixin, BaseEstimator)
     n_neighbors : int or "mean", default=20
         Voting rows k of the leave-one-out kNN; see :class:`SoftKNNClassifier`.
         Known as ``k`` to ``set_params`` and parameter grids.
-    tau : float, default=0.1
-        Temperature of the votes (R, Eq. 1). Known as ``temperature`` to
-        ``set_params`` and parameter grids.
+    tau : float or "scale", default=0.1
+        Temperature of the votes (R, Eq. 1); see :class:`SoftKNNClassifier`. Known as
+        ``temperature`` to ``set_params`` and parameter grids.
     alpha : float, default=0.01
         Strength of the modulation (R, Eq. 4; Table 4 searches 0.0001 to 0.01). 0
         gives plain logistic regression. It is not the strength of the L2 penalty;
@@ -65,15 +65,18 @@ class KNNWeightedLogisticRegression(ParamsMixin, ClassifierMixin, BaseEstimator)
         Largest gradient entry, of the mean weighted loss, at which the solver stops.
         See Notes.
     metric : {"sqeuclidean", "euclidean", "cosine"}, default="sqeuclidean"
-        Distance in the votes; see :class:`SoftKNNClassifier`.
+        Distance in the votes, after ``preprocessing``, so that ``"cosine"`` is by
+        default one of centred rows; see :class:`SoftKNNClassifier`.
     preprocessing : {"center-l2", "l2-center", "l2"} or None, default="center-l2"
         Of rows before distances are taken; the regression sees ``X`` as given.
     algorithm : str or object, default="auto"
         Search engine; see :class:`SoftKNNClassifier`.
     device : None, str or torch.device, default=None
-        Device of ``algorithm="torch"`` and ``"auto"``.
+        Device of ``algorithm="torch"`` and ``"auto"``: None takes CUDA if there is
+        one. With scikit-learn's ``array_api_dispatch`` on, the regression is fitted
+        there too, if it is no CPU.
     n_jobs : int or None, default=None
-        Threads of the search. None takes as many as BLAS may use.
+        Threads of the search. None takes as many as BLAS may use, as a rule all cores.
     random_state : int, RandomState instance or None, default=None
         Unused, because search and solver draw nothing. It is there so that code which
         sets it on every classifier works.
@@ -148,7 +151,7 @@ class KNNWeightedLogisticRegression(ParamsMixin, ClassifierMixin, BaseEstimator)
         self,
         n_neighbors: int | str = 20,
         *,
-        tau: float = 0.1,
+        tau: float | str = 0.1,
         alpha: float = 0.01,
         modulation: Modulation = "nll",
         gamma: float = 2.0,
@@ -205,7 +208,7 @@ class KNNWeightedLogisticRegression(ParamsMixin, ClassifierMixin, BaseEstimator)
         inputs = check_inputs(self, X, y)
         knn = make_knn(self).fit(inputs.neighbors, inputs.y)
         weights = weigh_rows(
-            own_class_votes(knn.index_, knn.n_neighbors_, self.tau),
+            own_class_votes(knn.index_, knn.n_neighbors_, knn.tau_),
             modulation=self.modulation,
             gamma=self.gamma,
             alpha=self.alpha,

@@ -130,7 +130,7 @@ class NeighborsDisplay:
         model, knn, rows = knn_side(estimator, x)
         names = class_texts(model.classes_, class_names)
         distances, ids = knn.kneighbors(rows)
-        weights = vote_weights(distances, knn.tau)[0]
+        weights = vote_weights(distances, knn.tau_)[0]
         shown = min(n_neighbors, ids.shape[1])
         ids = ids[0, :shown]
         text = dict(zip(model.classes_.tolist(), names))

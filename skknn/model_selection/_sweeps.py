@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..classifiers import (
     JointKNNClassifier,
     LabelledIndex,
+    SoftKNNClassifier,
     check_inputs,
     check_rows,
     is_weighted,
@@ -44,11 +45,11 @@ def sweep_votes(split: Split, points: Points, X: Any, rows: list[Any]) -> None:
         Rows to answer for, one entry a row set; None for the training rows, each
         without itself.
     """
-    knn = _fit_knn(points[0].clf, X, split.y)
+    knn = _fit_knn(points, X, split.y)
     split.scores_for(knn.classes_)
     queries = [part if part is None else check_rows(knn, part) for part in rows]
     lists, points = _search(split, points, knn.index_, queries)
-    for tau, by_k in _cells(points, knn.index_).items():
+    for tau, by_k in _cells(points, knn).items():
         walks = [
             _answers(row_set, part, tau, by_k, knn.classes_)
             for row_set, part in zip(split.row_sets, lists)
@@ -60,9 +61,18 @@ def sweep_votes(split: Split, points: Points, X: Any, rows: list[Any]) -> None:
         split.progress(f"tau={tau}")
 
 
-def _fit_knn(clf: Any, X: Any, y: Any) -> Any:
-    """The kNN side of a classifier; k, which its index does not depend on, is 1."""
-    return make_knn(clf).set_params(n_neighbors=1).fit(X, y)
+def _fit_knn(points: Points, X: Any, y: Any) -> SoftKNNClassifier:
+    """Their kNN side with k = 1, on which its index does not depend.
+
+    Its tau is what ``"scale"`` means, where a point asks for that.
+    """
+    knn = make_knn(points[0].clf)
+    tau = "scale" if any(_is_scale(point) for point in points) else 1.0
+    return knn.set_params(n_neighbors=1, tau=tau).fit(X, y)
+
+
+def _is_scale(point: Point) -> bool:
+    return isinstance(point.clf.tau, str)
 
 
 def _answers(
@@ -87,7 +97,7 @@ def sweep_guided(split: Split, points: Points, X: Any, rows: list[Any]) -> None:
     those of :func:`sweep_votes`.
     """
     inputs = check_inputs(points[0].clf, X, split.y)
-    knn = _fit_knn(points[0].clf, inputs.neighbors, inputs.y)
+    knn = _fit_knn(points, inputs.neighbors, inputs.y)
     index = knn.index_
     split.scores_for(inputs.classes)
     seen = [see_rows(inputs.checker, part, inputs.transformer) for part in rows]
@@ -109,22 +119,23 @@ def sweep_guided(split: Split, points: Points, X: Any, rows: list[Any]) -> None:
                 [part.for_base for part in seen],
                 warm=not split.task.cold,
             )
-            _sweep_base(split, group, index, fits, votes, own)
+            _sweep_base(split, group, knn, fits, votes, own)
             split.note_fits(fits)
 
 
 def _sweep_base(
     split: Split,
     points: Points,
-    index: LabelledIndex,
+    knn: SoftKNNClassifier,
     fits: BaseFits,
     votes: list[NeighborLists] | None,
     own: list[NeighborLists] | None,
 ) -> None:
     """Score points with the same unfitted base."""
-    for tau, by_k in _cells(points, index).items():
+    codes = knn.index_.codes
+    for tau, by_k in _cells(points, knn).items():
         tables = [part.votes(tau, by_k) for part in votes or []]
-        own_class = own[0].own_class(tau, by_k, index.codes) if own else None
+        own_class = own[0].own_class(tau, by_k, codes) if own else None
         for cell in by_k.values():
             cell_votes = [next(table) for table in tables]
             proba = next(own_class) if own_class else None
@@ -200,12 +211,13 @@ def _search(
     return [], points
 
 
-def _cells(points: Points, index: LabelledIndex) -> dict[float, dict[int, Points]]:
+def _cells(points: Points, knn: SoftKNNClassifier) -> dict[float, dict[int, Points]]:
     """Points by tau, then by k ascending."""
     by_tau: dict[float, dict[int, Points]] = {}
-    n_neighbors = _n_neighbors(points, index)
+    n_neighbors = _n_neighbors(points, knn.index_)
     for point in points:
-        by_k = by_tau.setdefault(point.clf.tau, {})
+        tau = knn.tau_ if _is_scale(point) else point.clf.tau
+        by_k = by_tau.setdefault(tau, {})
         by_k.setdefault(n_neighbors[point.clf.n_neighbors], []).append(point)
     return {tau: dict(sorted(by_k.items())) for tau, by_k in by_tau.items()}
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.preprocessing import FunctionTransformer
 
 from skknn import (
     JointKNNClassifier,
@@ -177,3 +178,21 @@ def test_device_is_checked_where_it_is_used():
     with pytest.raises(ValueError, match="device='cuda:99' is not available here"):
         resolve_device("cuda:99")
     assert resolve_device("cpu").type == "cpu"
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_log_proba"])
+@pytest.mark.parametrize(
+    "clf, instead",
+    [
+        (KNNWeightedLogisticRegression(3), r"SoftKNNClassifier\(...\)"),
+        (JointKNNClassifier(3), "knn_.predict_proba"),
+        (JointKNNClassifier(3, knn_transformer=FunctionTransformer()), "knn_.predict"),
+    ],
+)
+def test_classifiers_with_a_base_explain_why_there_is_no_leave_one_out(
+    clf, instead, method
+):
+    rng = np.random.default_rng(0)
+    clf.fit(rng.normal(size=(20, 3)), np.arange(20) % 2)
+    with pytest.raises(ValueError, match=f"no predictions for X=None.*{instead}"):
+        getattr(clf, method)(None)

@@ -26,7 +26,14 @@ GUIDED = [
     "warn_not_converged",
     "refitted",
 ]
-PLAIN = ["check_inputs", "NeighborIndex", "resolve_n_neighbors", "refitted"]
+PLAIN = [
+    "check_inputs",
+    "NeighborIndex",
+    "resolve_n_neighbors",
+    "resolve_tau",
+    "warn_if_nearest_votes_alone",
+    "refitted",
+]
 STAGES = [
     *((SoftKNNClassifier, stage) for stage in PLAIN),
     *((KNNWeightedLogisticRegression, stage) for stage in GUIDED),

@@ -16,7 +16,7 @@ from skknn import (
     KNNWeightedLogisticRegression,
     SoftKNNClassifier,
 )
-from skknn.classifiers import _row_blocks
+from skknn.classifiers import _labelled_index, _row_blocks
 
 pl = pytest.importorskip("polars")
 
@@ -27,6 +27,7 @@ ALL = [SoftKNNClassifier, KNNWeightedLogisticRegression, JointKNNClassifier]
 def small_blocks(monkeypatch):
     """Tables of at most 7 rows for the 10 digits."""
     monkeypatch.setattr(_row_blocks, "_BLOCK", 70)
+    monkeypatch.setattr(_labelled_index, "_VOTED", 40)
 
 
 def test_blocks_cover_all_rows_once():

@@ -199,3 +199,19 @@ def test_predictions_without_probabilities_score_the_same(small, algorithm):
             np.testing.assert_array_equal(
                 ours.cv_results_[key], theirs.cv_results_[key]
             )
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [SoftKNNClassifier(), JointKNNClassifier(), KNNWeightedLogisticRegression()],
+)
+@pytest.mark.filterwarnings("ignore:.*this is 1-NN")
+def test_scale_among_temperatures(estimator, small):
+    """Each training part has a scale of its own."""
+    X, y = small
+    grid = {"k": [1, 4], "tau": [0.1, "scale", 5.0], "preprocessing": [None, "l2"]}
+    ours, theirs = both(estimator, grid, 16 * X, y)
+    np.testing.assert_array_equal(split_scores(ours), split_scores(theirs))
+    assert ours.best_params_ == theirs.best_params_
+    names = [params["tau"] for params in ours.cv_results_["params"]]
+    assert names.count("scale") == 4
