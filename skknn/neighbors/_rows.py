@@ -12,7 +12,7 @@ from ..utils._slices import blocks_of
 _SHORT = 1e-140
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class IndexRows:
     """Rows that can be searched.
 

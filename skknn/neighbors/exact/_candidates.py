@@ -20,7 +20,7 @@ class _Block:
         return type(self)(*(a if a is None else a[part] for a in arrays))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class QueryBlock(_Block):
     """A block of queries and what scores need of them; norms are of shifted ones."""
 
@@ -46,7 +46,7 @@ class QueryBlock(_Block):
         return len(self.values)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Candidates(_Block):
     """Rows that may be neighbours of each query of a block.
 

@@ -30,7 +30,7 @@ _TRIAL, _UNCERTAIN = 128, 0.1
 _making = threading.Lock()
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class ExactSearch(Engine):
     """Exact neighbours: what one proposer leaves uncertain is proposed by the next.
 
