@@ -82,8 +82,8 @@ class AutoEngine(Engine):
 
     def _ready_for(self, n_queries: int) -> Engine:
         self._n_queries += n_queries
-        if self._engine.name != self.name:
-            if self._choice(self._n_queries) == self.name:
-                args = self.rows, self.device, self.n_jobs
-                self._engine = make_engine(self.name, *args)
+        waits = self._engine.name != self.name
+        if waits and self._choice(self._n_queries) == self.name:
+            args = self.rows, self.device, self.n_jobs
+            self._engine = make_engine(self.name, *args)
         return self._engine

@@ -34,6 +34,6 @@ class ExternalEngine(Engine):
                 f"shape {shape} in [0, {n_samples}), got shape {ids.shape}. Check the "
                 "object, or use algorithm='brute'."
             )
-        ids = ids.astype(np.intp)
         own = np.full(len(queries), -1) if exclude is None else exclude
-        return nearest(queries, self.rows, ids, ids != own[:, None], k)
+        there, ids = ids != own[:, None], ids.astype(np.intp)
+        return nearest(queries, self.rows, ids, there, k)

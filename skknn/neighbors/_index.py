@@ -18,8 +18,7 @@ from ._rows import IndexRows
 
 METRICS = ("sqeuclidean", "euclidean", "cosine")
 
-# Bytes of queries prepared at a time.
-_QUERY_BYTES = 1 << 24
+_QUERY_BYTES = 1 << 24  # of queries prepared at a time
 
 
 @dataclass(kw_only=True, eq=False)

@@ -29,8 +29,8 @@ def check_graph(X: Any, n_samples: int | None = None) -> Any:
     graph = graph.tocsr()
     bad = ~(graph.data >= 0) | ~np.isfinite(graph.data)
     if bad.any():
-        place = int(np.flatnonzero(bad)[0])
-        row = int(np.searchsorted(graph.indptr, place, side="right")) - 1
+        place = np.flatnonzero(bad)[0]
+        row = np.searchsorted(graph.indptr, place, side="right") - 1
         raise ValueError(
             f"algorithm='precomputed': row {row} of the graph holds the distance "
             f"{graph.data[place]}; distances must be finite and at least 0."

@@ -34,7 +34,7 @@ def test_leave_one_out_takes_the_rows_on_the_device(monkeypatch):
 
 def test_uncertain_queries_get_more_candidates_and_then_all_rows(monkeypatch):
     train = clustered(6000, 16)
-    train[50:450] = train[7]  # more copies than the first candidates
+    train[50:250] = train[7]  # more copies than the first candidates
     train[1000:4000] = train[8]  # and than the second
     engine = search(train)
     asked = []

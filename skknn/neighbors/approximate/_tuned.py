@@ -22,8 +22,7 @@ _SAMPLE = 256
 # Rows from which it matters that an approximate search looks at too many of them, and
 # the share of the most effort from which exact search is faster.
 _LARGE, _FUTILE = 20_000, 1 / 8
-# Rows added to an index at a time.
-_ROWS = 4096
+_ROWS = 4096  # added to an index at a time
 
 
 class TunedSearch(Engine):

@@ -57,7 +57,6 @@ class DeviceSearch(Engine):
         return held.search(to_device(held.device, queries), own, k)
 
     def leave_one_out(self, k: int, part: slice) -> Neighbors:
-        """The k nearest other rows; queries are the rows on the device."""
         held = self._hold()
         own = torch.arange(len(self.rows), device=held.device)[part]
         return held.search(held.values[part], own, k)

@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 
 from .._rows import IndexRows
 
-# Gathered candidates at a time, in float64 values: stays in the L2 cache.
-_GATHER = 1 << 16
+_GATHER = 1 << 16  # numbers gathered at a time: they stay in the L2 cache
 
 #: Functions like :func:`measure`; one engine uses one of them for all distances.
 Measure = Callable[[NDArray, NDArray, NDArray, NDArray], NDArray[np.float64]]

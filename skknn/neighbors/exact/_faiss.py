@@ -8,8 +8,7 @@ from .._rows import IndexRows
 from ._candidates import Candidates, QueryBlock
 from ._numpy import NumpyProposer
 
-# Up to this many queries faiss's own loop is faster than its matrix product.
-_FEW_QUERIES = 8
+_FEW_QUERIES = 8  # up to these faiss's loop is faster than its product
 
 
 class FaissProposer(NumpyProposer):

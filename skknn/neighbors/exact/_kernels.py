@@ -52,6 +52,9 @@ def scan(products, half, first, tolerance, unit, k, buffer):  # type: ignore
                 c, d = max(scores[j + 192], scores[j + 256]), scores[j + 320]
                 e = max(scores[j + 384], scores[j + 448])
                 maxima[j] = max(max(max(a, b), max(c, d)), e)
+            if counts[row] == 0 and 2 * k < _GROUPS and len(part) == TILE:
+                best = nearly_best(maxima, maxima.min(), k)
+                thresholds[row] = _least(best, tolerance[row], unit)
             n_near, threshold = 0, thresholds[row]
             for j in range(_GROUPS):
                 near[n_near] = j
@@ -71,7 +74,7 @@ def scan(products, half, first, tolerance, unit, k, buffer):  # type: ignore
                     count += scores[column] >= threshold
             counts[row] = count
             full = count + TILE > values.shape[1]
-            if count >= k and (full or count > kept[row] + k + 64):
+            if count >= k and (full or count > kept[row] + k // 2 + 32):
                 _drop(buffer, row, tolerance[row], unit, k)
 
 
@@ -80,17 +83,23 @@ def _drop(buffer, row, tolerance, unit, k):  # type: ignore
     values, ids, counts, kept, thresholds = buffer
     some = values[row, : counts[row]]
     low = thresholds[row] if thresholds[row] > -3e38 else some.min()
-    best = np.float64(nearly_best(some, low, k))
-    # What is below cannot be among the k best. A step down for rounding to float32.
-    least = best - unit * abs(best) - tolerance
-    least = least / (1 + unit) if least >= 0 else least / (1 - unit)
-    least = max(least - abs(least) * 2.0**-22 - 1e-37, -3e38)
-    threshold = max(thresholds[row], np.float32(least))
+    best = nearly_best(some, low, k)
+    threshold = max(thresholds[row], _least(best, tolerance, unit))
     count = 0
     for j in range(counts[row]):
         values[row, count], ids[row, count] = values[row, j], ids[row, j]
         count += values[row, count] >= threshold
     counts[row], kept[row], thresholds[row] = count, count, threshold
+
+
+@jit
+def _least(best, tolerance, unit):  # type: ignore
+    """What is below this is none of the k best, if ``best`` is reached by k."""
+    best = np.float64(best)
+    least = best - unit * abs(best) - tolerance
+    least = least / (1 + unit) if least >= 0 else least / (1 - unit)
+    # A step down for rounding to float32.
+    return np.float32(max(least - abs(least) * 2.0**-22 - 1e-37, -3e38))
 
 
 @jit
@@ -104,12 +113,9 @@ def nearly_best(values, low, k):  # type: ignore
     for _ in range(16):
         middle = low + (high - low) / 2
         count = _count(values, middle)
-        if count < k:
-            high = middle
-        else:
-            low = middle
-            if count <= k + k // 8:
-                break
+        low, high = (low, middle) if count < k else (middle, high)
+        if k <= count <= k + k // 8:
+            break
     return low
 
 

@@ -10,8 +10,7 @@ from ._bounds import product_error
 from ._candidates import Candidates, QueryBlock
 from ._top_k import top_columns
 
-# Rows multiplied at a time: up to a sixth faster than all where queries are few.
-_TILE = 1024
+_TILE = 1024  # rows multiplied at a time: a sixth faster than all for few queries
 
 
 class NumpyProposer:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # Bytes of scores at a time: of one thread, and of all.
 _THREAD_BYTES, _SCORE_BYTES = 1 << 25, 1 << 27
-# Products with fewer queries than this are much slower: threads then share the rows.
+# Products with fewer queries are much slower: threads then share the rows.
 _FEW_QUERIES = 64
 # Queries, and share of them that may be uncertain, before a proposer is given up.
 _TRIAL, _UNCERTAIN = 128, 0.1
@@ -88,8 +88,7 @@ class ExactSearch(Engine):
                 sure[which] = outside < self._scores(block, distances[which, -1])
 
             run_blocks(settle, blocks, threads // each, torch=sys.modules.get("torch"))
-            failed = len(unsure) - sure[unsure].sum()
-            if len(unsure) >= _TRIAL and failed > _UNCERTAIN * len(unsure):
+            if len(unsure) >= _TRIAL and (~sure[unsure]).mean() > _UNCERTAIN:
                 # Too rough for these rows: not asked again while there is another.
                 self._first = min(number + 1, len(self.proposers) - 1)
         return distances, ids
