@@ -41,7 +41,8 @@ class Predictions:
         unsure = np.zeros(labels.shape[1], dtype=bool)
         ks, (gaps, names) = np.array(n_neighbors), self._blocks
         with np.errstate(over="ignore", under="ignore"):
-            weights = np.exp(gaps[:, : ks[-1]] * np.float32(-1 / tau))
+            weights = gaps[:, : ks[-1]] * np.float32(-1 / tau)
+            np.exp(weights, out=weights)
         predict(weights, names, self._n_classes, ks, codes, unsure)
         rows = np.flatnonzero(unsure)
         for predicted, again in zip(codes, self._plain(rows, tau, n_neighbors)):
