@@ -18,6 +18,7 @@ from .._engine import Engine, Neighbors
 from .._rows import IndexRows
 from ._bfloat16 import Bfloat16Rows
 from ._bounds import float64_error, product_error
+from ._distances import sort_neighbors
 from ._top_k import torch_top_columns
 
 # Queries at a time, the share of free memory for their scores, or bytes if unknown.
@@ -87,21 +88,25 @@ class _HeldRows:
     ) -> Neighbors:
         """:meth:`search` for few queries: one float32 product, one copy back.
 
-        A launch costs as much as most of these steps.
+        A launch costs as much as most of these steps, so the host sorts.
         """
         assert self.half is not None
         wanted, largest = k + (exclude is not None), self.rows.largest_norm
-        n_candidates = min(wanted + 16 + wanted // 8, len(self.rows))
+        c = min(wanted + 16 + wanted // 8, len(self.rows))
         given = to_device(self.device, queries)
-        own = None if exclude is None else to_device(self.device, exclude)
         with exact_products():
             scores = torch.addmm(self.half, given, self.values.mT, beta=-1)
-        best, ids = scores.topk(n_candidates, dim=1)
-        distances, ids = self._in_order(given, ids.sort(dim=1).values, own, k)
+        best, near = scores.topk(c, dim=1)
         # Whole numbers below 2 ** 53 are exact in float64.
-        packed = torch.cat([distances, ids, best[:, -1:]], dim=1).cpu().numpy()
-        found = packed[:, :k].copy(), packed[:, k : 2 * k].astype(np.intp)
-        if n_candidates < len(self.rows):
+        parts = self._measure(given, near), near, best[:, -1:]
+        packed = torch.cat(parts, dim=1).cpu().numpy()
+        distances, ids = packed[:, :c], packed[:, c : 2 * c].astype(np.intp)
+        if self.rows.rooted:
+            np.sqrt(distances, out=distances)
+        if exclude is not None:
+            distances[ids == exclude[:, None]] = np.inf
+        found = sort_neighbors(distances, ids, k)
+        if c < len(self.rows):
             norms = np.linalg.norm(queries.astype(np.float64), axis=1)
             last = found[0][:, -1] ** 2 if self.rows.rooted else found[0][:, -1]
             error = product_error(np.float32, norms, largest, queries.shape[1])
@@ -109,7 +114,9 @@ class _HeldRows:
             unsure = ~(packed[:, -1] + error < (norms**2 - last) / 2)
             if unsure.any():
                 which = to_device(self.device, np.flatnonzero(unsure))
-                out = None if own is None else own[which]
+                out = None
+                if exclude is not None:
+                    out = to_device(self.device, exclude[unsure])
                 found[0][unsure], found[1][unsure] = self.search(given[which], out, k)
         return found
 
@@ -174,7 +181,13 @@ class _HeldRows:
             del scores
             # Where scores are NaN, rows that only fill up groups may come first.
             ids = ids.clamp_(max=n_samples - 1).sort(dim=1).values
-        distances, ids = self._in_order(queries, ids, own, k)
+        distances = self._measure(queries, ids)
+        if self.rows.rooted:
+            distances.sqrt_()
+        if own is not None:
+            distances.masked_fill_(ids == own[:, None], math.inf)
+        distances, order = distances.sort(dim=1, stable=True)
+        distances, ids = distances[:, :k].contiguous(), ids.gather(1, order[:, :k])
         last = distances[:, -1].square() if self.rows.rooted else distances[:, -1]
         # In scaled scores, as those of rows outside the candidates are.
         least = (norms.square() - last * low.scale**2) / 2 + low.middle
@@ -183,18 +196,6 @@ class _HeldRows:
         # Fewer bytes come back sooner.
         ids = ids.to(torch.int32 if n_samples < 2**31 else torch.int64)
         return distances, ids.masked_fill_(~(outside < least)[:, None], -1)
-
-    def _in_order(
-        self, queries: Tensor, ids: Tensor, own: Tensor | None, k: int
-    ) -> tuple[Tensor, Tensor]:
-        """The k nearest of candidates, whose ids ascend, and their distances."""
-        distances = self._measure(queries, ids)
-        if self.rows.rooted:
-            distances.sqrt_()
-        if own is not None:
-            distances.masked_fill_(ids == own[:, None], math.inf)
-        distances, order = distances.sort(dim=1, stable=True)
-        return distances[:, :k].contiguous(), ids.gather(1, order[:, :k])
 
     def _measure(self, queries: Tensor, ids: Tensor) -> Tensor:
         """Squared distances by differences in float64, (n_queries, n_candidates)."""
