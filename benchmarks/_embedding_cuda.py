@@ -101,7 +101,9 @@ def bare_forward(module, size, device, n):
 
 def from_pixels(extractor, items):
     """Functions that embed decoded images, and images that only need a forward."""
-    job = extractor.job(BATCH)
+    from skknn.backbones import EmbeddingJob
+
+    job = EmbeddingJob(extractor, BATCH)
     job.computes_in_workers = False  # so that the parts can be timed on a CPU, too
     with job.running():
         ready = [job.prepare(items.item(row)) for row in range(len(items))]

@@ -14,6 +14,8 @@ import timm
 import torch
 from _fungi_sides import VIEWS, Ours, backbone, make_images, run_batches, theirs
 
+from skknn.gradients._jobs import BlocksJob
+
 # Images in one run of ours, and of fungivision with its batch: several launches, whose
 # first and last overlap with nothing.
 IMAGES = {"kl": 1024, "dino": 340, "simclr": 96, "all": 96}
@@ -81,7 +83,7 @@ def gradients(models, objectives, device, short):
             line = {
                 "model": model,
                 "objective": name,
-                "images_a_launch": side.blocks.blocks_job().batch_size,
+                "images_a_launch": BlocksJob(side.blocks).batch_size,
                 "floor_ms": bound,
                 **{f"{key}_ms": each for key, each in times.items()},
                 **{f"{key}_of_floor": each / bound for key, each in times.items()},

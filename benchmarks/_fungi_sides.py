@@ -12,6 +12,7 @@ from skknn import KLObjective, SimCLRObjective
 from skknn.backbones import build_extractor
 from skknn.extraction import run_job
 from skknn.gradients._blocks import BlockExtractor
+from skknn.gradients._jobs import BlocksJob
 from skknn.gradients._state import draw_state
 from skknn.gradients.objectives import resolve_objectives
 from skknn.modalities import as_images
@@ -61,12 +62,12 @@ class Ours:
         """Rows of PIL images."""
         cuda = self.blocks.device.type == "cuda"
         n_threads = os.cpu_count() if cuda else torch.get_num_threads()
-        job = self.blocks.blocks_job()
+        job = BlocksJob(self.blocks)
         return run_job(job, as_images(images), n_threads=n_threads).values
 
     def prepared(self, images):
         """Return the job, and its batches of images as threads hand them over."""
-        job, items = self.blocks.blocks_job(), as_images(images)
+        job, items = BlocksJob(self.blocks), as_images(images)
         with job.running():
             ready = [job.prepare(items.item(row)) for row in range(len(items))]
         step = job.batch_size

@@ -30,6 +30,7 @@ import timm
 import torch
 from _fungi_sides import VIEWS, Ours, backbone, make_images, theirs
 
+from skknn.gradients._jobs import BlocksJob
 from skknn.modalities import as_images
 
 # Images in one run, so that runs of all objectives take about as long.
@@ -114,7 +115,7 @@ def profile(model, objective):
     """Print our operators by their own time."""
     side, images = Ours(backbone(model), objective), make_images(2)
     side(images)
-    job = side.blocks.blocks_job()
+    job = BlocksJob(side.blocks)
     with job.running() as start_thread:
         start_thread()
         with torch.profiler.profile() as recorded:

@@ -100,6 +100,7 @@ class SerialFungi:
 
     def fit(self, images):
         from skknn.gradients._blocks import BlockExtractor
+        from skknn.gradients._jobs import LatentsJob
         from skknn.gradients._state import draw_state
         from skknn.gradients.objectives import resolve_objectives
 
@@ -109,7 +110,7 @@ class SerialFungi:
         for name, objective in objectives.items():
             if objective.n_bank_images > 0:
                 chosen = [images[row] for row in state.bank_rows(name, len(images))]
-                latents = run_serially(blocks.latents_job(name), chosen)
+                latents = run_serially(LatentsJob(blocks, name), chosen)
                 state = state.with_bank(name, latents)
         self.use(state, blocks)
         return self
@@ -124,10 +125,14 @@ class SerialFungi:
         return self
 
     def transform(self, images):
-        return run_serially(self.blocks.blocks_job(), images)
+        from skknn.gradients._jobs import BlocksJob
+
+        return run_serially(BlocksJob(self.blocks), images)
 
     def gradients(self, images, name):
-        return run_serially(self.blocks.gradients_job(name), images)
+        from skknn.gradients._jobs import GradientsJob
+
+        return run_serially(GradientsJob(self.blocks, name), images)
 
     def views(self, images, name):
         parts = [

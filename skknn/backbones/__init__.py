@@ -12,13 +12,16 @@ decoded images through it; ``_transfer`` moves them to the device and the rows b
 
 from ._digest import module_digest
 from ._extractor import Extractor, build_extractor
+from ._job import EmbeddingJob, embedding_answers
 from ._load import load_backbone
 from ._pooling import POOLINGS
 
 __all__ = [
     "POOLINGS",
+    "EmbeddingJob",
     "Extractor",
     "build_extractor",
+    "embedding_answers",
     "load_backbone",
     "module_digest",
 ]

@@ -12,17 +12,14 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 from torch import nn
 
-from ..utils._behaviour import Answer
 from ..utils._device import resolve_device
 from ..utils._out_of_memory import is_out_of_memory
 from ..utils._precision import exact_float32
 from ..utils._threads import single_threaded_torch
 from ._device_images import may_travel
-from ._device_memory import views_at_once
 from ._digest import module_digest
 from ._features import PooledFeatures
 from ._fused_copy import fused_copy
-from ._job import EmbeddingJob
 from ._layers import resolve_layer
 from ._load import load_backbone
 from ._network import Network
@@ -32,7 +29,6 @@ from ._preprocess import Preprocess, data_config
 from ._probe import (
     ROUNDING,
     attributes_stamp,
-    embedding_answers,
     mixed_picture,
     same_sketch,
     sketch,
@@ -40,8 +36,6 @@ from ._probe import (
 
 # Raised whenever the same image and settings would give other numbers.
 _FEATURES_VERSION = 1
-# Rows that a killed run on a CPU can lose, and images a launch on Apple's devices.
-_BATCH = 32
 # Largest relative error of a fingerprint: other versions of libraries and other
 # processors round differently; bfloat16 changes rows by up to 4 %. Other weights
 # change them by more than half.
@@ -51,8 +45,8 @@ _RECOGNISED, _LIKE_BF16 = 1e-3, 0.2
 class Extractor:
     """A frozen backbone: preprocessing, forward pass, one row an image.
 
-    Holds no state of a run: that is in the jobs it gives, of which several may run
-    at the same time.
+    Holds no state of a run: that is in the jobs, of which several may run at the same
+    time.
 
     Parameters
     ----------
@@ -163,25 +157,6 @@ class Extractor:
             # Modules of the user may change where nothing is bound anew.
             self._last = last
         return last[1].tobytes()
-
-    def answers(self, n: int) -> list[Answer]:
-        """Return the rows of ``n`` fixed pictures, as a row cache compares them."""
-        return embedding_answers(self, n)
-
-    def job(self, batch_size: int | str = "auto") -> EmbeddingJob:
-        """Return the work on many images, for the extraction loop.
-
-        Parameters
-        ----------
-        batch_size : int or "auto"
-            Images in one forward pass on an accelerator; "auto" goes by the free
-            memory of a CUDA device.
-        """
-        if isinstance(batch_size, str):
-            size = self.data_config["input_size"][1:]
-            cuda = self.device.type == "cuda"
-            batch_size = views_at_once(self.device, size) if cuda else _BATCH
-        return EmbeddingJob(self, batch_size)
 
     def prepare(self, image: Image.Image) -> torch.Tensor:
         """Resize and crop one RGB image to the (3, H, W) bytes the model sees."""

@@ -4,22 +4,25 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ..modalities import RGBImage
+from ..utils._behaviour import Answer
 from ..utils._precision import exact_float32
 from ..utils._threads import single_threaded_torch
 from ._device_images import DeviceImages, as_host_tensor, in_order
+from ._device_memory import views_at_once
+from ._extractor import Extractor
 from ._hooks import StopHook
 from ._network import Network
+from ._probe import ROUNDING, pictures
 from ._transfer import Download, Uploads, pinned
 
-if TYPE_CHECKING:
-    from ._extractor import Extractor
+# Rows that a killed run on a CPU can lose, and images a launch on Apple's devices.
+_BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,9 @@ class EmbeddingJob:
     Parameters
     ----------
     extractor : Extractor
-    batch_size : int
+    batch_size : int or "auto"
+        Images in one forward pass on an accelerator; "auto" goes by the free memory of
+        a CUDA device.
 
     Attributes
     ----------
@@ -58,7 +63,11 @@ class EmbeddingJob:
         As the extraction loop needs them.
     """
 
-    def __init__(self, extractor: "Extractor", batch_size: int) -> None:
+    def __init__(self, extractor: Extractor, batch_size: int | str = "auto") -> None:
+        if isinstance(batch_size, str):
+            size = extractor.data_config["input_size"][1:]
+            cuda = extractor.device.type == "cuda"
+            batch_size = views_at_once(extractor.device, size) if cuda else _BATCH
         self._extractor = extractor
         self.batch_size = batch_size
         self.computes_in_workers = extractor.device.type == "cpu"
@@ -159,3 +168,13 @@ class EmbeddingJob:
                 self._hook = self._run.enter_context(network.hooked())
                 self._network = network
             return self._network
+
+
+def embedding_answers(extractor: Extractor, n: int) -> list[Answer]:
+    """Return the rows of ``n`` fixed pictures, as a row cache compares them."""
+    images = pictures(tuple(extractor.data_config["input_size"][1:]), n)
+    job = EmbeddingJob(extractor, len(images))
+    with job.running():
+        prepared = [job.prepare(RGBImage(image)) for image in images]
+        rows = job.collect(job.launch(prepared))
+    return [Answer(rows, ROUNDING[extractor.precision])]

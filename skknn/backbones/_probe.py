@@ -1,17 +1,11 @@
 """What a backbone answers to a few fixed pictures."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
-from ..modalities import RGBImage
-from ..utils._behaviour import N_QUESTIONS, Answer
-
-if TYPE_CHECKING:
-    from ._extractor import Extractor
+from ..utils._behaviour import N_QUESTIONS
 
 # Largest difference in a row of features between processors, relative to the row's
 # largest value (tests/attacks/test_other_processors.py measures it), by precision.
@@ -45,16 +39,6 @@ def mixed_picture(size: tuple[int, int]) -> Image.Image:
         top = i * height // N_QUESTIONS
         picture.paste(other.crop((0, top, width, height)), (0, top))
     return picture
-
-
-def embedding_answers(extractor: "Extractor", n: int) -> list[Answer]:
-    """Return the rows of ``n`` pictures, computed as those of other images are."""
-    images = pictures(tuple(extractor.data_config["input_size"][1:]), n)
-    job = extractor.job(len(images))
-    with job.running():
-        prepared = [job.prepare(RGBImage(image)) for image in images]
-        rows = job.collect(job.launch(prepared))
-    return [Answer(rows, ROUNDING[extractor.precision])]
 
 
 def sketch(row: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -118,13 +118,14 @@ class GradientViews(ImageTransformer):
             If they will not fit into memory.
         """
         from ..extraction import n_workers, run_job, show_progress
+        from ..gradients._jobs import GradientsJob
 
         items = self._items_for(X, objective)
         blocks = self._fitted_blocks()
         _check_memory("gradients", items, 4 * blocks.gradient_size)
         what = f"{objective} gradients"
         with show_progress(self.verbose, len(items), what, items.unit) as shown:
-            job, n_threads = blocks.gradients_job(objective), n_workers(self.n_jobs)
+            job, n_threads = GradientsJob(blocks, objective), n_workers(self.n_jobs)
             return run_job(job, items, n_threads=n_threads, progress=shown).values
 
     def project(self, G: ArrayLike) -> NDArray[np.float32]:

@@ -97,12 +97,16 @@ class EmbeddingWork(Work):
     """Embeddings of images."""
 
     def _job(self) -> Job:
-        return self._loader.extractor.job(self._batch_size)
+        from ..backbones import EmbeddingJob
+
+        return EmbeddingJob(self._loader.extractor, self._batch_size)
 
     def _observe(self, identity: dict[str, Any]) -> dict[str, Behaviour] | None:
+        from ..backbones import embedding_answers
+
         extractor = self._loader.extractor
         return observe(
-            lambda n: {"row": extractor.answers(n)},
+            lambda n: {"row": embedding_answers(extractor, n)},
             "The backbone",
             _same(extractor, identity),
         )
@@ -147,7 +151,9 @@ class BlocksWork(Work):
         return self.__dict__ | {"_blocks": None}
 
     def _job(self) -> Job:
-        return self._loaded_blocks().blocks_job()
+        from ..gradients._jobs import BlocksJob
+
+        return BlocksJob(self._loaded_blocks())
 
     def _observe(self, identity: dict[str, Any]) -> dict[str, Behaviour] | None:
         blocks = self._loaded_blocks()
@@ -206,7 +212,9 @@ class LatentsWork(Work):
         self._blocks, self._name = blocks, name
 
     def _job(self) -> Job:
-        return self._blocks.latents_job(self._name)
+        from ..gradients._jobs import LatentsJob
+
+        return LatentsJob(self._blocks, self._name)
 
     def _observe(self, identity: dict[str, Any]) -> dict[str, Behaviour] | None:
         network = _observe_network(self._blocks, identity)

@@ -7,8 +7,8 @@ views that the ``objectives/`` ask for (``views/``), in threads or on a CUDA dev
 (``_tasks``) and back to the layer, whose gradient is a sum of outer products
 (``_outer_products``). ``_projection`` makes it short, on an accelerator by
 ``_device_signs``; ``_unit_rows`` puts the blocks into rows.
-``_blocks`` holds all of that for one backbone and one state, and gives the jobs
-(``_jobs``) that the extraction loop runs.
+``_blocks`` holds all of that for one backbone and one state; ``_jobs`` are the work on
+it that the extraction loop runs.
 
 Importing the package loads no torch: only what computes does.
 """

@@ -13,7 +13,6 @@ from ..modalities import RGBImage
 from ..utils._precision import exact_float32
 from ._cut_images import ViewCutter
 from ._engine import GradientEngine
-from ._jobs import BlocksJob, GradientsJob, LatentsJob
 from ._projection import SignProjection
 from ._random import generator
 from ._state import EMBEDDING, FungiState
@@ -23,9 +22,6 @@ from ._tasks import Task
 _BATCH = 16
 # Views a forward: what keeps a core's caches warm (benchmarks/fungi.py).
 _VIEWS_ON_CPU = 4
-# Gradients of so many images cost half as much to project as one by one
-# (benchmarks/fungi.py --projection).
-_PROJECTED = 64
 # On CUDA, enough views a launch to hide the next one's; and not more images than that.
 _VIEWS_A_LAUNCH, _IMAGES_A_LAUNCH = 2048, 256
 
@@ -34,7 +30,7 @@ class BlockExtractor:
     """All objectives of a fitted transformer at work on one backbone.
 
     Holds one copy of the network, one engine and one projection, and no state of a
-    run: that is in the jobs it gives.
+    run: that is in the jobs.
 
     Parameters
     ----------
@@ -83,23 +79,18 @@ class BlockExtractor:
         other._use(state)
         return other
 
-    def blocks_job(self) -> BlocksJob:
-        """Return the job that gives rows of all blocks, each a unit vector or zero."""
-        names = frozenset(self.state.widths)
-        many = max(1, len(self.state.objectives))
-        size = max(self._images(names), -(-_PROJECTED // many))
-        return BlocksJob(self, names, batch_size=size, width=self.state.width)
-
-    def latents_job(self, name: str) -> LatentsJob:
-        """Return the job that gives latents (V * head_dim) of an objective's head."""
-        head_dim = next(iter(self.state.objectives[name].head_dims().values()))
-        width = self.cutter.n_views(name) * head_dim
-        return LatentsJob(self, name, batch_size=self._images([name]), width=width)
-
-    def gradients_job(self, name: str) -> GradientsJob:
-        """Return the job that gives an objective's unprojected gradients."""
-        size, width = self._images([name]), self.gradient_size
-        return GradientsJob(self, name, batch_size=size, width=width)
+    def images_at_once(self, names: Collection[str]) -> int:
+        """Return how many images to handle together for some blocks."""
+        if not self._auto or self.device.type != "cuda":
+            return self._batch_size
+        n_views = sum(map(self.cutter.n_views, names))
+        n_gradients = len(set(names) - {EMBEDDING})
+        height, width = self.cutter.frame.size
+        # 8-bit views, and gradients as they come, scaled, joined and split.
+        each = 3 * height * width * n_views + 16 * n_gradients * self.gradient_size
+        fitting = free_bytes(self.device) // (8 * each)
+        wanted = min(_IMAGES_A_LAUNCH, max(_BATCH, _VIEWS_A_LAUNCH // n_views))
+        return max(1, min(wanted, fitting))
 
     def views(self, image: RGBImage, name: str) -> list[NDArray[np.float32]]:
         """Return one image's views (V_k, 3, h, w) of an objective.
@@ -137,19 +128,6 @@ class BlockExtractor:
         if self.device.type == "cuda" and self._auto:
             return views_at_once(self.device, size)
         return 8 * self._batch_size
-
-    def _images(self, names: Collection[str]) -> int:
-        """Images together for some blocks."""
-        if not self._auto or self.device.type != "cuda":
-            return self._batch_size
-        n_views = sum(map(self.cutter.n_views, names))
-        n_gradients = len(set(names) - {EMBEDDING})
-        height, width = self.cutter.frame.size
-        # 8-bit views, and gradients as they come, scaled, joined and split.
-        each = 3 * height * width * n_views + 16 * n_gradients * self.gradient_size
-        fitting = free_bytes(self.device) // (8 * each)
-        wanted = min(_IMAGES_A_LAUNCH, max(_BATCH, _VIEWS_A_LAUNCH // n_views))
-        return max(1, min(wanted, fitting))
 
     def _try_view_size(self) -> None:
         frame = self.cutter.frame

@@ -1,9 +1,9 @@
 """What the extraction loop runs for FUNGI: blocks, latents or gradients of images."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from numpy.typing import NDArray
@@ -12,13 +12,15 @@ from ..backbones._transfer import Download
 from ..modalities import RGBImage
 from ..utils._precision import exact_float32
 from ..utils._threads import single_threaded_torch
+from ._blocks import BlockExtractor
 from ._cut_images import LoadedViews
 from ._engine import GradientRun
 from ._state import EMBEDDING
 from ._unit_rows import join, put, scaled, unit
 
-if TYPE_CHECKING:
-    from ._blocks import BlockExtractor
+# Gradients of so many images cost half as much to project as one by one
+# (benchmarks/fungi.py --projection).
+_PROJECTED = 64
 
 
 class ViewJob:
@@ -42,13 +44,13 @@ class ViewJob:
 
     def __init__(
         self,
-        blocks: "BlockExtractor",
-        names: frozenset[str],
+        blocks: BlockExtractor,
+        names: Collection[str],
         *,
         batch_size: int,
         width: int,
     ) -> None:
-        self._blocks, self._names = blocks, names
+        self._blocks, self._names = blocks, frozenset(names)
         self.batch_size, self.width = batch_size, width
         self.computes_in_workers = blocks.device.type == "cpu"
         self._run: GradientRun | None = None
@@ -125,13 +127,16 @@ class LatentsJob(ViewJob):
     blocks : BlockExtractor
     name : str
         The objective.
-    batch_size, width : int
     """
 
-    def __init__(
-        self, blocks: "BlockExtractor", name: str, *, batch_size: int, width: int
-    ) -> None:
-        super().__init__(blocks, frozenset([name]), batch_size=batch_size, width=width)
+    def __init__(self, blocks: BlockExtractor, name: str) -> None:
+        head_dim = next(iter(blocks.state.objectives[name].head_dims().values()))
+        super().__init__(
+            blocks,
+            [name],
+            batch_size=blocks.images_at_once([name]),
+            width=blocks.cutter.n_views(name) * head_dim,
+        )
         self._name = name
 
     def _compute(self, loaded: LoadedViews) -> torch.Tensor:
@@ -145,8 +150,20 @@ class LatentsJob(ViewJob):
         return join(parts)
 
 
-class GradientsJob(LatentsJob):
-    """Unprojected gradients (m) of an objective; parameters as of LatentsJob."""
+class GradientsJob(ViewJob):
+    """Unprojected gradients (m) of an objective.
+
+    Parameters
+    ----------
+    blocks : BlockExtractor
+    name : str
+        The objective.
+    """
+
+    def __init__(self, blocks: BlockExtractor, name: str) -> None:
+        size, width = blocks.images_at_once([name]), blocks.gradient_size
+        super().__init__(blocks, [name], batch_size=size, width=width)
+        self._name = name
 
     def _compute(self, loaded: LoadedViews) -> torch.Tensor:
         task, parts = self._blocks.tasks[self._name], []
@@ -155,6 +172,9 @@ class GradientsJob(LatentsJob):
             # Powers of two that leave float32's range: in float64 where there is one.
             g = g.to(exponents.device, torch.float64)
             parts.append((g * torch.exp2(exponents.double())[:, None]).float())
+        return join(parts)
+
+    def _rows(self, parts: list[torch.Tensor]) -> torch.Tensor:
         return join(parts)
 
 
@@ -167,7 +187,18 @@ class ComputedBlocks:
 
 
 class BlocksJob(ViewJob):
-    """Rows of all blocks, each a unit vector or zero; blocks not wanted are zero."""
+    """Rows of all blocks, each a unit vector or zero; blocks not wanted are zero.
+
+    Parameters
+    ----------
+    blocks : BlockExtractor
+    """
+
+    def __init__(self, blocks: BlockExtractor) -> None:
+        names, state = list(blocks.state.widths), blocks.state
+        together = -(-_PROJECTED // max(1, len(state.objectives)))
+        size = max(blocks.images_at_once(names), together)
+        super().__init__(blocks, names, batch_size=size, width=state.width)
 
     def _compute(self, loaded: LoadedViews) -> ComputedBlocks:
         blocks, values = self._blocks, {}

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from skknn.backbones import build_extractor
+from skknn.backbones import build_extractor, embedding_answers
 from skknn.backbones._probe import ROUNDING
 
 NAMES = ("test_resnet", "test_vit", "test_efficientnet", "test_convnext")
@@ -32,7 +32,7 @@ def answers():
     found = {}
     for name in NAMES:
         extractor = build_extractor(name, weights=None, image_size=64, device="cpu")
-        found[name] = extractor.answers(3)[0].values
+        found[name] = embedding_answers(extractor, 3)[0].values
     return found
 
 

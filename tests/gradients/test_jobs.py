@@ -11,6 +11,7 @@ from PIL import Image
 from skknn import DINOObjective, KLObjective, SimCLRObjective
 from skknn.backbones import _device_images
 from skknn.gradients import Objective
+from skknn.gradients._jobs import BlocksJob, GradientsJob, LatentsJob
 
 OBJECTIVES = (
     "kl",
@@ -48,18 +49,18 @@ def test_rows_are_unit_blocks(fungi, rows):
 
 
 def test_images_together_give_the_same_rows(fungi, rows, images):
-    found = run_serially(together(fungi.blocks.blocks_job()), images)
+    found = run_serially(together(BlocksJob(fungi.blocks)), images)
     np.testing.assert_allclose(found, rows, atol=2e-6)
     for name in fungi.objectives_:
         one_by_one = fungi.gradients(images, name)
-        found = run_serially(together(fungi.blocks.gradients_job(name)), images)
+        found = run_serially(together(GradientsJob(fungi.blocks, name)), images)
         error = np.linalg.norm(found - one_by_one, axis=1)
         assert (error < 1e-5 * np.linalg.norm(one_by_one, axis=1)).all()
-        job = fungi.blocks.latents_job(name)
+        job = LatentsJob(fungi.blocks, name)
         if len(fungi.objectives_[name].head_dims()) == 1:
             found = run_serially(together(job), images)
             assert found.shape == (7, job.width)
-            expected = run_serially(fungi.blocks.latents_job(name), images)
+            expected = run_serially(LatentsJob(fungi.blocks, name), images)
             np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
@@ -89,7 +90,7 @@ def test_images_of_all_sizes_cut_on_the_device(largest, monkeypatch):
     fungi = SerialFungi("test_vit", **settings).fit(images)
     rows = fungi.transform(images)
     monkeypatch.setattr(_device_images, "_LARGEST", largest)
-    job = together(fungi.blocks.blocks_job())
+    job = together(BlocksJob(fungi.blocks))
     whole = {job.prepare(decoded(image)).whole is not None for image in images}
     assert whole == {2**20: {True}, 3000: {True, False}, 0: {False}}[largest]
     np.testing.assert_allclose(run_serially(job, images), rows, atol=2e-6)
@@ -97,7 +98,7 @@ def test_images_of_all_sizes_cut_on_the_device(largest, monkeypatch):
 
 @pytest.mark.parametrize("as_on_accelerator", [False, True])
 def test_blocks_not_wanted_are_zero(fungi, rows, images, as_on_accelerator):
-    job = fungi.blocks.blocks_job()
+    job = BlocksJob(fungi.blocks)
     if as_on_accelerator:
         together(job)
     wanted = [
@@ -127,7 +128,7 @@ def test_blocks_not_wanted_are_zero(fungi, rows, images, as_on_accelerator):
 
 def test_two_threads_run_the_same_network_at_once(fungi, rows, images):
     blocks = fungi.blocks
-    jobs = [blocks.blocks_job() for _ in range(4)]
+    jobs = [BlocksJob(blocks) for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(lambda job: run_serially(job, images), jobs))
     for found in results:
@@ -147,7 +148,7 @@ def test_another_state_shares_the_network(fungi, images):
 
 
 def test_a_job_runs_within_its_context_only(fungi, images):
-    job = fungi.blocks.blocks_job()
+    job = BlocksJob(fungi.blocks)
     with pytest.raises(RuntimeError, match="job.running"):
         job.prepare(decoded(images[0]), None)
 
