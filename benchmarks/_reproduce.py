@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from _published import add_arguments
 
 from skknn.datasets import load_image_folder
 
@@ -39,8 +40,9 @@ def arguments(doc):
         default=[],
         type=published_number,
         metavar="ROW=NUMBER",
-        help="numbers of the paper, in per cent, to print beside ours",
+        help="numbers in per cent to print beside ours instead of the papers'",
     )
+    add_arguments(parser)
     return parser
 
 
@@ -105,15 +107,27 @@ def draw_shots(y, shots, seed):
     return np.sort(np.concatenate(picks))
 
 
-def print_table(title, rows, published):
-    """Rows are (name, accuracy from 0 to 1, remark); unknown names are an error."""
+def print_table(title, rows, papers, given=()):
+    """Print our numbers beside published ones.
+
+    Parameters
+    ----------
+    title : str
+    rows : list of (name, accuracy from 0 to 1, remark)
+    papers : dict name -> (number in per cent, where it stands)
+        Of the papers' tables.
+    given : list of (name, number in per cent)
+        Of the user, which come first; unknown names are an error.
+    """
     names = [name for name, _, _ in rows]
-    unknown = [name for name, _ in published if name not in names]
+    unknown = [name for name, _ in given if name not in names]
     if unknown:
         raise SystemExit(f"--published names {unknown}; the rows are {names}.")
-    known = dict(published)
+    known = papers | {name: (number, "") for name, number in given}
     width = max(map(len, names))
     print(f"\n{title}\n{'':{width}}    ours   published")
     for name, accuracy, remark in rows:
-        paper = f"{known[name]:.2f}" if name in known else "not listed"
+        number, where = known.get(name, (None, ""))
+        paper = "not listed" if number is None else f"{number:.2f}"
+        remark = "; ".join(filter(None, [remark, where]))
         print(f"{name:{width}}  {100 * accuracy:6.2f}  {paper:>10}   {remark}".rstrip())

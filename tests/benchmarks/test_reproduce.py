@@ -335,4 +335,82 @@ def test_sets_that_will_not_do(script, photos, tmp_path):
 
 def test_unknown_rows_of_the_paper_are_refused(script):
     with pytest.raises(SystemExit, match=r"--published names \['JIONT'\]"):
-        script("_reproduce").print_table("", [("JOINT", 0.5, "")], [("JIONT", 50.0)])
+        script("_reproduce").print_table(
+            "", [("JOINT", 0.5, "")], {}, [("JIONT", 50.0)]
+        )
+
+
+def parsed(script, name, *arguments):
+    """Arguments of a script, as its ``main`` has them."""
+    args = script("_reproduce").arguments("").parse_args(list(arguments))
+    if name == "reproduce_fungi":
+        args.k, args.k_few, args.shots = 20, 20, 5
+    return args
+
+
+@pytest.mark.parametrize(
+    "name, data, backbone, row, number, table",
+    [
+        ("knn", "imagenet", "resnet50.tv_in1k", "JOINT", 76.52, "R Table 1"),
+        ("knn", "sets/IN1K", "resnet50.tv_in1k", "k-NN", 72.65, "R Table 1"),
+        (
+            "fungi",
+            "sets/Stanford-Cars",
+            "deit_base_patch16_224.fb_in1k",
+            "full, none, embedding",
+            32.3,
+            "F Table 9",
+        ),
+        (
+            "fungi",
+            "fgvc-aircraft",
+            "vit_base_patch16_224.augreg_in21k",
+            "5-shot, auto, +K+D+S",
+            12.2,
+            "F Table 1",
+        ),
+    ],
+)
+def test_published_numbers_are_found(script, name, data, backbone, row, number, table):
+    name = f"reproduce_{name}"
+    found = script(name).published(parsed(script, name, data, backbone))
+    assert found[row][0] == number and found[row][1].startswith(table)
+
+
+def test_the_user_says_what_names_do_not(script):
+    args = ["x", "y", "--paper-data", "ImageNet"]
+    args += ["--paper-backbone", "ViT-L/16, Supervised"]
+    found = script("reproduce_knn").published(parsed(script, "reproduce_knn", *args))
+    assert found["JOINT-INF"][0] == 80.41
+
+
+def test_only_the_same_setting_has_a_published_number(script):
+    knn = script("reproduce_knn")
+    for arguments in (
+        ["imagenet", "resnet50.a1_in1k"],  # other weights
+        ["imagenet", "resnet50.tv_in1k", "--weights", "random"],
+        ["flowers", "resnet50.tv_in1k"],  # R has no number
+        ["folder", "resnet50.tv_in1k"],
+    ):
+        assert knn.published(parsed(script, "reproduce_knn", *arguments)) == {}
+    fungi = script("reproduce_fungi")
+    command = ["flowers102", "vit_base_patch16_224.augreg_in1k"]
+    args = parsed(script, "reproduce_fungi", *command)
+    found = fungi.published(args)
+    assert {"full, none, embedding", "5-shot, auto, +K+D+S"} <= set(found)
+    args.k, args.shots = 10, 3  # another protocol
+    assert fungi.published(args) == {}
+
+
+def test_names_of_the_table_are_known(script):
+    """What names are matched with stands in the table: no typing error hides."""
+    published = script("_published")
+    lines = published.read()
+    for column, names in (
+        ("data", [name for some in published.DATA.values() for name in some]),
+        ("backbone", published.BACKBONES.values()),
+        ("pretrained", published.WEIGHTS.values()),
+    ):
+        assert set(names) <= {line[column] for line in lines}
+    protocols = {line["protocol"] for line in lines}
+    assert {"linear evaluation", "full, 20-NN", "5-shot, 20-NN"} <= protocols
