@@ -4,7 +4,7 @@ import warnings
 
 import torch
 
-from ..utils._precision import cpu_has_bfloat16
+from ..utils._bfloat16 import cpu_has_bfloat16
 
 
 def resolve_precision(precision: str, device: torch.device) -> str:
