@@ -1,6 +1,5 @@
 """Parameters of a grid by what they change, and Pipelines taken apart."""
 
-import types
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -17,14 +16,12 @@ from ..classifiers import (
     KNNWeightedLogisticRegression,
     SoftKNNClassifier,
 )
-from ..utils._module_key import module_key
+from ..utils._module_key import SHARED, module_key
 from ..utils._parameters import canonical_name
 
 CLASSIFIERS = (SoftKNNClassifier, KNNWeightedLogisticRegression, JointKNNClassifier)
 
 _SCALARS = (type(None), bool, int, float, str, bytes)
-# What copies of settings share with them.
-_SHARED = (type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType)
 # Keys of torch modules, which take a second for large ones. Of one search: in between,
 # users may change a module.
 _MODULE_KEYS: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
@@ -148,7 +145,7 @@ def setting_key(value: Any) -> Any:
         # Output containers, or all of a fitted estimator that clone does not undo.
         state = {n: v for n, v in vars(value).items() if n not in params}
         return type(value), setting_key(params), setting_key(state)
-    if not isinstance(value, _SHARED):
+    if not isinstance(value, SHARED):
         try:
             key = _module_key(value)
             return type(value).__name__, joblib.hash(value) if key is None else key
