@@ -39,7 +39,7 @@ def sweep_votes(split: Split, points: Points, X: Any, rows: list[Any]) -> None:
     ----------
     split : Split
     points : list of Point
-    X
+    X : array, data frame or list
         Training rows as the classifier sees them.
     rows : list
         Rows to answer for, one entry a row set; None for the training rows, each
