@@ -4,7 +4,7 @@ Rows flow through ``_index`` (metric, leave-one-out), ``_preprocessing``, ``_row
 (what searches need to know of them), an engine, and ``_votes`` (to probabilities) or
 ``_predictions`` (to classes; ``_compiled_votes``). ``_engine`` says what an engine
 offers, ``_engines`` makes it by name, ``_auto`` chooses: those in ``exact``, in
-``approximate`` (may miss some), ``_external`` (a user's). ``_precomputed`` reads graphs.
+``approximate`` (may miss some), ``_external`` (a user's). ``_precomputed``: graphs.
 """
 
 from ._engines import ALGORITHMS, APPROXIMATE
