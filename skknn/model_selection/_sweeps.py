@@ -120,7 +120,7 @@ def sweep_guided(split: Split, points: Points, X: Any, rows: list[Any]) -> None:
                 warm=not split.task.cold,
             )
             _sweep_base(split, group, knn, fits, votes, own)
-            split.note_fits(fits)
+            split.outcome.note_fits(fits)
 
 
 def _sweep_base(
