@@ -77,7 +77,7 @@ def main():
         return
     cases = [c for name in args.cases for c in GROUPS.get(name, [name])]
     limit_threads(args.threads)
-    print(f"{args.threads} threads, {machine()}")
+    print(f"{args.threads} threads, {versions()}")
     for case in cases:
         for kind in args.data:
             if args.memory:
@@ -100,7 +100,7 @@ def limit_threads(n_threads):
         pass
 
 
-def machine():
+def versions():
     import sklearn
     import torch
 

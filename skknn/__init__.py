@@ -5,6 +5,7 @@ scikit-learn nor torch.
 """
 
 from importlib import import_module
+from typing import Any
 
 __version__ = "0.1.0.dev0"
 
@@ -32,7 +33,7 @@ _SUBPACKAGES = (
 __all__ = ["__version__", *_HOME, *_SUBPACKAGES]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name in _HOME:
         value = getattr(import_module(f"skknn.{_HOME[name]}"), name)
     elif name in _SUBPACKAGES:
@@ -43,5 +44,5 @@ def __getattr__(name):
     return value
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted(__all__)

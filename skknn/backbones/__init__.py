@@ -7,7 +7,10 @@ precision and pooling (``_pooling``, ``_features``; ``_layers`` and ``_hooks`` f
 earlier layers) and gives it as a ``_network`` in the form in which it is soonest done:
 a copy (``_fused_copy``) with batch normalisations fused into convolutions (``_fuse``)
 and, on a CPU, weights laid out for oneDNN (``_prepack``). A job (``_job``) takes
-decoded images through it; ``_transfer`` moves them to the device and the rows back.
+decoded images through it, as many at a time as ``_device_memory`` allows; ``_transfer``
+moves them to the device and the rows back. CUDA devices also resize and crop
+(``_device_images``, ``_integer_resize``). ``_connections`` tells which layers feed
+which, for fusing; ``_precision`` in which number format they may run.
 """
 
 from ._digest import module_digest

@@ -56,7 +56,7 @@ class Extractor:
         timm's description of the preprocessing.
     from_timm : bool
         Whether the architecture is one of timm's.
-    pooling, layer, device, precision
+    pooling, layer, device, precision : str, int, torch.device or None
         As in :class:`skknn.BackboneEmbedder`.
 
     Attributes

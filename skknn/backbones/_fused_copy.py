@@ -7,13 +7,10 @@ import torch
 from torch import nn
 
 from ._fuse import fuse_batch_norm
+from ._precision import RESPELLED
 from ._prepack import can_prepack, prepack
 
 Forward = Callable[[nn.Module, torch.Tensor], torch.Tensor]
-
-# Largest difference from the module itself, relative to the largest value: what
-# rounding makes of some hundred layers, far below what a wrong layer does.
-_TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 5e-2}
 
 
 def fused_copy(
@@ -88,7 +85,7 @@ def _agrees(
         return False
     error = (got - expected).abs().max()
     # NaN compares as false.
-    return bool(error <= _TOLERANCE[x.dtype] * expected.abs().max())
+    return bool(error <= RESPELLED[x.dtype] * expected.abs().max())
 
 
 def _shallow_copy(module: nn.Module) -> nn.Module:

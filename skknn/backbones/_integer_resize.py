@@ -161,7 +161,7 @@ def _matrix(n_in: int, *what: Any) -> torch.Tensor:
     Parameters
     ----------
     n_in : int
-    *what
+    *what : object
         As of :func:`_on_device`.
     """
     places, values = _on_device(*what)

@@ -12,6 +12,7 @@ import torch
 from timm.models import get_pretrained_cfg
 
 from ..utils._class_code import is_plain
+from ..utils._out_of_memory import is_out_of_memory
 from ._model_folder import classifier_names, folder_weights, model_folder
 from ._preprocess import size_pair
 from ._weights import (
@@ -225,9 +226,9 @@ def _download(name: str, size: Size, params: dict[str, Any]) -> torch.nn.Module:
         check_downloadable(name, {} if config is None else config.to_dict())
     try:
         return _create(name, size, params, pretrained=True)
-    except (TypeError, ValueError, MemoryError, torch.OutOfMemoryError):
-        raise
     except Exception as error:  # the hub's client has exceptions of its own
+        if isinstance(error, (TypeError, ValueError)) or is_out_of_memory(error):
+            raise
         raise OSError(
             no_weights_message(name, f"{type(error).__name__}: {error}")
         ) from error

@@ -9,6 +9,10 @@ with them, on an accelerator by ``_array_api``; ``_convergence`` keeps its solve
 complaints), ``_mixture`` (its answers, checked, mixed with the votes). ``_parameters``
 says which values are allowed, ``_row_blocks`` how much is held at a time. The
 estimators are ``_soft_knn``, ``_weighted_logistic`` and ``_joint``.
+
+R, here and wherever neighbours vote:
+    M. Jia, B.-C. Chen, Z. Wu, C. Cardie, S. Belongie, S.-N. Lim, "Rethinking Nearest
+    Neighbors for Visual Classification", 2021, https://arxiv.org/abs/2112.08459
 """
 
 from ._base import BaseRecipe, fit_base, make_base

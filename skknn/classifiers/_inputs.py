@@ -227,7 +227,7 @@ def check_target(estimator: Any, X: Any, y: Any) -> tuple[NDArray[Any], NDArray[
     Parameters
     ----------
     estimator : classifier of this package
-    X
+    X : array, data frame, sparse matrix or list
         Rows, as many as labels.
     y : array-like of shape (n_samples,)
 

@@ -13,7 +13,7 @@ def base_proba(base: Any, rows: Any, classes: NDArray[Any]) -> NDArray[Any]:
     ----------
     base : classifier
         Fitted, and accepted by :func:`check_base`.
-    rows
+    rows : array, data frame or list
         As the base sees them.
     classes : ndarray of shape (n_classes,)
 

@@ -1,9 +1,10 @@
 """Blocks of rows of which a table, of neighbours or of classes, stays small."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..utils._sklearn import safe_indexing
+from ..utils._slices import blocks_of
 
 # Entries of a table that are handled at a time: 32 MiB of float64.
 _BLOCK = 1 << 22
@@ -11,7 +12,7 @@ _BLOCK = 1 << 22
 
 def row_blocks(
     n_rows: int, n_columns: int, n_entries: int | None = None
-) -> Iterator[slice]:
+) -> Sequence[slice]:
     """Slices of rows, one after the other; an empty one where there are no rows.
 
     Parameters
@@ -21,13 +22,11 @@ def row_blocks(
     n_entries : int or None
         Of a block; None takes 32 MiB of float64.
 
-    Yields
-    ------
-    slice
+    Returns
+    -------
+    sequence of slice
     """
-    size = max(1, (n_entries or _BLOCK) // n_columns)
-    for start in range(0, max(1, n_rows), size):
-        yield slice(start, min(start + size, n_rows))
+    return blocks_of(n_rows, n_columns, n_entries or _BLOCK) or [slice(0, 0)]
 
 
 def table_blocks(rows: Any, n_columns: int) -> Iterator[slice | None]:

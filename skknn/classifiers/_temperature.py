@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..neighbors import NeighborIndex
+from ..utils._slices import blocks_of
 from ._labelled_index import LabelledIndex
 
 # Share of the typical distance that tau="scale" is. Rows of length 1 around 0 are 2
@@ -63,8 +64,7 @@ def typical_distance(X: NDArray[np.floating], index: NeighborIndex) -> float:
     -------
     float
     """
-    step = max(1, _BLOCK // X.shape[1])
-    parts = [X[start : start + step] for start in range(0, len(X), step)]
+    parts = [X[rows] for rows in blocks_of(len(X), X.shape[1], _BLOCK)]
     with np.errstate(over="ignore", invalid="ignore"):
         mean = sum(_prepared(part, index).sum(axis=0) for part in parts) / len(X)
         squares = sum(

@@ -23,6 +23,7 @@ _SCHEMA = (
 )
 # What SQLite keeps beside a file.
 _COMPANIONS = ("-journal", "-wal", "-shm")
+# How long another process may hold the file.
 _BUSY_SECONDS = 120.0
 # Rows that one statement asks for.
 _AT_ONCE = 500

@@ -11,6 +11,7 @@ from ._batches import does_not_fit
 from ._job import Job
 from ._lookup import Todo
 
+# How often an item is tried again when memory runs out.
 _ATTEMPTS = 3
 # What items under way may hold as they were read: 30 photos of 24 megapixels.
 _AHEAD_BYTES = 2**28

@@ -84,10 +84,11 @@ class BackboneEmbedder(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
     pooling and layers: A.3).
 
     F. Radenović, G. Tolias, O. Chum, "Fine-tuning CNN image retrieval with no human
-    annotation", TPAMI 2019 (generalised mean).
+    annotation", TPAMI 2019, https://arxiv.org/abs/1711.02512 (generalised mean).
 
     G. Tolias, R. Sicre, H. Jégou, "Particular object retrieval with integral
-    max-pooling of CNN activations", ICLR 2016 (R-MAC).
+    max-pooling of CNN activations", ICLR 2016, https://arxiv.org/abs/1511.05879
+    (R-MAC).
 
     Examples
     --------

@@ -90,13 +90,13 @@ class BackboneLoader:
         other, settings = copy.copy(self), dict(self._settings)
         weights, backbone = settings["weights"], settings["backbone"]
         if weights is not None and weights != "auto":
-            settings["weights"] = _absolute(weights)
+            settings["weights"] = absolute(weights)
         if isinstance(backbone, str) and backbone.lower().startswith(_FOLDER):
-            folder = _absolute(backbone[len(_FOLDER) :])
+            folder = absolute(backbone[len(_FOLDER) :])
             settings["backbone"] = f"{_FOLDER}{folder}"
         params = settings["backbone_params"] or {}
         if "checkpoint_path" in params:
-            path = _absolute(params["checkpoint_path"])
+            path = absolute(params["checkpoint_path"])
             settings["backbone_params"] = {**params, "checkpoint_path": path}
         other._settings = settings
         return other
@@ -151,7 +151,8 @@ class BackboneLoader:
         return build_extractor(**settings)
 
 
-def _absolute(path: str | os.PathLike) -> str:
+def absolute(path: str | os.PathLike) -> str:
+    """Return a path that processes in other folders understand."""
     return os.path.abspath(os.path.expanduser(path))
 
 

@@ -11,7 +11,7 @@ from ..extraction import BlockCache, Job, Progress, RowCache, Rows, run_job
 from ..gradients._state import EMBEDDING
 from ..modalities import ItemSource
 from ..utils._behaviour import Behaviour, observe
-from ._backbone_loader import BackboneLoader
+from ._backbone_loader import BackboneLoader, absolute
 
 if TYPE_CHECKING:
     from ..backbones import Extractor
@@ -65,7 +65,7 @@ class Work:
         other = copy.copy(self)
         other._loader = self._loader.located()
         if self._memory is not None:
-            other._memory = os.path.abspath(os.path.expanduser(self._memory))
+            other._memory = absolute(self._memory)
         return other
 
     def _job(self) -> Job:

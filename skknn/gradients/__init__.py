@@ -7,10 +7,16 @@ views that the ``objectives/`` ask for (``views/``), in threads or on a CUDA dev
 (``_tasks``) and back to the layer, whose gradient is a sum of outer products
 (``_outer_products``). ``_projection`` makes it short, on an accelerator by
 ``_device_signs``; ``_unit_rows`` puts the blocks into rows.
+``_probe`` and ``_objective_identity`` tell networks and objectives from others.
 ``_blocks`` holds all of that for one backbone and one state; ``_jobs`` are the work on
 it that the extraction loop runs.
 
 Importing the package loads no torch: only what computes does.
+
+F, here and in ``features``:
+    W. Simoncini, S. Gidaris, A. Bursuc, Y. M. Asano, "No Train, all Gain:
+    Self-Supervised Gradients Improve Deep Frozen Representations", NeurIPS 2024,
+    https://arxiv.org/abs/2407.10964
 """
 
 from .objectives import DINOObjective, KLObjective, Objective, SimCLRObjective

@@ -11,9 +11,7 @@ from torch.nn import functional as F
 
 from ..backbones._hooks import GraphHook, StopHook
 from ..backbones._network import Network
-
-# Largest relative difference between our spelling of a block and timm's: rounding.
-_TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 5e-2}
+from ..backbones._precision import RESPELLED
 
 # Embeddings, and inputs and outputs of each call of the layer.
 Recorded = tuple[torch.Tensor, list[torch.Tensor], list[torch.Tensor]]
@@ -130,7 +128,7 @@ def choose_forward(network: Network, layer: str) -> HookedForward | OneTokenForw
     with torch.no_grad(), special.hooked() as forward:
         ours, theirs = forward(x)[0], network.features(x)
     error = (ours - theirs).norm() / theirs.norm().clamp_min(1e-30)
-    return special if error < _TOLERANCE[network.precision] else general
+    return special if error < RESPELLED[network.precision] else general
 
 
 def fits_one_token(model: nn.Module, layer: str) -> bool:

@@ -1,7 +1,7 @@
 """Displays: what a fitted model did, as data and as a picture.
 
 Each display holds plain arrays and draws them in ``plot``; matplotlib is loaded there
-and nowhere else.
+and nowhere else. R and F are cited as in ``classifiers`` and ``gradients``.
 """
 
 from ._cka import CKADisplay, linear_cka

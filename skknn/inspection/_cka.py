@@ -68,6 +68,12 @@ class CKADisplay:
     ax_ : matplotlib Axes
         Set by :meth:`plot`.
 
+    References
+    ----------
+    .. [1] W. Simoncini, S. Gidaris, A. Bursuc, Y. M. Asano, "No Train, all Gain:
+       Self-Supervised Gradients Improve Deep Frozen Representations", NeurIPS 2024,
+       https://arxiv.org/abs/2407.10964, Fig. 2.
+
     Examples
     --------
     >>> import numpy as np

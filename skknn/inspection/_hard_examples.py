@@ -38,6 +38,12 @@ class HardExamplesDisplay:
     axes_ : list of matplotlib Axes
         Set by :meth:`plot`.
 
+    References
+    ----------
+    .. [1] M. Jia, B.-C. Chen, Z. Wu, C. Cardie, S. Belongie, S.-N. Lim, "Rethinking
+       Nearest Neighbors for Visual Classification", 2021,
+       https://arxiv.org/abs/2112.08459, Eq. 3.
+
     Examples
     --------
     >>> from sklearn.datasets import load_digits

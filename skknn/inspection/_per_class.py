@@ -42,6 +42,12 @@ class PerClassDisplay:
     axes_ : ndarray of two matplotlib Axes
         Set by :meth:`plot`.
 
+    References
+    ----------
+    .. [1] M. Jia, B.-C. Chen, Z. Wu, C. Cardie, S. Belongie, S.-N. Lim, "Rethinking
+       Nearest Neighbors for Visual Classification", 2021,
+       https://arxiv.org/abs/2112.08459, Fig. 13.
+
     Examples
     --------
     >>> from skknn.inspection import PerClassDisplay

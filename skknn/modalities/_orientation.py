@@ -6,7 +6,7 @@ damaged is an image like any other.
 
 from PIL import Image
 
-_TAG = 0x0112
+_TAG = 0x0112  # of EXIF
 
 # How each orientation is undone.
 _METHODS = {

@@ -7,7 +7,7 @@ stage by stage) and checks those that might be selected; ``_one_split`` fits eac
 before the classifiers once and hands on to ``_sweeps``: ``_neighbor_lists`` for every k
 and tau, ``_base_fits`` for the base classifiers, warm-started by ``_newton``. Scores
 come from ``_answers`` by ``_scoring``, or for every lambda at once by
-``_lambda_path``; ``_split`` keeps them.
+``_lambda_path``; ``_split`` keeps them. R is cited as in ``classifiers``.
 """
 
 from ._search_cv import NeighborSearchCV

@@ -79,7 +79,7 @@ class FittedView:
     ----------
     unfitted : estimator
         Answers questions about kind and methods.
-    X
+    X : array, data frame or list
         Rows that the answers are for.
     answers : VoteAnswers or BaseAnswers
     classes : ndarray of shape (n_classes,)

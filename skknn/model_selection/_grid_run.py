@@ -121,9 +121,9 @@ class GridRun:
                 by_candidate[i], means[i], sure[i] = row, mean, True
             best = means[sure].max()
             first = np.flatnonzero(sure & (means == best))[0]
-            reach = means + difference
-            ties = (reach == best) & (np.arange(len(means)) < first)
-            todo = np.flatnonzero(~sure & ((reach > best) | ties))
+            upper = means + difference
+            ties = (upper == best) & (np.arange(len(means)) < first)
+            todo = np.flatnonzero(~sure & ((upper > best) | ties))
 
     def _mean(self, row: Sequence[Result]) -> float:
         """Mean score over the splits; -inf, worst of all, where one is missing."""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..classifiers import mix_proba, mixable
+from ..utils._slices import blocks_of
 from ._scoring import neg_log_loss, own_entries, own_proba, takes_rest
 
 # Entries of the tables handled at a time: temporaries stay in the cache.
@@ -61,10 +62,9 @@ class LambdaPath:
             np.count_nonzero(table.argmax(axis=1) == codes) for table in (base, votes)
         ]
         base = mixable(base)
-        block = max(1, _BLOCK // votes.shape[1])
         parts = []
-        for start in range(0, len(codes), block):
-            rows = start + np.flatnonzero(codes[start : start + block] >= 0)
+        for block in blocks_of(len(codes), votes.shape[1], _BLOCK):
+            rows = block.start + np.flatnonzero(codes[block] >= 0)
             parts.append(_intervals(votes[rows], base[rows], codes[rows]))
         low, high, low_closed, high_closed = map(np.concatenate, zip(*parts))
         always = (low == 0) & (high == 1)

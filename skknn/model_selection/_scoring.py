@@ -25,7 +25,7 @@ def scorer_kinds(scorers: Any, scoring: Any) -> Any:
     ----------
     scorers : callable
         From ``check_scoring``; several at once hold theirs in ``_scorers``.
-    scoring
+    scoring : str, callable, list, dict or None
         The search's parameter.
 
     Returns
@@ -60,7 +60,7 @@ class RowScores:
     scorers : callable
     kinds : str, None or dict
         From :func:`scorer_kinds`.
-    X, y
+    X, y : array, data frame or list
         Rows as the scorers get them.
     classes : ndarray of shape (n_classes,)
         Classes seen in training.

@@ -1,7 +1,5 @@
 """Parameters of a grid by what they change, and Pipelines taken apart."""
 
-import sys
-import types
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -18,15 +16,14 @@ from ..classifiers import (
     KNNWeightedLogisticRegression,
     SoftKNNClassifier,
 )
+from ..utils._module_key import SHARED, module_key
 from ..utils._parameters import canonical_name
 
 CLASSIFIERS = (SoftKNNClassifier, KNNWeightedLogisticRegression, JointKNNClassifier)
 
 _SCALARS = (type(None), bool, int, float, str, bytes)
-# What copies of settings share with them.
-_SHARED = (type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType)
-# Digests of torch modules, which take a second for large ones. Of one search: in
-# between, users may change a module.
+# Keys of torch modules, which take a second for large ones. Of one search: in between,
+# users may change a module.
 _MODULE_KEYS: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 
 
@@ -148,11 +145,10 @@ def setting_key(value: Any) -> Any:
         # Output containers, or all of a fitted estimator that clone does not undo.
         state = {n: v for n, v in vars(value).items() if n not in params}
         return type(value), setting_key(params), setting_key(state)
-    if not isinstance(value, _SHARED):
+    if not isinstance(value, SHARED):
         try:
-            if _is_torch_module(value):
-                return _module_key(value)
-            return type(value).__name__, joblib.hash(value)
+            key = _module_key(value)
+            return type(value).__name__, joblib.hash(value) if key is None else key
         except Exception:
             # What cannot be pickled is equal to itself alone.
             pass
@@ -164,16 +160,12 @@ def forget_modules() -> None:
     _MODULE_KEYS.clear()
 
 
-def _is_torch_module(value: Any) -> bool:
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(value, torch.nn.Module)
-
-
-def _module_key(module: Any) -> Any:
-    from ..backbones import module_digest
-
-    if module not in _MODULE_KEYS:
-        # Some layers compute otherwise in training.
-        modes = tuple(part.training for part in module.modules())
-        _MODULE_KEYS[module] = "module", module_digest(module), modes
-    return _MODULE_KEYS[module]
+def _module_key(value: Any) -> str | None:
+    """:func:`module_key`, once a module and search."""
+    try:
+        return _MODULE_KEYS[value]
+    except (KeyError, TypeError):  # not yet, or nothing that can be kept
+        key = module_key(value)
+    if key is not None:
+        _MODULE_KEYS[value] = key
+    return key

@@ -61,6 +61,11 @@ class Outcome:
     n_base_fits: int = 0
     failures: list[str] = field(default_factory=list)
 
+    def note_fits(self, fits: BaseFits) -> None:
+        """Count the fits of bases, and the solvers that did not converge."""
+        self.n_base_fits += fits.n_fits_
+        self.failures += fits.failures_
+
 
 class RowSet:
     """Rows that points are scored on, as scorers see them.
@@ -191,11 +196,6 @@ class Split:
         result = self._result(point)
         result["paths"] = paths
         result["score_time"] = time.perf_counter() - start
-
-    def note_fits(self, fits: BaseFits) -> None:
-        """Count the fits of bases, and the solvers that did not converge."""
-        self.outcome.n_base_fits += fits.n_fits_
-        self.outcome.failures += fits.failures_
 
     def progress(self, what: str) -> None:
         """Print what was done, if that much is asked for."""

@@ -39,7 +39,7 @@ def sweep_votes(split: Split, points: Points, X: Any, rows: list[Any]) -> None:
     ----------
     split : Split
     points : list of Point
-    X
+    X : array, data frame or list
         Training rows as the classifier sees them.
     rows : list
         Rows to answer for, one entry a row set; None for the training rows, each
@@ -120,7 +120,7 @@ def sweep_guided(split: Split, points: Points, X: Any, rows: list[Any]) -> None:
                 warm=not split.task.cold,
             )
             _sweep_base(split, group, knn, fits, votes, own)
-            split.note_fits(fits)
+            split.outcome.note_fits(fits)
 
 
 def _sweep_base(

@@ -2,9 +2,9 @@
 
 Rows flow through ``_index`` (metric, leave-one-out), ``_preprocessing``, ``_rows``
 (what searches need to know of them), an engine, and ``_votes`` (to probabilities) or
-``_predictions`` (to classes). ``_engine`` says what an engine offers, ``_engines``
-makes it by name, ``_auto`` chooses one: those in ``exact``, in ``approximate`` (some
-neighbours may be missing), ``_external`` (a user's). ``_precomputed`` reads graphs.
+``_predictions`` (to classes; ``_compiled_votes``). ``_engine`` says what an engine
+offers, ``_engines`` makes it by name, ``_auto`` chooses: those in ``exact``, in
+``approximate`` (may miss some), ``_external`` (a user's). ``_precomputed``: graphs.
 """
 
 from ._engines import ALGORITHMS, APPROXIMATE

@@ -19,18 +19,14 @@ _NEEDS["fast"] = "numba", "fast"
 def make_engine(
     name: str, rows: IndexRows, device: Any = None, n_jobs: int | None = None
 ) -> Engine:
-    """The engine that ``algorithm=`` names, ``"precomputed"`` excepted.
+    """The engine that ``algorithm=`` names, unless that is no engine of its own.
 
-    ``device`` (None, str or torch.device) is for ``"auto"`` and ``"torch"``; ``n_jobs``
-    counts threads, None takes as many as BLAS may use.
+    ``device`` (None, str or torch.device) is for ``"torch"``; ``n_jobs`` counts
+    threads, None takes as many as BLAS may use.
     """
     if name in _NEEDS:
         library, extra = _NEEDS[name]
         import_optional(library, extra=extra, needed_for=f"algorithm={name!r}")
-    if name == "auto":
-        from ._auto import AutoEngine
-
-        return AutoEngine(rows, device, n_jobs)
     if name in APPROXIMATE:
         from .approximate import TunedSearch
 

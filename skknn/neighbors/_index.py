@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from ..utils._slices import blocks_of
+from ._auto import AutoEngine
 from ._engine import Neighbors
 from ._engines import make_engine
 from ._external import ExternalEngine
@@ -58,12 +59,14 @@ class NeighborIndex:
                 rows = np.column_stack([rows, zero.astype(rows.dtype)])
         self.rows_ = IndexRows.from_array(rows, rooted=self.metric == "euclidean")
         args = self.rows_, self.device, self.n_jobs
-        if isinstance(self.algorithm, str):
-            self.engine_: Any = make_engine(self.algorithm, *args)
-        else:
-            own = self.algorithm
+        own = self.algorithm
+        if not isinstance(own, str):
             own = clone(own) if hasattr(own, "get_params") else copy.deepcopy(own)
-            self.engine_ = ExternalEngine(self.rows_, own)
+            self.engine_: Any = ExternalEngine(self.rows_, own)
+        elif own == "auto":
+            self.engine_ = AutoEngine(*args)
+        else:
+            self.engine_ = make_engine(own, *args)
         self.algorithm_ = self.engine_.name
         return self
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-_SHOWN = 10
+_SHOWN = 10  # rows that a message names
 
 
 def with_place(error: ValueError, X: Any) -> ValueError:

@@ -1,4 +1,4 @@
-"""Whether this processor is faster in bfloat16 than in float32."""
+"""bfloat16 on this processor: whether it can, and whether that is faster."""
 
 import math
 import time
@@ -10,6 +10,21 @@ from ._threads import run_blocks
 
 # bfloat16 must be this much faster than float32 to be worth its larger error.
 _WORTH = 0.7
+
+
+def cpu_has_bfloat16() -> bool:
+    """Whether the processor has instructions for products of bfloat16."""
+    import torch
+
+    for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
+        if getattr(torch.cpu, name, lambda: False)():
+            return True
+    try:
+        with open("/proc/cpuinfo") as file:
+            # ARM lists "bf16", x86 "avx512_bf16" or "amx_bf16".
+            return any("bf16" in line for line in file if "eatures" in line)
+    except OSError:
+        return False
 
 
 @cache

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-import numba  # noqa: TID253
+import numba
 
 
 def jit(function: Callable, **options: Any) -> Callable:

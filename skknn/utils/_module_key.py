@@ -6,7 +6,8 @@ import sys
 import types
 from typing import Any
 
-_SHARED = (types.FunctionType, types.BuiltinFunctionType, type)
+#: What copies share with each other.
+SHARED = (type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType)
 
 
 def module_key(value: Any) -> str | None:
@@ -39,7 +40,7 @@ class _Pickler(pickle.Pickler):
         self._torch = torch
 
     def persistent_id(self, value: Any) -> Any:
-        if isinstance(value, _SHARED):
+        if isinstance(value, SHARED):
             # Copies share functions and classes, which may not be importable.
             return "shared", id(value)
         if isinstance(value, self._torch.Tensor):

@@ -1,4 +1,4 @@
-"""What float32 and bfloat16 mean on a processor or card."""
+"""float32 that keeps all its bits, whatever torch may do elsewhere."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -14,21 +14,6 @@ _OPERATIONS = (
     "mkldnn.conv",
     "mkldnn.rnn",
 )
-
-
-def cpu_has_bfloat16() -> bool:
-    """Tell whether the processor multiplies bfloat16 numbers itself."""
-    import torch
-
-    for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
-        if getattr(torch.cpu, name, lambda: False)():
-            return True
-    try:
-        with open("/proc/cpuinfo") as file:
-            # ARM lists "bf16", x86 "avx512_bf16" or "amx_bf16".
-            return any("bf16" in line for line in file if "eatures" in line)
-    except OSError:
-        return False
 
 
 class _SharedSettings:

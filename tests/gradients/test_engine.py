@@ -8,7 +8,7 @@ from torch import nn
 
 from skknn import DINOObjective
 from skknn.gradients import _engine
-from skknn.utils._precision import cpu_has_bfloat16
+from skknn.utils._bfloat16 import cpu_has_bfloat16
 
 
 class LargeHead(nn.Module):

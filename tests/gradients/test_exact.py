@@ -158,7 +158,7 @@ def test_gradients_scaled_by_1e_12_still_give_unit_rows():
 
 
 def test_bf16_is_near_float32():
-    from skknn.utils._precision import cpu_has_bfloat16
+    from skknn.utils._bfloat16 import cpu_has_bfloat16
 
     if not cpu_has_bfloat16():
         pytest.skip("no bf16 instructions")

@@ -1,5 +1,6 @@
 """Settings with equal effect are computed once, whatever copies were made of them."""
 
+import copy
 import functools
 import gc
 import weakref
@@ -90,6 +91,39 @@ def test_modules_that_differ_are_told_apart(images):
         other.load_state_dict(one.state_dict())
     same, _ = embedded(one, {"embed__backbone": [one, other]}, images)
     assert same == n_images
+
+
+class Activated(torch.nn.Module):
+    """Holds a function that no digest of tensors and settings sees."""
+
+    n_images = 0
+
+    def __init__(self, function):
+        super().__init__()
+        self.layer = torch.nn.Linear(3 * 8 * 8, 6)
+        self.function = function
+
+    def forward(self, x):
+        Activated.n_images += len(x)
+        return self.function(self.layer(x.flatten(1)))
+
+
+def test_modules_that_differ_in_a_function_are_told_apart(images):
+    torch.manual_seed(0)
+    one = Activated(torch.nn.functional.gelu).eval()
+    other = copy.deepcopy(one)
+    other.function = torch.nn.functional.silu
+    scores = {}
+    for networks in ((one,), (other,), (one, other)):
+        Activated.n_images = 0
+        search = NeighborSearchCV(
+            pipeline(one), {"embed__backbone": networks}, cv=3, refit=False,
+            scoring="neg_log_loss",
+        ).fit(*images)  # fmt: skip
+        scores[networks] = Activated.n_images, *search.cv_results_["mean_test_score"]
+    assert scores[one, other][0] == scores[one,][0] + scores[other,][0]
+    assert scores[one, other][1:] == (scores[one,][1], scores[other,][1])
+    assert scores[one,][1] != scores[other,][1]
 
 
 class Scale:

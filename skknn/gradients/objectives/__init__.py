@@ -1,4 +1,9 @@
-"""One self-supervised loss a file, their base class, and the names they go by."""
+"""One self-supervised loss a file, their base class, and the names they go by.
+
+``resolve_objectives`` (``_registry``) turns what users pass into a dict of
+:class:`Objective` (``_objective``). Each says which views of an image it wants, and
+gives one loss an image from their latents, in which no other image has a part.
+"""
 
 from ._dino import DINOObjective
 from ._kl import KLObjective

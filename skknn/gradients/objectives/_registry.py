@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from sklearn.base import clone
 
+from ...utils._parameters import check_parameters
 from ._dino import DINOObjective
 from ._kl import KLObjective
 from ._objective import Objective
@@ -46,8 +47,7 @@ def resolve_objectives(
                 "Objective instance. Pass e.g. ('kl', DINOObjective(n_local=4)); "
                 "classes must be instantiated."
             )
-        if objective._parameter_constraints is not None:
-            objective._validate_params()
+        check_parameters(objective)
         count, name = 1, objective.name
         while name in resolved:
             count += 1

@@ -3,7 +3,7 @@
 import warnings
 from typing import Any
 
-import faiss  # noqa: TID253
+import faiss
 import numpy as np
 from numpy.typing import NDArray
 

@@ -23,5 +23,6 @@ candidate comes with a *ceiling*, the largest true score it may have. ::
 
 Proposers never decide: the result is that of sorting all float64 distances, whatever
 their precision, blocks and threads. ``_device`` takes the same steps with tensors on a
-CUDA device, where everything stays until the end of the call.
+CUDA device, where everything stays until the end of the call. Modules with torch, faiss
+or numba at their head are imported at ``fit``, or later.
 """

@@ -3,8 +3,8 @@
 from functools import cache
 
 import numpy as np
-import torch  # noqa: TID253
-from torch import Tensor  # noqa: TID253
+import torch
+from torch import Tensor
 
 from .._rows import IndexRows
 from ._bounds import power_of_two

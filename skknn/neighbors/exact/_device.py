@@ -5,9 +5,9 @@ from functools import reduce
 from typing import Any
 
 import numpy as np
-import torch  # noqa: TID253
+import torch
 from numpy.typing import NDArray
-from torch import Tensor  # noqa: TID253
+from torch import Tensor
 
 from ...utils._device import device_or_best
 from ...utils._out_of_memory import is_out_of_memory, release_memory
@@ -99,8 +99,8 @@ class _HeldRows:
         best, near = scores.topk(c, dim=1)
         # Whole numbers below 2 ** 53 are exact in float64.
         parts = self._measure(given, near), near, best[:, -1:]
-        packed = torch.cat(parts, dim=1).cpu().numpy()
-        distances, ids = packed[:, :c], packed[:, c : 2 * c].astype(np.intp)
+        joined = torch.cat(parts, dim=1).cpu().numpy()
+        distances, ids = joined[:, :c], joined[:, c : 2 * c].astype(np.intp)
         if self.rows.rooted:
             np.sqrt(distances, out=distances)
         if exclude is not None:
@@ -111,7 +111,7 @@ class _HeldRows:
             last = found[0][:, -1] ** 2 if self.rows.rooted else found[0][:, -1]
             error = product_error(np.float32, norms, largest, queries.shape[1])
             error += float64_error(norms, largest, queries.shape[1])
-            unsure = ~(packed[:, -1] + error < (norms**2 - last) / 2)
+            unsure = ~(joined[:, -1] + error < (norms**2 - last) / 2)
             if unsure.any():
                 which = to_device(self.device, np.flatnonzero(unsure))
                 out = None

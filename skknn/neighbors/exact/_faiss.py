@@ -1,6 +1,6 @@
 """Candidates by faiss's flat search."""
 
-import faiss  # noqa: TID253
+import faiss
 import numpy as np
 
 from ...utils._threads import faiss_settings

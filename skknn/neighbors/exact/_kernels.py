@@ -79,7 +79,7 @@ def scan(products, half, first, tolerance, unit, k, buffer):  # type: ignore
 
 
 @jit
-def _drop(buffer, row, tolerance, unit, k):  # type: ignore
+def _drop(buffer: tuple, row: int, tolerance: float, unit: float, k: int) -> None:
     values, ids, counts, kept, thresholds = buffer
     some = values[row, : counts[row]]
     low = thresholds[row] if thresholds[row] > -3e38 else some.min()
@@ -93,7 +93,7 @@ def _drop(buffer, row, tolerance, unit, k):  # type: ignore
 
 
 @jit
-def _least(best, tolerance, unit):  # type: ignore
+def _least(best: np.floating, tolerance: float, unit: float) -> np.float32:
     """What is below this is none of the k best, if ``best`` is reached by k."""
     best = np.float64(best)
     least = best - unit * abs(best) - tolerance
@@ -103,7 +103,7 @@ def _least(best, tolerance, unit):  # type: ignore
 
 
 @jit
-def nearly_best(values, low, k):  # type: ignore
+def nearly_best(values: NDArray, low: np.float32, k: int) -> np.float32:
     """A number that k values, and hardly more, reach; all are at least ``low``."""
     step = max(abs(low) / np.float32(64), np.float32(1e-30))
     high = low + step
@@ -120,7 +120,7 @@ def nearly_best(values, low, k):  # type: ignore
 
 
 @jit
-def _count(values, least):  # type: ignore
+def _count(values: NDArray, least: float) -> np.int32:
     count = np.int32(0)
     for j in range(len(values)):
         count += np.int32(values[j] >= least)

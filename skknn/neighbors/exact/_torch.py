@@ -1,7 +1,7 @@
 """Candidates by torch's products in bfloat16, on the CPU."""
 
 import numpy as np
-import torch  # noqa: TID253
+import torch
 from numpy.typing import NDArray
 
 from .._rows import IndexRows
