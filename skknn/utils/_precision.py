@@ -1,5 +1,7 @@
 """What float32 and bfloat16 mean on a processor or card."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -23,12 +25,24 @@ def cpu_has_bfloat16() -> bool:
     for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
         if getattr(torch.cpu, name, lambda: False)():
             return True
+    if sys.platform == "darwin":
+        return _says_the_system("hw.optional.arm.FEAT_BF16")
     try:
         with open("/proc/cpuinfo") as file:
             # ARM lists "bf16", x86 "avx512_bf16" or "amx_bf16".
             return any("bf16" in line for line in file if "eatures" in line)
     except OSError:
         return False
+
+
+def _says_the_system(feature: str) -> bool:
+    """Ask macOS whether the processor has a feature; names it does not know are none."""
+    command = ["sysctl", "-n", feature]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return done.stdout.strip() == "1"
 
 
 class _SharedSettings:
