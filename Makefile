@@ -4,15 +4,16 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 # Small matrix products on several threads crawl when another process wants a core.
-test attack doctest: export OMP_NUM_THREADS ?= 1
-test attack doctest: export OPENBLAS_NUM_THREADS ?= 1
+test attack test-oldest doctest: export OMP_NUM_THREADS ?= 1
+test attack test-oldest doctest: export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help venv demo test lint doctest docs gpu clean
+.PHONY: help venv demo test attack test-oldest lint doctest docs gpu clean
 
 help:
 	@echo "make demo   install into $(VENV) and run the quick start on real images"
 	@echo "make attack try ten times as hard to damage caches as the tests do"
 	@echo "make test   install into $(VENV) and run all tests"
+	@echo "make test-oldest  the same with the oldest versions that are supported"
 	@echo "make lint   check code style and types"
 	@echo "make doctest run the examples in docstrings, README and docs"
 	@echo "make docs   build the site into docs/_build/html"
@@ -31,10 +32,17 @@ test: venv
 	$(BIN)/pip install --quiet --editable ".[tests]"
 	$(BIN)/python -m pytest -n auto $(ARGS)
 
-.PHONY: attack
 attack: venv
 	$(BIN)/pip install --quiet --editable ".[tests]"
 	SKKNN_ATTACK=10 $(BIN)/python -m pytest -n auto tests/attacks $(ARGS)
+
+# The lower bounds in pyproject.toml, each as it is written; they want Python 3.11.
+test-oldest:
+	$(PYTHON) -m venv $(VENV)-oldest
+	$(VENV)-oldest/bin/python tests/oldest_versions.py > $(VENV)-oldest/oldest.txt
+	$(VENV)-oldest/bin/pip install --quiet --constraint $(VENV)-oldest/oldest.txt \
+		--editable ".[tests]"
+	$(VENV)-oldest/bin/python -m pytest -n auto $(ARGS)
 
 lint: venv
 	$(BIN)/pip install --quiet --editable ".[lint]"

@@ -12,7 +12,6 @@ drift.
 """
 
 import argparse
-import resource
 import statistics
 import subprocess
 import sys
@@ -20,6 +19,7 @@ import tempfile
 import time
 
 import numpy as np
+from _memory import peak_bytes
 
 
 def main():
@@ -174,9 +174,7 @@ def memory(args):
 def peak(args):
     """Print the peak memory of one transform and the size of its output, in MB."""
     rows = embedder(args).fit_transform(paths_of(args))
-    unit = 1 if sys.platform == "darwin" else 1024
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    print(most / 1e6, rows.nbytes / 1e6)
+    print(peak_bytes() / 1e6, rows.nbytes / 1e6)
 
 
 def decode(args):

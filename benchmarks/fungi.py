@@ -19,7 +19,6 @@ reported. Ours also returns the embedding, which fungivision leaves to the user.
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -29,6 +28,7 @@ import numpy as np
 import timm
 import torch
 from _fungi_sides import VIEWS, Ours, backbone, make_images, theirs
+from _memory import peak_bytes
 
 from skknn.gradients._jobs import BlocksJob
 from skknn.modalities import as_images
@@ -182,15 +182,14 @@ def memory_of(who, model, objective):
         size = timm.data.resolve_model_data_config(module)["input_size"]
     with torch.no_grad():
         module(torch.zeros(1, *size))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_bytes()
     if who == "ours":
         side(images)
     else:
         wrapper = theirs(model, objective)
         for start in range(0, len(images), 8):
             wrapper(images[start : start + 8])
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print((after - before) // 1024)
+    print((peak_bytes() - before) >> 20)
 
 
 def main():

@@ -29,7 +29,7 @@ import warnings
 from importlib.util import find_spec
 
 import numpy as np
-from _memory import reset_peak, status
+from _memory import peak_bytes, reset_peak, resident_bytes
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV, ParameterGrid, StratifiedKFold
 
@@ -202,10 +202,10 @@ def memory_of(name):
     estimator.set_params(algorithm="fast" if find_spec("numba") else "auto")
     NeighborSearchCV(estimator, {"k": [2, 4]}).fit(X[:600], y[:600] % 3)
     gc.collect()
-    before = status("VmRSS")
+    before = resident_bytes()
     reset_peak()
     NeighborSearchCV(estimator, grid, refit=False).fit(X, y)
-    return (status("VmHWM") - before) >> 10
+    return (peak_bytes() - before) >> 20
 
 
 def limit_threads():

@@ -25,14 +25,13 @@ system sets it, to compare with numpy at its best.
 import argparse
 import gc
 import os
-import resource
 import subprocess
 import sys
 import time
 
 import _neighbors_cuda
 import numpy as np
-from _memory import reset_peak, status
+from _memory import peak_bytes, reset_peak, resident_bytes
 
 # name: (base rows, queries, features, neighbours); loo has the base as queries.
 CASES = {
@@ -326,25 +325,18 @@ def memory_of(args):
     small = rows_of(kind, 3000, n_features, 0)
     make(name, small, False).search(small[:600], 5)
     gc.collect()
-    before = resident()
+    before = resident_bytes()
     engine = make(name, base, leave_out)
     if leave_out and isinstance(engine, Own):
         engine.index.leave_one_out(k, slice(0, 300))
     else:
         engine.search(queries[:300], k)
     gc.collect()
-    kept = resident()
+    kept = resident_bytes()
     reset_peak()
     engine.search(queries, k)
     results = len(queries) * k * 16
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    if os.path.exists("/proc/self/status"):
-        peak = 1024 * status("VmHWM")
-    return (kept - before) >> 20, max(0, peak - kept - results) >> 20
-
-
-def resident():
-    return 1024 * status("VmRSS")
+    return (kept - before) >> 20, max(0, peak_bytes() - kept - results) >> 20
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ import sys
 import time
 
 import numpy as np
-from _memory import reset_peak, status
+from _memory import peak_bytes, reset_peak, resident_bytes
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
@@ -157,13 +157,13 @@ def memory_of(name, args):
     X, y = rows_of(args)
     ours(X[:600], y[:600] % 3)
     gc.collect()
-    before = status("VmRSS")
+    before = resident_bytes()
     reset_peak()
     if name == "skknn":
         ours(X, y)
     else:
         theirs(X.astype(np.float64) if name.endswith("64") else X, y, np.ones(len(X)))
-    return (status("VmHWM") - before) >> 10
+    return (peak_bytes() - before) >> 20
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..utils._sklearn import fit_context
 from ._image_transformer import ImageTransformer
-from ._shared_parameters import CONSTRAINTS, fill_in_descriptions
+from ._shared_parameters import CONSTRAINTS, fill_in_descriptions, memory_folder
 
 
 @fill_in_descriptions
@@ -43,9 +43,10 @@ class BackboneEmbedder(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
     $device
     $precision
     $n_jobs
-    memory : str or Path, default=None
+    memory : str, Path, joblib.Memory or None, default=None
         Folder in which rows are kept, by the content of the image and everything
-        else they depend on, for other calls, processes and runs.
+        else they depend on, for other calls, processes and runs. Of a
+        ``joblib.Memory`` its folder is taken.
     $on_error
     $backbone_params
     random_state : int, RandomState or None, default=None
@@ -117,7 +118,7 @@ class BackboneEmbedder(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         device: Any = None,
         precision: str = "auto",
         n_jobs: int | None = None,
-        memory: str | os.PathLike | None = None,
+        memory: Any = None,
         on_error: str = "raise",
         backbone_params: dict[str, Any] | None = None,
         random_state: Any = None,
@@ -203,7 +204,7 @@ class BackboneEmbedder(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         work = EmbeddingWork(
             self._fitted_loader(),
             batch_size=self.batch_size,
-            memory=self.memory,
+            memory=memory_folder(self.memory),
             on_error=self.on_error,
         )
         with show_progress(self.verbose, len(items), "embedding", items.unit) as shown:

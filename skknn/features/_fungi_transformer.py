@@ -15,7 +15,7 @@ from ._backbone_loader import BackboneLoader
 from ._block_rows import fit_pca, reduce_rows, warn_of_zeros
 from ._gradient_views import GradientViews
 from ._objective_params import ObjectiveParams
-from ._shared_parameters import CONSTRAINTS, fill_in_descriptions
+from ._shared_parameters import CONSTRAINTS, fill_in_descriptions, memory_folder
 
 if TYPE_CHECKING:
     from ..extraction import Rows
@@ -72,7 +72,7 @@ class FungiTransformer(ObjectiveParams, GradientViews):
     $device
     $precision
     $n_jobs
-    memory : str or Path, default=None
+    memory : str, Path, joblib.Memory or None, default=None
         Folder for rows. Blocks are stored one by one, so other ``objectives``,
         ``n_components`` or ``include_embedding`` compute only what is missing.
         Needs a fixed ``random_state``.
@@ -192,7 +192,7 @@ class FungiTransformer(ObjectiveParams, GradientViews):
         device: Any = None,
         precision: str = "auto",
         n_jobs: int | None = None,
-        memory: str | os.PathLike | None = None,
+        memory: Any = None,
         on_error: str = "raise",
         backbone_params: dict[str, Any] | None = None,
         random_state: Any = None,
@@ -359,7 +359,7 @@ class FungiTransformer(ObjectiveParams, GradientViews):
                 "objectives=() with include_embedding=False leaves no features. Name "
                 "an objective, or include the embedding."
             )
-        if self.memory is not None and self.random_state is None:
+        if memory_folder(self.memory) is not None and self.random_state is None:
             warnings.warn(
                 "memory= is set but random_state=None draws new heads at every fit, so "
                 "rows are never found again. Pass an integer random_state.",
@@ -391,7 +391,7 @@ class FungiTransformer(ObjectiveParams, GradientViews):
     def _work_settings(self) -> dict[str, Any]:
         return {
             "batch_size": self.batch_size,
-            "memory": self.memory,
+            "memory": memory_folder(self.memory),
             "on_error": self.on_error,
         }
 

@@ -5,6 +5,8 @@ import os
 from string import Template
 from typing import Any, TypeVar
 
+from joblib import Memory
+
 from ..utils._sklearn import Interval, StrOptions
 
 _POSITIVE = Interval(numbers.Integral, 1, None, closed="left")
@@ -19,7 +21,7 @@ CONSTRAINTS: dict[str, Any] = {
     "device": "no_validation",
     "precision": [StrOptions({"auto", "float32", "bf16"})],
     "n_jobs": [numbers.Integral, None],
-    "memory": [str, os.PathLike, None],
+    "memory": [str, os.PathLike, Memory, None],
     "on_error": [StrOptions({"raise", "nan"})],
     "backbone_params": [dict, None],
     "random_state": ["random_state"],
@@ -101,6 +103,21 @@ A pickle of a fitted transformer is small: it holds no weights and no device han
 }
 
 _Class = TypeVar("_Class", bound=type)
+
+
+def memory_folder(memory: Any) -> str | os.PathLike | None:
+    """The folder that ``memory`` names.
+
+    Parameters
+    ----------
+    memory : str, Path, joblib.Memory or None
+        A ``joblib.Memory`` lends its folder alone; that of None keeps nothing.
+
+    Returns
+    -------
+    str, Path or None
+    """
+    return memory.location if isinstance(memory, Memory) else memory
 
 
 def fill_in_descriptions(cls: _Class) -> _Class:

@@ -1,6 +1,8 @@
 """bfloat16 on this processor: whether it can, and whether that is faster."""
 
 import math
+import subprocess
+import sys
 import time
 from functools import cache
 
@@ -19,12 +21,24 @@ def cpu_has_bfloat16() -> bool:
     for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
         if getattr(torch.cpu, name, lambda: False)():
             return True
+    if sys.platform == "darwin":
+        return _says_the_system("hw.optional.arm.FEAT_BF16")
     try:
         with open("/proc/cpuinfo") as file:
             # ARM lists "bf16", x86 "avx512_bf16" or "amx_bf16".
             return any("bf16" in line for line in file if "eatures" in line)
     except OSError:
         return False
+
+
+def _says_the_system(feature: str) -> bool:
+    """Ask macOS whether the processor has a feature; unknown names are none."""
+    command = ["sysctl", "-n", feature]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return done.stdout.strip() == "1"
 
 
 @cache

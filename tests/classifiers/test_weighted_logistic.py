@@ -44,6 +44,36 @@ def test_default_tolerance_bounds_the_gradient(problem):
     assert np.abs((w[:, None] * residual).sum(axis=0)).max() / w.sum() <= 1e-6
 
 
+def small_table(rng):
+    """Standardised rows, of iris or made up, and classes that overlap or not."""
+    if rng.random() < 0.5:
+        X, y = load_iris(return_X_y=True)
+        some = rng.permutation(len(y))[: rng.integers(12, len(y))]
+        X, y = X[some], np.unique(y[some], return_inverse=True)[1]
+    else:
+        n_classes, n_features = rng.integers(2, 5), rng.integers(1, 15)
+        y = np.arange(rng.integers(12, 200)) % n_classes
+        centres = rng.choice([0, 0.5, 2]) * rng.standard_normal((4, n_features))
+        X = rng.standard_normal((len(y), n_features)) + centres[y]
+    return StandardScaler().fit_transform(X), y
+
+
+@pytest.mark.filterwarnings("ignore:.*no neighbour of their own class")
+@pytest.mark.parametrize("alpha, most", [(0.01, 1e-4), (1.0, 3e-4), (10.0, 3e-3)])
+def test_the_distance_to_the_minimiser_is_the_documented_one(alpha, most):
+    rng = np.random.default_rng(0)
+    for _ in range(15):
+        X, y = small_table(rng)
+        k, tau = int(rng.integers(1, 8)), rng.choice([0.01, 0.1, 1.0])
+        for C in (0.1, 1.0):
+            params = {"n_neighbors": k, "tau": tau, "alpha": alpha, "C": C}
+            for tol, bound in ((1e-6, most), (1e-9, 1e-5)):
+                clf = KNNWeightedLogisticRegression(**params, tol=tol).fit(X, y)
+                weights, n_classes = clf.sample_weight_, len(clf.classes_)
+                want = minimise_weighted_logistic(X, y, weights, C, n_classes)
+                np.testing.assert_allclose(clf.predict_proba(X), want, atol=bound)
+
+
 def test_default_settings_reach_1e_6_on_normalised_rows_with_small_c():
     X, y = load_iris(return_X_y=True)
     X = X - X.mean(axis=0)

@@ -1,8 +1,10 @@
 """The row cache: by content and settings, shared, damaged, full."""
 
 import multiprocessing
+import os
 import pickle
 import sqlite3
+import sys
 import threading
 import warnings
 
@@ -221,6 +223,31 @@ def test_a_damaged_or_foreign_file_is_set_aside(damage, tmp_path):
         warnings.simplefilter("error")
         with RowCache(tmp_path, {"v": 1}) as cache:
             assert len(cache.get(keys)) == 200
+
+
+def test_a_damaged_file_that_cannot_be_renamed_is_left_alone(tmp_path, monkeypatch):
+    """As on Windows: no locks of folders, no renaming of what others have open."""
+
+    def refuse(source, target):
+        raise PermissionError(13, "used by another process", str(source))
+
+    expected = tiny(tmp_path).fit_transform(ARRAYS)
+    (path,) = tmp_path.iterdir()
+    damage_text(path)
+    before = path.read_bytes()
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    monkeypatch.setattr(os, "rename", refuse)
+    with pytest.warns(UserWarning) as caught:
+        found = tiny(tmp_path).fit_transform(ARRAYS)
+    (warning,) = caught
+    assert "cannot be renamed: " in str(warning.message)
+    assert "goes on without" in str(warning.message)
+    np.testing.assert_array_equal(found, expected)
+    assert path.read_bytes() == before
+    # Once the other process has ended, it can.
+    monkeypatch.undo()
+    with pytest.warns(UserWarning, match="a new one is begun"):
+        tiny(tmp_path).fit_transform(ARRAYS)
 
 
 def test_an_embedder_goes_on_with_a_damaged_cache(tmp_path):

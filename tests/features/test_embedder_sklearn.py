@@ -1,16 +1,21 @@
 """BackboneEmbedder inside scikit-learn's other tools, on paths in their forms."""
 
+import pickle
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
+from joblib import Memory
 from PIL import Image
+from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 
-from skknn import BackboneEmbedder
+from skknn import BackboneEmbedder, FungiTransformer
 
 Y = np.arange(24) % 2
 
@@ -66,3 +71,37 @@ def test_unions_and_searches(paths, tmp_path):
     grid = {"backboneembedder__pooling": ["avg", "max"]}
     search = GridSearchCV(pipeline, grid, cv=2, error_score="raise").fit(paths, Y)
     assert search.best_score_ > 0.9
+
+
+def test_a_memory_of_joblib_lends_its_folder(paths, tmp_path):
+    want = tiny().fit_transform(paths)
+    memory = Memory(tmp_path / "rows", verbose=0)
+    embedder = pickle.loads(pickle.dumps(clone(tiny(memory=memory)).fit(paths)))
+    np.testing.assert_array_equal(embedder.transform(paths), want)
+    (file,) = (tmp_path / "rows").rglob("rows-*.sqlite")
+    # The same file as by the folder's name.
+    before = file.read_bytes()
+    tiny(memory=memory.location).fit_transform(paths)
+    assert list((tmp_path / "rows").rglob("rows-*.sqlite")) == [file]
+    assert len(file.read_bytes()) == len(before)
+
+
+@pytest.mark.parametrize("cls", [BackboneEmbedder, FungiTransformer])
+def test_a_memory_of_joblib_without_a_folder_keeps_nothing(cls, paths, tmp_path):
+    more = {"objectives": ("kl",), "n_components": 2} if cls is FungiTransformer else {}
+    network = "test_vit" if cls is FungiTransformer else "test_resnet"
+    transformer = cls(network, weights=None, image_size=32, **more)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        transformer.set_params(memory=Memory(None)).fit_transform(paths[:4])
+
+
+def test_gradients_take_a_memory_of_joblib_too(paths, tmp_path):
+    fungi = FungiTransformer(
+        "test_vit", weights=None, image_size=32, objectives=("kl",), n_components=2,
+        random_state=0, memory=Memory(tmp_path, verbose=0),
+    )  # fmt: skip
+    want = fungi.fit_transform(paths[:4])
+    assert list(tmp_path.rglob("*.sqlite"))
+    again = fungi.set_params(memory=str(tmp_path)).fit_transform(paths[:4])
+    np.testing.assert_array_equal(again, want)

@@ -7,6 +7,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from ...utils._faiss_bytes import pack_index, unpack_index
 from ...utils._threads import faiss_settings, n_threads
 from .._engine import Engine, Neighbors
 from .._rows import IndexRows
@@ -48,8 +49,7 @@ class TunedSearch(Engine):
     def kneighbors(
         self, queries: NDArray, k: int, exclude: NDArray[np.intp] | None = None
     ) -> Neighbors:
-        effort, _ = self.tune(k)
-        return self._search(queries, k, exclude, effort)
+        return self._search(queries, k, exclude, effort=self.tune(k)[0])
 
     def recall(self, k: int) -> float:
         """Mean share of the k nearest other rows that are found, or rows as near."""
@@ -86,11 +86,11 @@ class TunedSearch(Engine):
         return effort, recall
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_index": faiss.serialize_index(self._index)}
+        return {**self.__dict__, "_index": pack_index(self._index)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._index = faiss.deserialize_index(state["_index"])
+        self._index = unpack_index(state["_index"], self.rows.values)
 
     def _search(
         self, queries: NDArray, k: int, exclude: NDArray | None, effort: int
