@@ -7,9 +7,16 @@ their common parameters mean and may be. What a run needs goes into a piece of w
 ``FungiTransformer`` adds the state that ``fit`` draws, a PCA (``_block_rows``),
 parameters of its objectives (``_objective_params``) and what can be looked at
 (``_gradient_views``).
+
+``BlockWeights`` takes rows, not items: it finds the blocks of columns in them
+(``_column_blocks``), compares training rows by each block (``_block_distances``) and
+searches for weights (``_weight_search``). Votes are those of
+``skknn.neighbors``, the one stage beside the images' that this package uses, and which
+knows nothing of it.
 """
 
 from ._backbone_embedder import BackboneEmbedder
+from ._block_weights import BlockWeights
 from ._fungi_transformer import FungiTransformer
 
-__all__ = ["BackboneEmbedder", "FungiTransformer"]
+__all__ = ["BlockWeights", "BackboneEmbedder", "FungiTransformer"]

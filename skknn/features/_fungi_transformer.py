@@ -53,6 +53,11 @@ class FungiTransformer(ObjectiveParams, GradientViews):
         d, the width of a projected gradient; None is the embedding's width.
     include_embedding : bool, default=True
         Whether the un-augmented image's embedding is the last block.
+    include_view_embeddings : bool, default=False
+        Whether each objective with views of its own adds a block ("dino_views",
+        "simclr_views") of the mean of their embeddings, each a unit vector, brought
+        to unit length. They come from the same passes and cost nothing more, and help
+        on some data and hurt on other: :class:`BlockWeights` finds out.
     n_components : "auto", int or None, default="auto"
         Width after PCA: "auto" is 384 for embeddings of up to 384 values, else 512;
         fewer, with a warning, when the rows do not allow as many. None leaves the
@@ -74,8 +79,8 @@ class FungiTransformer(ObjectiveParams, GradientViews):
     $n_jobs
     memory : str or Path, default=None
         Folder for rows. Blocks are stored one by one, so other ``objectives``,
-        ``n_components`` or ``include_embedding`` compute only what is missing.
-        Needs a fixed ``random_state``.
+        ``n_components``, ``include_embedding`` or ``include_view_embeddings``
+        compute only what is missing. Needs a fixed ``random_state``.
     $on_error
     $backbone_params
     random_state : int, RandomState or None, default=None
@@ -102,7 +107,8 @@ class FungiTransformer(ObjectiveParams, GradientViews):
     n_components_ : int
         Width of a row.
     feature_slices_ : dict
-        Block name -> slice of a row before PCA.
+        Block name -> slice of a row before PCA: gradients in the order of
+        ``objectives``, then blocks of views, last the embedding.
     seed_ : int
         What everything was drawn from.
     $failed_
@@ -112,6 +118,7 @@ class FungiTransformer(ObjectiveParams, GradientViews):
     See Also
     --------
     BackboneEmbedder : the embedding alone, 1 forward pass an image instead of 62.
+    BlockWeights : which blocks help the votes on your data.
 
     Notes
     -----
@@ -153,6 +160,7 @@ class FungiTransformer(ObjectiveParams, GradientViews):
         "layer": [str],
         "projection_dim": [Interval(numbers.Integral, 1, None, closed="left"), None],
         "include_embedding": ["boolean"],
+        "include_view_embeddings": ["boolean"],
         "n_components": [
             StrOptions({"auto"}),
             Interval(numbers.Integral, 1, None, closed="left"),
@@ -182,6 +190,7 @@ class FungiTransformer(ObjectiveParams, GradientViews):
         layer: str = "auto",
         projection_dim: int | None = None,
         include_embedding: bool = True,
+        include_view_embeddings: bool = False,
         n_components: int | str | None = "auto",
         view_size: int | tuple[int, int] | None = None,
         weights: str | os.PathLike | None = "auto",
@@ -203,6 +212,7 @@ class FungiTransformer(ObjectiveParams, GradientViews):
         self.layer = layer
         self.projection_dim = projection_dim
         self.include_embedding = include_embedding
+        self.include_view_embeddings = include_view_embeddings
         self.n_components = n_components
         self.view_size = view_size
         self.weights = weights
@@ -334,6 +344,7 @@ class FungiTransformer(ObjectiveParams, GradientViews):
                 layer=self.layer,
                 projection_dim=self.projection_dim,
                 include_embedding=self.include_embedding,
+                include_view_embeddings=self.include_view_embeddings,
                 view_size=self.view_size,
                 seed=seed,
             )
