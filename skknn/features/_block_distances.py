@@ -18,7 +18,7 @@ from ..utils._slices import blocks_of
 _ALL_PAIRS, _DRAWN = 2_000, 4_000
 # Candidates by each combination, as a multiple of the neighbours that vote.
 _CANDIDATES = 3
-_BYTES = 1 << 27  # of distances computed at a time
+_BYTES = 1 << 26  # of distances computed at a time
 
 
 @dataclass(frozen=True)
@@ -103,20 +103,20 @@ def block_distances(
             f"n_samples={n}: leaving one out takes at least {what}, of which each "
             "finds neighbours among the others."
         )
-    rows, count = np.arange(n), n
+    everyone = rows = np.arange(n)
+    members, count = everyone if groups is None else groups, n
     if n > _ALL_PAIRS:
         order = np.random.default_rng(0).permutation(n)
         rows, count = np.sort(order[:_DRAWN]), min(_CANDIDATES * k, n - 1)
     parts = []
-    for part in blocks_of(len(rows), 4 * n * (len(blocks) + 2), _BYTES):
+    for part in blocks_of(len(rows), 4 * n * (len(blocks) + 6), _BYTES):
         some = rows[part]
-        mine = some if groups is None else groups[some]
-        never = (rows if groups is None else groups) == mine[:, None]
+        never = members == members[some][:, None]
         tables = [_squared(block[some], block) for block in blocks]
         for table in tables:
             table[never] = np.inf
         if count == n:
-            ids = np.broadcast_to(rows, (len(some), n))
+            ids = np.broadcast_to(everyone, (len(some), n))
         else:
             ids = _candidates(tables, first, count)
             tables = [np.take_along_axis(table, ids, axis=1) for table in tables]

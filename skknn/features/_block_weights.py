@@ -20,7 +20,7 @@ from ..utils._sklearn import (
     fit_context,
 )
 from ._block_distances import block_distances
-from ._block_rows import fit_pca, reduce_rows
+from ._block_rows import fit_pca, numbered, reduce_rows
 from ._column_blocks import (
     Columns,
     as_slices,
@@ -29,7 +29,9 @@ from ._column_blocks import (
     first_block,
     named_blocks,
 )
+from ._vote_grids import check_n_neighbors, check_tau, check_weights
 from ._weight_search import LeaveOneOutVotes, Step, search_weights
+from ._weighed_rows import mean_or_zero, unit_rows, weigh
 
 
 class BlockWeights(ParamsMixin, TransformerMixin, BaseEstimator):
@@ -226,13 +228,13 @@ class BlockWeights(ParamsMixin, TransformerMixin, BaseEstimator):
             groups = column_or_1d(groups)
             numbers_of_groups = np.unique(groups, return_inverse=True)[1]
         columns = self._find_blocks(rows)
-        mean = _mean_or_zero(rows, self.center)
+        mean = mean_or_zero(rows, self.center)
         path = self._search(rows - mean, columns, codes, numbers_of_groups)
         last = path[-1]
         weights = dict(zip(columns, last.weights))
         pca = None
         if self.n_components is not None:
-            weighed = _weigh(rows - mean, columns, weights)
+            weighed = weigh(rows - mean, columns, weights)
             pca = fit_pca(weighed, self.n_components, weighed.shape[1])
         self.classes_ = classes
         self.mean_, self.pca_ = mean, pca
@@ -265,7 +267,7 @@ class BlockWeights(ParamsMixin, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         rows = validate_data(self, X, dtype=[np.float32, np.float64], reset=False)
-        weighed = _weigh(rows - self.mean_, self._columns, self.weights_)
+        weighed = weigh(rows - self.mean_, self._columns, self.weights_)
         return reduce_rows(weighed, self.pca_)
 
     @property
@@ -295,11 +297,7 @@ class BlockWeights(ParamsMixin, TransformerMixin, BaseEstimator):
         if self.pca_ is not None:
             names = [f"blockweights{i}" for i in range(self.pca_.n_components_)]
         else:
-            names = [
-                f"{block}{i}"
-                for block, part in self.feature_slices_.items()
-                for i in range(part.stop - part.start)
-            ]
+            names = numbered(self.feature_slices_)
         return np.asarray(names, dtype=object)
 
     def __sklearn_tags__(self) -> Any:
@@ -337,78 +335,18 @@ class BlockWeights(ParamsMixin, TransformerMixin, BaseEstimator):
         codes: NDArray[np.intp],
         groups: NDArray[np.intp] | None,
     ) -> list[Step]:
-        weights, n_neighbors = self._checked_weights(), self._checked_n_neighbors()
+        weights = check_weights(self.weights)
+        n_neighbors = check_n_neighbors(self.n_neighbors)
         blocks = [
-            _unit(centred[:, part]).astype(np.float32) for part in columns.values()
+            unit_rows(centred[:, part]).astype(np.float32) for part in columns.values()
         ]
         first = list(columns).index(first_block(list(columns)))
         votes = LeaveOneOutVotes(
             block_distances(blocks, max(n_neighbors), groups, first=first),
             codes,
             n_neighbors=n_neighbors,
-            tau=self._checked_tau(),
+            tau=check_tau(self.tau),
             scoring=self.scoring,
             groups=groups,
         )
         return search_weights(votes, weights, len(columns), first)
-
-    def _checked_weights(self) -> list[float]:
-        values = np.asarray(self.weights)
-        good = values.ndim == 1 and len(values) and values.dtype.kind in "iuf"
-        if not good or not np.isfinite(values).all() or values.min() < 0:
-            raise ValueError(
-                f"weights={self.weights!r} must be finite numbers from 0 on, such as "
-                "(0, 0.25, 0.5, 1, 2)."
-            )
-        return [float(value) for value in values]
-
-    def _checked_n_neighbors(self) -> list[int]:
-        if isinstance(self.n_neighbors, numbers.Integral):
-            some = np.geomspace(1, int(self.n_neighbors), 8).round().astype(int)
-            return np.unique(some).tolist()
-        values = np.asarray(self.n_neighbors)
-        good = values.ndim == 1 and len(values) and values.dtype.kind in "iu"
-        if not good or values.min() < 1:
-            raise ValueError(
-                f"n_neighbors={self.n_neighbors!r} must be a whole number above 0, or "
-                "several of them."
-            )
-        return np.unique(values).tolist()
-
-    def _checked_tau(self) -> list[float] | None:
-        if isinstance(self.tau, str):
-            return None
-        values = np.atleast_1d(np.asarray(self.tau))
-        good = values.ndim == 1 and len(values) and values.dtype.kind in "iuf"
-        if not good or not values.min() > 0:
-            raise ValueError(
-                f"tau={self.tau!r} must be 'auto', a number above 0, or several of "
-                "them."
-            )
-        return np.unique(values).astype(float).tolist()
-
-
-def _mean_or_zero(rows: NDArray, center: bool) -> NDArray:
-    if not center:
-        return np.zeros(rows.shape[1], rows.dtype)
-    return rows.mean(axis=0, dtype=np.float64).astype(rows.dtype)
-
-
-def _unit(block: NDArray) -> NDArray:
-    """Rows of unit length; zero rows stay zero."""
-    largest = np.abs(block).max(axis=1, keepdims=True)
-    rows = block / np.where(largest > 0, largest, 1)
-    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, None]
-    return rows / np.where(lengths > 0, lengths, 1)
-
-
-def _weigh(
-    centred: NDArray, columns: Columns, weights: dict[str, float]
-) -> NDArray[np.float32]:
-    total = sum(weights.values())
-    parts = [
-        np.sqrt(weights[name] / total) * _unit(centred[:, part])
-        for name, part in columns.items()
-        if weights[name]
-    ]
-    return np.hstack(parts).astype(np.float32)

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..gradients.objectives import Objective, resolve_objectives
 from ..utils._sklearn import Interval, StrOptions, fit_context
 from ._backbone_loader import BackboneLoader
-from ._block_rows import fit_pca, reduce_rows, warn_of_zeros
+from ._block_rows import fit_pca, numbered, reduce_rows, warn_of_zeros
 from ._gradient_views import GradientViews
 from ._objective_params import ObjectiveParams
 from ._shared_parameters import CONSTRAINTS, fill_in_descriptions
@@ -55,9 +55,8 @@ class FungiTransformer(ObjectiveParams, GradientViews):
         Whether the un-augmented image's embedding is the last block.
     include_view_embeddings : bool, default=False
         Whether each objective with views of its own adds a block ("dino_views",
-        "simclr_views") of the mean of their embeddings, each a unit vector, brought
-        to unit length. They come from the same passes and cost nothing more, and help
-        on some data and hurt on other: :class:`BlockWeights` finds out.
+        "simclr_views"): their unit embeddings' mean, as a unit vector. No pass more.
+        Helps some data and hurts other: see :class:`BlockWeights`.
     n_components : "auto", int or None, default="auto"
         Width after PCA: "auto" is 384 for embeddings of up to 384 values, else 512;
         fewer, with a warning, when the rows do not allow as many. None leaves the
@@ -310,11 +309,7 @@ class FungiTransformer(ObjectiveParams, GradientViews):
         if self.pca_ is not None:
             names = [f"fungitransformer{i}" for i in range(self.n_components_)]
         else:
-            names = [
-                f"{block}{i}"
-                for block, part in self.feature_slices_.items()
-                for i in range(part.stop - part.start)
-            ]
+            names = numbered(self.feature_slices_)
         return np.asarray(names, dtype=object)
 
     def __getstate__(self) -> dict[str, Any]:
