@@ -8,11 +8,13 @@ so use a GPU or few sets. With ``--features`` they are kept as FOLDER/NAME.npz a
 from there: rows "train" and "test", and "names" and "widths" of the blocks.
 
 Two regimes: draws of 80 % of the training part ("full"; bursts are drawn whole) and of
-a few images a class. On each draw three sets of rows compete:
+a few images a class. On each draw four sets of rows compete:
 
 - embedding: the embedding alone, as it is (unit rows).
 - equal: all blocks with equal weights, as FUNGI puts them side by side.
-- weighed: ``BlockWeights``, fitted on the draw, bursts as groups.
+- no views: ``BlockWeights``, fitted on the draw, bursts as groups, without the blocks
+  of view embeddings.
+- weighed: the same with all blocks.
 
 Each is judged on the test part by the plain vote of 20 neighbours (with a few shots
 also of so many as there are shots) and by ``SoftKNNClassifier``, centred, whose k and
@@ -28,9 +30,8 @@ from accuracy import few, photo_sets
 from sklearn.neighbors import KNeighborsClassifier
 
 from skknn import BlockWeights, FungiTransformer, SoftKNNClassifier
-from skknn.features._column_blocks import EMBEDDING
 
-ROWS = ["embedding", "equal", "weighed"]
+ROWS = ["embedding", "equal", "no views", "weighed"]
 
 
 def main():
@@ -115,14 +116,15 @@ def one_draw(regime, seed, X, X_test, data, slices, args):
         part = part[few(y[part], args.shots, seed)]
     X, y = X[part], y[part]
     groups = None if groups is None else groups[part]
-    embedding = slices[EMBEDDING]
+    embedding = slices["embedding"]
     plain = {
         "embedding": (X[:, embedding], X_test[:, embedding]),
         "equal": (X, X_test),
     }
     blocks = {
-        "embedding": {EMBEDDING: embedding},
+        "embedding": {"embedding": embedding},
         "equal": {"all": slice(0, X.shape[1])},
+        "no views": {b: s for b, s in slices.items() if not b.endswith("_views")},
         "weighed": slices,
     }
     scores = {}

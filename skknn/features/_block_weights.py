@@ -30,8 +30,8 @@ from ._column_blocks import (
     named_blocks,
 )
 from ._vote_grids import check_n_neighbors, check_tau, check_weights
-from ._weight_search import LeaveOneOutVotes, Step, search_weights
 from ._weighed_rows import mean_or_zero, unit_rows, weigh
+from ._weight_search import LeaveOneOutVotes, Step, search_weights
 
 
 class BlockWeights(ParamsMixin, TransformerMixin, BaseEstimator):

@@ -77,7 +77,7 @@ class FungiTransformer(ObjectiveParams, GradientViews):
     $precision
     $n_jobs
     memory : str or Path, default=None
-        Folder for rows. Blocks are stored one by one, so other ``objectives``,
+        Folder for rows. Blocks are stored one by one: other ``objectives``,
         ``n_components``, ``include_embedding`` or ``include_view_embeddings``
         compute only what is missing. Needs a fixed ``random_state``.
     $on_error
