@@ -62,18 +62,20 @@ def main():
             ]
             show(regime, found)
             for column in found[0][0]["embedding"]:
-                gains.setdefault((regime, column), {})[name] = [
-                    scores["weighed"][column] - scores["embedding"][column]
-                    for scores, _ in found
-                ]
+                for rows in ROWS[1:]:
+                    gains.setdefault((regime, column, rows), {})[name] = [
+                        scores[rows][column] - scores["embedding"][column]
+                        for scores, _ in found
+                    ]
     if not gains:
         raise SystemExit(f"No photo set in {args.data} (see accuracy.py --help).")
-    print("\npoints of weighed blocks above the embedding, means over the draws")
-    for (regime, column), of_sets in gains.items():
+    print("\npoints above the embedding, means over the draws and sets")
+    for (regime, column, rows), of_sets in gains.items():
         means = {name: 100 * np.mean(values) for name, values in of_sets.items()}
+        mean, worst = np.mean(list(means.values())), min(means, key=means.get)
         print(
-            f"  {regime:7}{column:9}mean {np.mean(list(means.values())):+.1f}, worst "
-            f"{min(means.values()):+.1f} ({min(means, key=means.get)})"
+            f"  {regime:7}{column:9}{rows:10}mean {mean:+.1f}, worst "
+            f"{means[worst]:+.1f} ({worst})"
         )
 
 
