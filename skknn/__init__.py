@@ -12,6 +12,7 @@ __version__ = "0.1.0.dev0"
 _HOME = {
     "BackboneEmbedder": "features",
     "FungiTransformer": "features",
+    "BlockWeights": "features",
     "KLObjective": "gradients",
     "DINOObjective": "gradients",
     "SimCLRObjective": "gradients",

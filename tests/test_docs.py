@@ -17,6 +17,7 @@ import skknn.datasets
 import skknn.inspection
 from skknn import (
     BackboneEmbedder,
+    BlockWeights,
     FungiTransformer,
     JointKNNClassifier,
     KNNWeightedLogisticRegression,
@@ -214,6 +215,7 @@ FITTED = {
             *table()
         ),
     ],
+    "BlockWeights": [lambda _: BlockWeights(blocks=[1, 2]).fit(*table())],
     "BackboneEmbedder": [
         lambda _: embedder().fit(flat_pictures()),
         lambda folder: with_a_bad_image(embedder(on_error="nan"), folder),
@@ -265,6 +267,9 @@ DISPLAYS = {
         JointKNNClassifier(5).fit(X, y)
     ),
     "PerClassDisplay": lambda cls, X, y: cls.from_predictions(y, {"right": y}),
+    "BlockWeightsDisplay": lambda cls, X, y: cls.from_estimator(
+        BlockWeights(blocks=2).fit(X, y)
+    ),
     "CKADisplay": lambda cls, X, y: cls.from_features(
         X, {"left": slice(0, 32), "right": slice(32, 64)}
     ),

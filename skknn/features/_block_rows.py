@@ -64,6 +64,15 @@ def reduce_rows(blocks: NDArray[np.float32], pca: "PCA | None") -> NDArray[np.fl
     return out
 
 
+def numbered(slices: dict[str, slice]) -> list[str]:
+    """Return names of the columns of blocks: block and number within it."""
+    return [
+        f"{block}{i}"
+        for block, part in slices.items()
+        for i in range(part.stop - part.start)
+    ]
+
+
 def warn_of_zeros(blocks: NDArray[np.float32], slices: dict[str, slice]) -> None:
     """Warn of images whose gradient is exactly zero.
 

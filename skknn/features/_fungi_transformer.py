@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..gradients.objectives import Objective, resolve_objectives
 from ..utils._sklearn import Interval, StrOptions, fit_context
 from ._backbone_loader import BackboneLoader
-from ._block_rows import fit_pca, reduce_rows, warn_of_zeros
+from ._block_rows import fit_pca, numbered, reduce_rows, warn_of_zeros
 from ._gradient_views import GradientViews
 from ._objective_params import ObjectiveParams
 from ._shared_parameters import CONSTRAINTS, fill_in_descriptions, memory_folder
@@ -53,6 +53,10 @@ class FungiTransformer(ObjectiveParams, GradientViews):
         d, the width of a projected gradient; None is the embedding's width.
     include_embedding : bool, default=True
         Whether the un-augmented image's embedding is the last block.
+    include_view_embeddings : bool, default=False
+        Whether each objective with views of its own adds a block ("dino_views",
+        "simclr_views"): their unit embeddings' mean, as a unit vector. No pass more.
+        Helps some data and hurts other: see :class:`BlockWeights`.
     n_components : "auto", int or None, default="auto"
         Width after PCA: "auto" is 384 for embeddings of up to 384 values, else 512;
         fewer, with a warning, when the rows do not allow as many. None leaves the
@@ -73,9 +77,9 @@ class FungiTransformer(ObjectiveParams, GradientViews):
     $precision
     $n_jobs
     memory : str, Path, joblib.Memory or None, default=None
-        Folder for rows. Blocks are stored one by one, so other ``objectives``,
-        ``n_components`` or ``include_embedding`` compute only what is missing.
-        Needs a fixed ``random_state``.
+        Folder for rows. Blocks are stored one by one: other ``objectives``,
+        ``n_components``, ``include_embedding`` or ``include_view_embeddings``
+        compute only what is missing. Needs a fixed ``random_state``.
     $on_error
     $backbone_params
     random_state : int, RandomState or None, default=None
@@ -102,7 +106,8 @@ class FungiTransformer(ObjectiveParams, GradientViews):
     n_components_ : int
         Width of a row.
     feature_slices_ : dict
-        Block name -> slice of a row before PCA.
+        Block name -> slice of a row before PCA: gradients in the order of
+        ``objectives``, then blocks of views, last the embedding.
     seed_ : int
         What everything was drawn from.
     $failed_
@@ -112,6 +117,7 @@ class FungiTransformer(ObjectiveParams, GradientViews):
     See Also
     --------
     BackboneEmbedder : the embedding alone, 1 forward pass an image instead of 62.
+    BlockWeights : which blocks help the votes on your data.
 
     Notes
     -----
@@ -153,6 +159,7 @@ class FungiTransformer(ObjectiveParams, GradientViews):
         "layer": [str],
         "projection_dim": [Interval(numbers.Integral, 1, None, closed="left"), None],
         "include_embedding": ["boolean"],
+        "include_view_embeddings": ["boolean"],
         "n_components": [
             StrOptions({"auto"}),
             Interval(numbers.Integral, 1, None, closed="left"),
@@ -182,6 +189,7 @@ class FungiTransformer(ObjectiveParams, GradientViews):
         layer: str = "auto",
         projection_dim: int | None = None,
         include_embedding: bool = True,
+        include_view_embeddings: bool = False,
         n_components: int | str | None = "auto",
         view_size: int | tuple[int, int] | None = None,
         weights: str | os.PathLike | None = "auto",
@@ -203,6 +211,7 @@ class FungiTransformer(ObjectiveParams, GradientViews):
         self.layer = layer
         self.projection_dim = projection_dim
         self.include_embedding = include_embedding
+        self.include_view_embeddings = include_view_embeddings
         self.n_components = n_components
         self.view_size = view_size
         self.weights = weights
@@ -300,11 +309,7 @@ class FungiTransformer(ObjectiveParams, GradientViews):
         if self.pca_ is not None:
             names = [f"fungitransformer{i}" for i in range(self.n_components_)]
         else:
-            names = [
-                f"{block}{i}"
-                for block, part in self.feature_slices_.items()
-                for i in range(part.stop - part.start)
-            ]
+            names = numbered(self.feature_slices_)
         return np.asarray(names, dtype=object)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -334,6 +339,7 @@ class FungiTransformer(ObjectiveParams, GradientViews):
                 layer=self.layer,
                 projection_dim=self.projection_dim,
                 include_embedding=self.include_embedding,
+                include_view_embeddings=self.include_view_embeddings,
                 view_size=self.view_size,
                 seed=seed,
             )

@@ -166,6 +166,11 @@ class BlocksWork(Work):
             if objective is None:
                 return None
             found[name] = network["gradient"] + objective
+        for block, name in self.state.view_blocks.items():
+            views = _observe_objective(blocks, name, identity, views_only=True)
+            if views is None:
+                return None
+            found[block] = network[EMBEDDING] + views
         return found
 
     def _open(
@@ -256,18 +261,24 @@ def _observe_network(
 
 
 def _observe_objective(
-    blocks: "BlockExtractor", name: str, identity: dict[str, Any]
+    blocks: "BlockExtractor",
+    name: str,
+    identity: dict[str, Any],
+    *,
+    views_only: bool = False,
 ) -> Behaviour | None:
-    from ..gradients._probe import objective_answers
+    from ..gradients._probe import objective_answers, view_answers
+
+    answers = view_answers if views_only else objective_answers
 
     state, objective = blocks.state, blocks.state.objectives[name]
     same = None
     if type(objective).__module__.startswith("skknn."):
         # Nobody can have changed it but by its parameters.
         settings = state.settings(name, identity)
-        same = json.dumps([settings, sorted(state.banks)])
+        same = json.dumps([settings, sorted(state.banks), views_only])
     found = observe(
-        lambda n: {name: objective_answers(blocks, name)},
+        lambda n: {name: answers(blocks, name)},
         type(objective).__name__,
         same,
     )

@@ -15,7 +15,7 @@ from ._cut_images import ViewCutter
 from ._engine import GradientEngine
 from ._projection import SignProjection
 from ._random import generator
-from ._state import EMBEDDING, FungiState
+from ._state import FungiState
 from ._tasks import Task
 
 # Images together where nothing else decides.
@@ -83,8 +83,8 @@ class BlockExtractor:
         """Return how many images to handle together for some blocks."""
         if not self._auto or self.device.type != "cuda":
             return self._batch_size
-        n_views = sum(map(self.cutter.n_views, names))
-        n_gradients = len(set(names) - {EMBEDDING})
+        n_views = sum(map(self.cutter.n_views, set(map(self.cutter.key, names))))
+        n_gradients = len(self.state.objectives.keys() & set(names))
         height, width = self.cutter.frame.size
         # 8-bit views, and gradients as they come, scaled, joined and split.
         each = 3 * height * width * n_views + 16 * n_gradients * self.gradient_size

@@ -30,6 +30,8 @@ class CutImage:
     ----------
     wanted : frozenset of str
         Keys of views; a superset of those in ``views``.
+    blocks : frozenset of str
+        What the views are for.
     views : dict
         What a thread cut already.
     whole : uint8 tensor of shape (H, W, 3 or 4), or None
@@ -37,6 +39,7 @@ class CutImage:
     """
 
     wanted: frozenset[str]
+    blocks: frozenset[str]
     views: dict[str, list[torch.Tensor]]
     whole: torch.Tensor | None = None
 
@@ -44,9 +47,10 @@ class CutImage:
 @dataclass(frozen=True)
 class LoadedViews:
     """The views of n images on the device: by key, of which images they are, and the
-    views as one tensor (images, V_k, 3, h, w) a size."""
+    views as one tensor (images, V_k, 3, h, w) a size; blocks that any of them needs."""
 
     n: int
+    blocks: frozenset[str]
     views: dict[str, tuple[list[int], list[torch.Tensor]]]
 
 
@@ -72,6 +76,7 @@ class ViewCutter:
         )
         self.plain = [n for n, o in state.objectives.items() if o.plain_view]
         self._extractor, self._state = extractor, state
+        self._view_blocks = state.view_blocks
         self._uploads = Uploads(extractor.device)
         self._counts: dict[str, int] = {}
         # Objectives of the user may say for PIL images only what their views are.
@@ -83,6 +88,7 @@ class ViewCutter:
 
     def key(self, name: str) -> str:
         """Return under which key the views of a block are."""
+        name = self._view_blocks.get(name, name)
         return EMBEDDING if name == EMBEDDING or name in self.plain else name
 
     def cut(
@@ -109,7 +115,7 @@ class ViewCutter:
                 key: [pinned(view, device) for view in self._cut_here(pil, key)]
                 for key in sorted(keys - left)
             }
-        return CutImage(keys, views, whole)
+        return CutImage(keys, frozenset(wanted), views, whole)
 
     def load(self, images: list[CutImage]) -> LoadedViews:
         """Bring images to the device and cut what the threads left to it."""
@@ -131,7 +137,8 @@ class ViewCutter:
                     for others, mine in zip(sizes or [[]] * len(stacked), stacked)
                 ]
             views[key] = rows, [in_order(parts) for parts in sizes]
-        return LoadedViews(len(images), views)
+        blocks = frozenset().union(*(image.blocks for image in images))
+        return LoadedViews(len(images), blocks, views)
 
     def groups(
         self, name: str, loaded: LoadedViews, n_views: int

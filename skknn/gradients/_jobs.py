@@ -16,7 +16,7 @@ from ._blocks import BlockExtractor
 from ._cut_images import LoadedViews
 from ._engine import GradientRun
 from ._state import EMBEDDING
-from ._unit_rows import join, put, scaled, unit
+from ._unit_rows import join, put, scaled, unit, unit_mean
 
 # Gradients of so many images cost half as much to project as one by one
 # (benchmarks/fungi.py --projection).
@@ -187,7 +187,9 @@ class ComputedBlocks:
 
 
 class BlocksJob(ViewJob):
-    """Rows of all blocks, each a unit vector or zero; blocks not wanted are zero.
+    """Rows of all blocks, each a unit vector or zero.
+
+    What is in blocks that are not wanted is left open: zero, or what came for free.
 
     Parameters
     ----------
@@ -208,12 +210,27 @@ class BlocksJob(ViewJob):
         for name in blocks.state.objectives:
             if name in plain or name not in loaded.views:
                 continue
-            found = []
-            for views in self._groups(name, loaded):
-                (g,), _, _ = self.run.gradients(views, [blocks.tasks[name]])
-                found.append(scaled(g))
-            values[name] = loaded.views[name][0], join(found)
+            rows = loaded.views[name][0]
+            for block, found in self._of_views(name, loaded).items():
+                values[block] = rows, join(found)
         return ComputedBlocks(loaded.n, values)
+
+    def _of_views(
+        self, name: str, loaded: LoadedViews
+    ) -> dict[str, list[torch.Tensor]]:
+        """The gradient, if it is wanted, and mean embedding of an objective's views."""
+        blocks = self._blocks
+        means = [b for b, of in blocks.state.view_blocks.items() if of == name]
+        found: dict[str, list[torch.Tensor]] = {}
+        for views in self._groups(name, loaded):
+            if name in loaded.blocks:
+                (g,), _, embeddings = self.run.gradients(views, [blocks.tasks[name]])
+                found.setdefault(name, []).append(scaled(g))
+            else:
+                embeddings = self.run.embed(views)
+            for block in means:
+                found.setdefault(block, []).append(unit_mean(embeddings))
+        return found
 
     def _of_shared(self, loaded: LoadedViews) -> dict[str, list[torch.Tensor]]:
         """The embedding and the objectives that share its forward."""
@@ -242,9 +259,10 @@ class BlocksJob(ViewJob):
                     rows, values = part.values[name]
                     places.append(([first + row for row in rows], slices[name]))
                     gradients.append(values)
-            if EMBEDDING in part.values and EMBEDDING in slices:
-                rows, values = part.values[EMBEDDING]
-                put(out, [first + row for row in rows], slices[EMBEDDING], values)
+            for name in (*blocks.state.view_blocks, EMBEDDING):
+                if name in part.values and name in slices:
+                    rows, values = part.values[name]
+                    put(out, [first + row for row in rows], slices[name], values)
             first += part.n
         if gradients:
             # One product for the gradients of all objectives: R is read once.

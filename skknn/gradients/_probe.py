@@ -70,6 +70,19 @@ def objective_answers(blocks: "BlockExtractor", name: str) -> list[Answer]:
         return answers + _losses(blocks, name)
 
 
+def view_answers(blocks: "BlockExtractor", name: str) -> list[Answer]:
+    """Return some pixels of an objective's views of a picture.
+
+    Parameters
+    ----------
+    blocks : BlockExtractor
+    name : str
+        Of the objective.
+    """
+    with exact_float32(), single_threaded_torch(blocks.device.type == "cpu"):
+        return _views(blocks, name)
+
+
 class _LinearTask:
     """A loss that is linear in the embedding, as the engine takes it."""
 

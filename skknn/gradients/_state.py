@@ -43,6 +43,9 @@ class FungiState:
     banks : dict name -> ndarray of shape (rows, head_dim), float32
         Latents of training images' views, for objectives that compare with them.
     bank_digests : dict name -> str
+    include_view_embeddings : bool
+        Whether objectives with views of their own have a block of their mean
+        embedding.
     """
 
     layer: str
@@ -56,11 +59,24 @@ class FungiState:
     n_features: int
     banks: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     bank_digests: Mapping[str, str] = field(default_factory=dict)
+    include_view_embeddings: bool = False
+
+    @property
+    def view_blocks(self) -> dict[str, str]:
+        """Block of mean embeddings -> the objective whose views they are of."""
+        if not self.include_view_embeddings:
+            return {}
+        return {
+            f"{name}_views": name
+            for name, objective in self.objectives.items()
+            if not objective.plain_view
+        }
 
     @property
     def widths(self) -> dict[str, int]:
         """Width of every block, in the order of a row."""
         widths = dict.fromkeys(self.objectives, self.projection_dim)
+        widths |= dict.fromkeys(self.view_blocks, self.n_features)
         if self.include_embedding:
             widths[EMBEDDING] = self.n_features
         return widths
@@ -142,14 +158,16 @@ class FungiState:
         }
         if block == EMBEDDING:
             return settings
-        settings |= objective_identity(self.objectives[block])
+        name = self.view_blocks.get(block, block)
+        kind = "gradient" if name == block else "view embeddings"
+        settings |= objective_identity(self.objectives[name])
         settings |= {
-            "block": "bank" if bank else "gradient",
-            "name": block,
+            "block": "bank" if bank else kind,
+            "name": name,
             "seed": self.seed,
             "view_size": repr(self.view_size),
         }
-        if not bank:
+        if not bank and name == block:
             settings |= {
                 "projection_dim": self.projection_dim,
                 "bank": self.bank_digests.get(block),
@@ -166,6 +184,7 @@ def draw_state(
     include_embedding: bool,
     view_size: Any,
     seed: int,
+    include_view_embeddings: bool = False,
 ) -> FungiState:
     """Draw heads and crop boxes and choose the layer; latents come later.
 
@@ -181,6 +200,12 @@ def draw_state(
     view_size : int, (height, width) or None
         None takes the input size.
     seed : int
+    include_view_embeddings : bool
+
+    Raises
+    ------
+    ValueError
+        If an objective has the name of another one's block.
     """
     from ._layer_choice import choose_layer
 
@@ -188,7 +213,7 @@ def draw_state(
     if view_size is None:
         view_size = extractor.data_config["input_size"][1:]
     height, width = view_size if hasattr(view_size, "__len__") else [view_size] * 2
-    return FungiState(
+    state = FungiState(
         layer=choose_layer(extractor.module, layer),
         objectives=dict(objectives),
         heads={
@@ -207,4 +232,13 @@ def draw_state(
         view_size=(int(height), int(width)),
         seed=seed,
         n_features=n_features,
+        include_view_embeddings=bool(include_view_embeddings),
     )
+    for name in objectives:
+        if name in state.view_blocks:
+            raise ValueError(
+                f"objectives: {name!r} is also the name of the block of mean "
+                f"embeddings of {state.view_blocks[name]!r}. Give the objective "
+                "another name, or use include_view_embeddings=False."
+            )
+    return state

@@ -23,6 +23,12 @@ def unit(rows: torch.Tensor) -> torch.Tensor:
     return (rows / torch.where(norms > 0, norms, 1)).float().to(device)
 
 
+def unit_mean(embeddings: torch.Tensor) -> torch.Tensor:
+    """Return unit means (n, E) of views' embeddings (n, V, E), each a unit vector."""
+    rows = unit(embeddings.flatten(0, 1)).unflatten(0, embeddings.shape[:2])
+    return unit(rows.mean(1))
+
+
 def put(
     out: torch.Tensor, rows: list[int], columns: slice, values: torch.Tensor
 ) -> None:

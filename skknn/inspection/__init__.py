@@ -4,6 +4,7 @@ Each display holds plain arrays and draws them in ``plot``; matplotlib is loaded
 and nowhere else. R and F are cited as in ``classifiers`` and ``gradients``.
 """
 
+from ._block_weights import BlockWeightsDisplay
 from ._cka import CKADisplay, linear_cka
 from ._hard_examples import HardExamplesDisplay
 from ._neighbors import NeighborsDisplay
@@ -11,6 +12,7 @@ from ._per_class import PerClassDisplay
 from ._tuning import TuningDisplay
 
 __all__ = [
+    "BlockWeightsDisplay",
     "CKADisplay",
     "HardExamplesDisplay",
     "NeighborsDisplay",

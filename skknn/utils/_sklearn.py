@@ -22,6 +22,9 @@ from sklearn.utils._param_validation import (
     StrOptions,
 )
 from sklearn.utils.metaestimators import _safe_split as safe_split
+from sklearn.utils.validation import (
+    _check_feature_names_in as check_feature_names_in,
+)
 from sklearn.utils.validation import _check_method_params as check_method_params
 
 __all__ = [
@@ -32,6 +35,7 @@ __all__ = [
     "InvalidParameterError",
     "Options",
     "StrOptions",
+    "check_feature_names_in",
     "check_method_params",
     "fit_context",
     "insert_error_scores",

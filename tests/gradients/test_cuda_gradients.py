@@ -28,6 +28,7 @@ def fungi(family="vit_cls", **kwargs):
     name, params, size = FAMILIES[family]
     settings = {
         "objectives": OBJECTIVES,
+        "include_view_embeddings": True,
         "n_components": None,
         "weights": None,
         "random_state": 0,

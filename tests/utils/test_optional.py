@@ -38,6 +38,13 @@ DISPLAYS = {
         ("scores", "x_values", "y_values", "x_name", "y_name", "score_name")
     ),
     "PerClassDisplay": dict.fromkeys(("precision", "recall", "support", "class_names")),
+    "BlockWeightsDisplay": {
+        "weights": [[1]],
+        "losses": [1],
+        "standard_errors": [0],
+        "block_names": ["a"],
+        "scoring": "accuracy",
+    },
 }
 
 
