@@ -22,7 +22,12 @@ BELOW = {
     name: set(chain[:i])
     for chain in (TO_ROWS, FROM_ROWS)
     for i, name in enumerate(chain)
-} | {"datasets": {"utils", "modalities"}, "inspection": {*TO_ROWS, *FROM_ROWS}}
+} | {
+    # Weights of blocks are found by votes.
+    "features": {*TO_ROWS, "neighbors"} - {"features"},
+    "datasets": {"utils", "modalities"},
+    "inspection": {*TO_ROWS, *FROM_ROWS},
+}
 
 
 def own_imports(name):
