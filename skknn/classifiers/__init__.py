@@ -17,6 +17,7 @@ from ._inputs import (
     check_inputs,
     check_labels_present,
     check_rows,
+    check_target,
     refitted,
     see_rows,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "check_inputs",
     "check_labels_present",
     "check_rows",
+    "check_target",
     "clip_n_neighbors",
     "count_rows",
     "fit_base",
