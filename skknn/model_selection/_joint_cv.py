@@ -57,7 +57,9 @@ class JointKNNClassifierCV(
 
     1. k and tau by the log loss of the votes alone, which tells more from few rows
        than their accuracy;
-    2. alpha and ``C`` by the score of the base alone; ties go to the lower log loss;
+    2. alpha and ``C`` of the lowest log loss of the base alone among those within one
+       standard error of its best score: votes are mixed with its probabilities, which
+       say little where ``C`` is so small that all are alike;
     3. lambda, the share of the votes, by the score of the mixture. The luckiest of
        many shares is not the best one, so ``"best"`` takes the share to expect: see
        ``selection``.
@@ -87,7 +89,7 @@ class JointKNNClassifierCV(
         class is reduced to its size.
     scoring : str, callable or None, default="accuracy"
         What alpha, ``C`` and lambda are chosen by; None is accuracy. With
-        ``"neg_log_loss"`` the mixture is better calibrated and less accurate.
+        ``"neg_log_loss"`` votes get a larger share, and probabilities are better.
     selection : {"best", "one-se"}, default="best"
         ``"best"``: the mean of all shares, each by how likely it is to be the best one
         (its score behind the best, in standard errors over the splits) times

@@ -19,11 +19,12 @@ class JointChoice:
     """Index of the point to take in each stage of a sequential search.
 
     - Votes: k and tau of the lowest log loss.
-    - Base: alpha and ``C`` of the best score; ties go to the lower log loss.
+    - Base: among alphas and ``C`` within one standard error of the best score, those
+      of the lowest log loss: votes are mixed with its probabilities.
     - Mixture: the share of the votes from its whole curve, see :func:`expected_share`.
 
     With ``"one-se"`` the last two take, among points within one standard error of the
-    best, the mildest weights and the least share.
+    best, the mildest weights first, and the least share.
 
     Parameters
     ----------
@@ -56,11 +57,11 @@ class JointChoice:
             return expected_share(shares, scores)
         if "param_alpha" not in results:
             return int(losses.argmin())
+        close = _close_to_best(scores)
         if cautious:
             alphas = np.array(results["param_alpha"], dtype=float)
-            means = scores.mean(axis=1)
-            return _first(_close_to_best(scores), alphas, -means, losses)
-        return _first(np.full(len(losses), True), -scores.mean(axis=1), losses)
+            return _first(close, alphas, losses)
+        return _first(close, losses)
 
 
 def expected_share(shares: Scores, scores: Scores) -> int:
