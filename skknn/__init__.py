@@ -19,6 +19,7 @@ _HOME = {
     "SoftKNNClassifier": "classifiers",
     "KNNWeightedLogisticRegression": "classifiers",
     "JointKNNClassifier": "classifiers",
+    "JointKNNClassifierCV": "model_selection",
     "NeighborSearchCV": "model_selection",
 }
 _SUBPACKAGES = (

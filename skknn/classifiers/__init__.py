@@ -21,6 +21,7 @@ from ._inputs import (
     check_inputs,
     check_labels_present,
     check_rows,
+    check_target,
     refitted,
     see_rows,
 )
@@ -60,6 +61,7 @@ __all__ = [
     "check_inputs",
     "check_labels_present",
     "check_rows",
+    "check_target",
     "clip_n_neighbors",
     "count_rows",
     "fit_base",

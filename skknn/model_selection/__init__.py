@@ -8,8 +8,12 @@ before the classifiers once and hands on to ``_sweeps``: ``_neighbor_lists`` for
 and tau, ``_base_fits`` for the base classifiers, warm-started by ``_newton``. Scores
 come from ``_answers`` by ``_scoring``, or for every lambda at once by
 ``_lambda_path``; ``_split`` keeps them. R is cited as in ``classifiers``.
+
+``_joint_cv`` is a classifier that runs such a search inside ``fit``: ``_joint_grid``
+makes its grid, ``_joint_rules`` takes a point of each stage.
 """
 
+from ._joint_cv import JointKNNClassifierCV
 from ._search_cv import NeighborSearchCV
 
-__all__ = ["NeighborSearchCV"]
+__all__ = ["JointKNNClassifierCV", "NeighborSearchCV"]

@@ -1,8 +1,8 @@
 """Scores of answers that are known already.
 
-Accuracy and log loss, where the scorer is scikit-learn's own for one of them, are
-computed from class numbers and probabilities directly; for all else the scorer gets a
-view of the estimator.
+Accuracy and log loss, where the scorer is scikit-learn's own for one of them or
+:func:`own_log_loss`, are computed from class numbers and probabilities directly; for
+all else the scorer gets a view of the estimator.
 """
 
 from collections.abc import Callable
@@ -18,6 +18,41 @@ from ._answers import FittedView
 KINDS = ("accuracy", "neg_log_loss")
 
 
+def own_log_loss(estimator: Any, X: Any, y: Any) -> float:
+    """Negated log loss that knows what to do with classes nobody has seen.
+
+    scikit-learn's refuses held-out rows that lack a class of the training rows, or
+    have one more, and few rows of many classes often do. A label that was not seen in
+    training has no probability, as any class has that the model rules out.
+
+    Parameters
+    ----------
+    estimator : fitted classifier
+    X
+        Rows.
+    y : array-like of shape (n_rows,)
+
+    Returns
+    -------
+    float
+        The mean over rows.
+    """
+    return _mean_log(estimator.predict_proba(X), class_codes(y, estimator.classes_))
+
+
+def class_codes(y: Any, classes: NDArray[Any]) -> NDArray[np.integer]:
+    """Number of each label among sorted classes, (n_rows,); -1 for others."""
+    labels = np.asarray(y)
+    codes = np.searchsorted(classes, labels).clip(max=len(classes) - 1)
+    return np.where(classes[codes] == labels, codes, -1)
+
+
+def _mean_log(proba: NDArray[Any], codes: NDArray[np.integer]) -> float:
+    own = proba[np.arange(len(codes)), codes].astype(np.float64)
+    own[codes < 0] = 0.0
+    return float(np.log(own.clip(np.finfo(np.float64).eps, 1)).mean())
+
+
 def scorer_kinds(scorers: Any, scoring: Any) -> Any:
     """Which scores are computed here.
 
@@ -30,7 +65,8 @@ def scorer_kinds(scorers: Any, scoring: Any) -> Any:
 
     Returns
     -------
-    dict name -> "accuracy", "neg_log_loss" or None; or one of these for a single score
+    dict name -> "accuracy", "neg_log_loss", "own_log_loss" or None
+        Or one of these for a single score.
     """
     if scoring is None:
         return "accuracy"
@@ -45,6 +81,8 @@ def named_kinds(kinds: Any) -> dict[str, Any]:
 
 
 def _kind(scorer: Any) -> str | None:
+    if scorer is own_log_loss:
+        return "own_log_loss"
     for kind in KINDS:
         own = get_scorer(kind)
         if type(scorer) is type(own) and vars(scorer) == vars(own):
@@ -81,16 +119,15 @@ class RowScores:
         self.X, self.y, self.classes = X, y, classes
         self._scorers, self._kinds = scorers, kinds
         self._score_params, self._error_score = score_params, error_score
-        labels = np.asarray(y)
-        codes = np.searchsorted(classes, labels).clip(max=len(classes) - 1)
-        self.codes = np.where(classes[codes] == labels, codes, -1)
+        self.codes = class_codes(y, classes)
         # log_loss refuses labels without a column and columns without a label.
         present = np.unique(self.codes)
         self.complete = np.array_equal(present, np.arange(len(classes)))
         self._rest = takes_rest(self.codes, len(classes))
         wanted = named_kinds(kinds).values()
         self._direct = not score_params and all(
-            kind == "accuracy" or (kind == "neg_log_loss" and self.complete)
+            kind in ("accuracy", "own_log_loss")
+            or (kind == "neg_log_loss" and self.complete)
             for kind in wanted
         )
         self.takes_classes = self._direct and all(kind == "accuracy" for kind in wanted)
@@ -114,6 +151,8 @@ class RowScores:
     def _one(self, answers: Any, kind: str) -> float:
         if kind == "accuracy":
             return np.count_nonzero(answers.codes() == self.codes) / len(self.codes)
+        if kind == "own_log_loss":
+            return _mean_log(answers.proba, self.codes)
         entries = own_entries(answers.proba, self.codes)
         return neg_log_loss(own_proba(entries, self._rest))
 

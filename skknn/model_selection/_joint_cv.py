@@ -1,0 +1,405 @@
+"""JointKNNClassifierCV: the joint classifier that chooses its own parameters."""
+
+from numbers import Integral, Real
+from typing import Any, Self
+
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
+from sklearn.metrics import check_scoring, get_scorer_names
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
+from sklearn.utils.validation import check_is_fitted
+
+from ..classifiers import JOINT_ALIASES, JointKNNClassifier
+from ..utils._parameters import ParamsMixin
+from ..utils._sklearn import StrOptions, fit_context
+from ._joint_grid import check_training, joint_grid, routed_splits
+from ._joint_rules import JointChoice
+from ._joint_search import find_parameters
+
+# What the classifier takes as it is.
+_PASSED_ON = (
+    "estimator",
+    "class_weight",
+    "knn_transformer",
+    "modulation",
+    "gamma",
+    "metric",
+    "preprocessing",
+    "algorithm",
+    "device",
+    "random_state",
+)
+# What users of the classifier look at.
+_SHARED = (
+    "classes_",
+    "knn_",
+    "estimator_",
+    "knn_transformer_",
+    "knn_proba_",
+    "modulation_",
+    "sample_weight_",
+    "n_features_in_",
+    "feature_names_in_",
+)
+_VALUES = ["array-like", Real]
+
+
+class JointKNNClassifierCV(
+    ParamsMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator
+):
+    """A :class:`JointKNNClassifier` that chooses its own parameters, in one ``fit``.
+
+    No grid to write: k, tau, alpha, ``C`` and lambda are chosen by cross-validation,
+    with one neighbour search a split for all of them (:class:`NeighborSearchCV`).
+    BASE (``alpha=0, lam=0``) and k-NN (``lam=1``) are among the candidates.
+
+    In this order, each with what was chosen before:
+
+    1. k and tau by the log loss of the votes alone, which tells more from few rows
+       than their accuracy;
+    2. alpha and ``C`` of the lowest log loss of the base alone among those within one
+       standard error of its best score: votes are mixed with its probabilities, which
+       say little where ``C`` is so small that all are alike;
+    3. lambda, the share of the votes, by the score of the mixture. The luckiest of
+       many shares is not the best one, so ``"best"`` takes the share to expect: see
+       ``selection``.
+
+    Parameters
+    ----------
+    n_neighbors : int, "mean" or list of them, default=(1, 2, 4, 8, 16, 32, 64)
+        Voting rows k to choose from. Those above half the training rows are left out
+        if there are smaller ones.
+    tau : float, "scale" or list of them, default=(0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+        Temperatures of the votes to choose from (R, Eq. 1).
+    alpha : float or list of float, default=(0,)
+        Strengths of the weights of hard rows to choose from (R, Eq. 4; Table 4 tries
+        0.0001 to 0.01). The default leaves the base unweighted: on photo sets no
+        strength won reliably, and each costs as many fits as there are values of
+        ``C``.
+    C : "auto", None, float or list of float, default="auto"
+        Inverse strengths of the base's L2 penalty to choose from. ``"auto"`` tries 1,
+        4, 16, 64, 256 and 1024 over the variance of the rows, summed over columns, so
+        that it means the same whatever their scale. With ``estimator``, of its own
+        ``C`` or that of its last step, if it has one; None leaves that alone.
+    lam : "path", float or list of float, default="path"
+        Shares of the votes to choose from (R, Eq. 5). ``"path"``: 0, 0.02, ..., 1.
+    cv : int, splitter, iterable or None, default=5
+        As in :class:`~sklearn.model_selection.GridSearchCV`: a number means stratified
+        folds, in the order of the rows; None means 5. A number larger than the largest
+        class is reduced to its size.
+    scoring : str, callable or None, default="accuracy"
+        What alpha, ``C`` and lambda are chosen by; None is accuracy. With
+        ``"neg_log_loss"`` votes get a larger share, and probabilities are better.
+    selection : {"best", "one-se"}, default="best"
+        ``"best"``: the mean of all shares, each by how likely it is to be the best one
+        (its score behind the best, in standard errors over the splits) times
+        ``(1 - lam) ** 5``; rounded down to a share whose score is not below that of
+        BASE. ``"one-se"``: the mildest weights, then the least share within one
+        standard error of the best, often 0: BASE, unless the splits agree that votes
+        help.
+    estimator : classifier or None, default=None
+        Base; see :class:`JointKNNClassifier`.
+    class_weight : "balanced", dict or None, default=None
+        Class weights of the default base.
+    knn_transformer : transformer or None, default=None
+        Applied to ``X`` for the votes alone, fitted anew on each split; see
+        :class:`JointKNNClassifier`.
+    modulation : {"nll", "focal"} or callable, default="nll"
+        How weights follow from leave-one-out votes; ``"nll"`` with ``alpha=0`` means
+        none at all. See :class:`JointKNNClassifier`.
+    gamma : float, default=2.0
+        Exponent of ``"focal"``.
+    metric : {"sqeuclidean", "euclidean", "cosine"}, default="sqeuclidean"
+        Distance in the votes.
+    preprocessing : {"center-l2", "l2-center", "l2"} or None, default="center-l2"
+        Of rows before distances are taken; the base sees ``X`` as given.
+    algorithm : str or object, default="auto"
+        Search engine; see :class:`SoftKNNClassifier`.
+    device : None, str or torch.device, default=None
+        See :class:`JointKNNClassifier`.
+    n_jobs : int or None, default=None
+        Worker processes over splits.
+    random_state : int, RandomState instance or None, default=None
+        When given, sets every ``random_state`` parameter of ``estimator``. Splits
+        follow from ``cv`` alone.
+    verbose : int, default=0
+        As in :class:`NeighborSearchCV`.
+
+    Attributes
+    ----------
+    best_estimator_ : JointKNNClassifier
+        With the chosen parameters, fitted on all rows.
+    best_params_ : dict
+        Those parameters, by the names of :class:`JointKNNClassifier`.
+    best_score_ : float
+        Mean score of the chosen point over the splits.
+    best_index_ : int
+        Its place in ``cv_results_``.
+    cv_results_ : dict of ndarrays
+        The points that were evaluated, as in ``GridSearchCV`` with two scores:
+        ``mean_test_score`` (``scoring``) and ``mean_test_neg_log_loss``. ``stage`` says
+        what of (``"knn"``, ``"base"``, ``"joint"``); parameters of later stages are
+        masked.
+    n_splits_ : int
+        Number of splits.
+    refit_time_ : float
+        Seconds of the last fit.
+    scorer_ : callable
+        What ``scoring`` means.
+    classes_ : ndarray of shape (n_classes,)
+        Class labels, sorted.
+    knn_, estimator_, knn_proba_, modulation_, sample_weight_ : object
+        Those of ``best_estimator_``; also ``knn_transformer_``, where there is one.
+    n_features_in_ : int
+        Number of columns seen in ``fit``, where ``X`` has columns.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns, when ``fit`` saw string names.
+
+    See Also
+    --------
+    JointKNNClassifier : The same with given parameters.
+    NeighborSearchCV : Any grid over any of this package's classifiers.
+
+    Notes
+    -----
+    A logistic regression is fitted once for each value of ``C`` and alpha and each
+    split, and no more for k, tau and lambda: 31 fits with the defaults. float32 rows
+    halve their time.
+
+    Photos that come in bursts belong in one fold: pass ``groups`` to ``fit`` and a
+    :class:`~sklearn.model_selection.StratifiedGroupKFold` as ``cv``.
+
+    What the rules give on photos, and what else was tried, is in the documentation
+    under "Does it help?".
+
+    References
+    ----------
+    .. [1] M. Jia, B.-C. Chen, Z. Wu, C. Cardie, S. Belongie, S.-N. Lim, "Rethinking
+       Nearest Neighbors for Visual Classification", 2021,
+       https://arxiv.org/abs/2112.08459, cited as R.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skknn import JointKNNClassifierCV
+    >>> X, y = load_digits(return_X_y=True)
+    >>> joint = JointKNNClassifierCV(cv=3).fit(X[:600] / 16, y[:600])
+    >>> sorted(joint.best_params_)
+    ['C', 'alpha', 'lam', 'n_neighbors', 'tau']
+    >>> joint.score(X[600:] / 16, y[600:]) > 0.9
+    True
+    """
+
+    _parameter_constraints = {
+        "n_neighbors": [*_VALUES, StrOptions({"mean"})],
+        "tau": [*_VALUES, StrOptions({"scale"})],
+        "alpha": _VALUES,
+        "C": [*_VALUES, StrOptions({"auto"}), None],
+        "lam": [*_VALUES, StrOptions({"path"})],
+        "cv": ["cv_object"],
+        "scoring": [StrOptions(set(get_scorer_names())), callable, None],
+        "selection": [StrOptions({"best", "one-se"})],
+        **{
+            name: JointKNNClassifier._parameter_constraints[name] for name in _PASSED_ON
+        },
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
+    }
+    _param_aliases = JOINT_ALIASES
+    _param_remedies = {
+        **JointKNNClassifier._param_remedies,
+        "n_neighbors": "Use one number of voting rows or several, for example "
+        "(4, 16, 64), or 'mean'.",
+        "tau": "Use one positive temperature or several, for example (0.05, 0.1), or "
+        "'scale'.",
+        "alpha": "Use one strength or several, for example (0, 0.01); 0 weights all "
+        "rows alike.",
+        "C": "Use 'auto', or one positive number or several; None leaves the C of "
+        "estimator alone.",
+        "lam": "Use 'path' for all shares of the votes, or one number from 0 to 1 or "
+        "several.",
+        "selection": "'best' takes the share of the votes to expect, 'one-se' the "
+        "least that is as good within one standard error.",
+    }
+
+    def __init__(
+        self,
+        *,
+        n_neighbors: Any = (1, 2, 4, 8, 16, 32, 64),
+        tau: Any = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5),
+        alpha: Any = (0,),
+        C: Any = "auto",
+        lam: Any = "path",
+        cv: Any = 5,
+        scoring: Any = "accuracy",
+        selection: str = "best",
+        estimator: Any = None,
+        class_weight: Any = None,
+        knn_transformer: Any = None,
+        modulation: Any = "nll",
+        gamma: float = 2.0,
+        metric: str = "sqeuclidean",
+        preprocessing: str | None = "center-l2",
+        algorithm: Any = "auto",
+        device: Any = None,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.n_neighbors = n_neighbors
+        self.tau = tau
+        self.alpha = alpha
+        self.C = C
+        self.lam = lam
+        self.cv = cv
+        self.scoring = scoring
+        self.selection = selection
+        self.estimator = estimator
+        self.class_weight = class_weight
+        self.knn_transformer = knn_transformer
+        self.modulation = modulation
+        self.gamma = gamma
+        self.metric = metric
+        self.preprocessing = preprocessing
+        self.algorithm = algorithm
+        self.device = device
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    # estimator and knn_transformer come from the user: their fits must validate.
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: ArrayLike, y: ArrayLike, **params: Any) -> Self:
+        """Choose the parameters, then fit a :class:`JointKNNClassifier` with them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training rows. Data frames reach ``estimator`` and ``knn_transformer``
+            as they are.
+        y : array-like of shape (n_samples,)
+            Class labels.
+        **params : dict
+            ``groups`` of shape (n_samples,) for the splitter; with metadata routing
+            what splitter and scorer request.
+
+        Returns
+        -------
+        self : JointKNNClassifierCV
+
+        Raises
+        ------
+        ValueError
+            For what :class:`JointKNNClassifier` refuses, on any split; for a parameter
+            without a value to try; for fewer rows than it takes to split them.
+        """
+        y = check_training(self, X, y)
+        joint = JointKNNClassifier(**{name: getattr(self, name) for name in _PASSED_ON})
+        scorer = check_scoring(joint, self.scoring or "accuracy")
+        splits, score_params = routed_splits(self, X, y, params)
+        found = find_parameters(
+            joint,
+            joint_grid(self, X, y),
+            X,
+            y,
+            splits=splits,
+            scorer=scorer,
+            choice=JointChoice(self.selection),
+            score_params=score_params,
+            n_jobs=self.n_jobs,
+            verbose=self.verbose,
+        )
+        best, table = found.best_estimator, found.table
+        kept = {name: v for name, v in vars(self).items() if not name.endswith("_")}
+        shared = {n: getattr(best, n) for n in _SHARED if hasattr(best, n)}
+        # All at once: a fit that was interrupted leaves what was there before.
+        self.__dict__ = {
+            **kept,
+            **shared,
+            "best_estimator_": best,
+            "best_params_": found.best_params,
+            "best_score_": table["mean_test_score"][found.best_index],
+            "best_index_": found.best_index,
+            "cv_results_": table,
+            "n_splits_": len(splits),
+            "refit_time_": found.refit_time,
+            "scorer_": scorer,
+        }
+        return self
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Most probable class of the mixture; a tie goes to the class sorted first.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_queries,)
+        """
+        return self._fitted().predict(X)
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
+        """Class probabilities of the mixture.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_queries, n_classes), float64
+            Rows sum to 1; columns in the order of ``classes_``. float32 where ``lam=0``
+            was chosen and the base gives that.
+        """
+        return self._fitted().predict_proba(X)
+
+    def predict_log_proba(self, X: ArrayLike) -> NDArray[Any]:
+        """Logarithm of :meth:`predict_proba`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_queries, n_classes), float64
+        """
+        return self._fitted().predict_log_proba(X)
+
+    def score(self, X: ArrayLike, y: ArrayLike, **params: Any) -> float:
+        """Score of the predictions by ``scoring``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features)
+        y : array-like of shape (n_queries,)
+            True labels.
+        **params : dict
+            What the scorer requests, for example ``sample_weight``.
+
+        Returns
+        -------
+        float
+        """
+        return float(self.scorer_(self._fitted(), X, y, **params))
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Who wants which metadata: the splitter in ``fit``, the scorer everywhere.
+
+        Returns
+        -------
+        MetadataRouter
+        """
+        scorer = check_scoring(JointKNNClassifier(), self.scoring or "accuracy")
+        to_scorer = MethodMapping().add(caller="fit", callee="score")
+        to_scorer.add(caller="score", callee="score")
+        to_splitter = MethodMapping().add(caller="fit", callee="split")
+        router = MetadataRouter(owner=self)
+        router.add(scorer=scorer, method_mapping=to_scorer)
+        return router.add(splitter=self.cv, method_mapping=to_splitter)
+
+    def _fitted(self) -> JointKNNClassifier:
+        check_is_fitted(self)
+        return self.best_estimator_

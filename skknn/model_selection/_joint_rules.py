@@ -1,0 +1,124 @@
+"""Which point JointKNNClassifierCV takes: votes, then base, then their shares."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Results = dict[str, Any]
+Scores = NDArray[np.float64]
+
+# What is known about the share of the votes before any row was seen: beside a good base
+# the best ones measured were small. See docs/evidence.rst.
+_PRIOR_POWER, _PRIOR_AT_ONE = 5, 1e-3
+# Scores that agree but for rounding, and shares.
+_SCORE_ROUNDING, _STEP_ROUNDING = 1e-12, 1e-9
+
+
+class JointChoice:
+    """Index of the point to take in each stage of a sequential search.
+
+    - Votes: k and tau of the lowest log loss.
+    - Base: among alphas and ``C`` within one standard error of the best score, those
+      of the lowest log loss: votes are mixed with its probabilities.
+    - Mixture: the share of the votes from its whole curve, see :func:`expected_share`.
+
+    With ``"one-se"`` the last two take, among points within one standard error of the
+    best, the mildest weights first, and the least share.
+
+    Parameters
+    ----------
+    selection : {"best", "one-se"}
+    """
+
+    def __init__(self, selection: str) -> None:
+        self.selection = selection
+
+    def __call__(self, results: Results) -> int:
+        """The point to go on with.
+
+        Parameters
+        ----------
+        results : dict
+            ``cv_results_`` of one stage, with the scores ``"score"`` and
+            ``"neg_log_loss"``.
+
+        Returns
+        -------
+        int
+        """
+        scores = _split_scores(results, "score")
+        losses = -_split_scores(results, "neg_log_loss").mean(axis=1)
+        cautious = self.selection == "one-se"
+        if "param_lam" in results:
+            shares = np.array(results["param_lam"], dtype=float)
+            if cautious:
+                return _first(_close_to_best(scores), shares, losses)
+            return expected_share(shares, scores)
+        if "param_alpha" not in results:
+            return int(losses.argmin())
+        close = _close_to_best(scores)
+        if cautious:
+            alphas = np.array(results["param_alpha"], dtype=float)
+            return _first(close, alphas, losses)
+        return _first(close, losses)
+
+
+def expected_share(shares: Scores, scores: Scores) -> int:
+    """The share of the votes to expect from scores on a few splits.
+
+    The best of many shares is the luckiest one. Each share counts by how likely it is
+    to be the best, a normal law of how far its score is behind in standard errors over
+    the splits, times ``(1 - lambda) ** 5``: with few rows, where any share may be the
+    best, that leaves a seventh of the votes, and nothing where rows are many. The mean
+    of the shares is taken, or the next smaller one whose score is not below that of
+    the smallest share, as a rule BASE.
+
+    Parameters
+    ----------
+    shares : ndarray of shape (n_points,), float
+    scores : ndarray of shape (n_points, n_splits), float
+
+    Returns
+    -------
+    int
+        Index of the share.
+    """
+    means = scores.mean(axis=1)
+    behind = scores[means.argmax()] - scores
+    n_splits = scores.shape[1]
+    spread = behind.var(axis=1, ddof=1).mean() if n_splits > 1 else np.inf
+    error = np.sqrt(spread / n_splits) + _SCORE_ROUNDING
+    likelihood = np.exp(-((behind.mean(axis=1) / error) ** 2) / 2)
+    # Where the votes alone are the only likely ones, they keep their weight.
+    weights = likelihood * (1 - shares + _PRIOR_AT_ONE) ** _PRIOR_POWER
+    mean = np.average(shares, weights=weights)
+    order = np.argsort(shares, kind="stable")
+    allowed = shares[order] <= mean + _STEP_ROUNDING
+    allowed &= means[order] >= means[order[0]] - _SCORE_ROUNDING
+    allowed[0] = True
+    return int(order[np.flatnonzero(allowed)[-1]])
+
+
+def _close_to_best(scores: Scores) -> NDArray[np.bool_]:
+    """Points within one standard error of the best, paired over the splits."""
+    behind = scores[scores.mean(axis=1).argmax()] - scores
+    if scores.shape[1] == 1:
+        return behind[:, 0] <= 0
+    error = behind.std(axis=1, ddof=1) / np.sqrt(scores.shape[1])
+    return behind.mean(axis=1) <= error + _SCORE_ROUNDING
+
+
+def _first(allowed: NDArray[np.bool_], *keys: Scores) -> int:
+    """The allowed point that the keys sort first, the first key counting most."""
+    points = np.flatnonzero(allowed)
+    order = np.lexsort([np.round(key[points], 12) for key in reversed(keys)])
+    return int(points[order[0]])
+
+
+def _split_scores(results: Results, name: str) -> Scores:
+    """Scores of each point on each split, (n_points, n_splits)."""
+    columns = []
+    while f"split{len(columns)}_test_{name}" in results:
+        columns.append(results[f"split{len(columns)}_test_{name}"])
+    return np.column_stack(columns).astype(np.float64)
