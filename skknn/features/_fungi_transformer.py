@@ -326,6 +326,8 @@ class FungiTransformer(ObjectiveParams, GradientViews):
         """Fit; return the rows of ``X`` before PCA if they are wanted."""
         from ..gradients._blocks import BlockExtractor
         from ..gradients._state import draw_state
+        from ._negatives import encode_negatives
+        from ._work import LatentsWork
 
         with self._fitting():
             objectives = resolve_objectives(self.objectives)
@@ -344,7 +346,13 @@ class FungiTransformer(ObjectiveParams, GradientViews):
                 seed=seed,
             )
             blocks = BlockExtractor(loader.extractor, state, batch_size=self.batch_size)
-            blocks = self._with_negatives(loader, blocks, items)
+            blocks = encode_negatives(
+                lambda *args: LatentsWork(loader, *args, **self._work_settings()),
+                blocks,
+                items,
+                n_jobs=self.n_jobs,
+                verbose=self.verbose,
+            )
             state, pca, rows = blocks.state, None, None
             if with_rows:
                 rows = self._extract(self._work(loader, blocks), items)
@@ -372,27 +380,6 @@ class FungiTransformer(ObjectiveParams, GradientViews):
                 UserWarning,
                 stacklevel=4,
             )
-
-    def _with_negatives(
-        self,
-        loader: BackboneLoader,
-        blocks: "BlockExtractor",
-        items: "ItemSource",
-    ) -> "BlockExtractor":
-        """Encode views of training images drawn at random, once."""
-        from ..extraction import n_workers, show_progress
-        from ._work import LatentsWork
-
-        for name, objective in blocks.state.objectives.items():
-            if objective.n_bank_images == 0:
-                continue
-            some = items.rows(blocks.state.bank_rows(name, len(items)))
-            work = LatentsWork(loader, blocks, name, **self._work_settings())
-            what = f"{name} negatives"
-            with show_progress(self.verbose, len(some), what, items.unit) as shown:
-                rows = work(some, n_workers(self.n_jobs), shown)
-            blocks = blocks.with_state(blocks.state.with_bank(name, rows.values))
-        return blocks
 
     def _work_settings(self) -> dict[str, Any]:
         return {

@@ -118,7 +118,7 @@ def _first(allowed: NDArray[np.bool_], *keys: Scores) -> int:
 
 def _split_scores(results: Results, name: str) -> Scores:
     """Scores of each point on each split, (n_points, n_splits)."""
-    columns = []
+    columns: list = []
     while f"split{len(columns)}_test_{name}" in results:
         columns.append(results[f"split{len(columns)}_test_{name}"])
     return np.column_stack(columns).astype(np.float64)
