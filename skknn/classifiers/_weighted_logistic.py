@@ -86,7 +86,8 @@ class KNNWeightedLogisticRegression(ParamsMixin, ClassifierMixin, BaseEstimator)
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted.
     coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
-        Weights, float32 for float32 ``X``. One row for two classes.
+        Weights, for float32 ``X`` float32 with scikit-learn 1.9 or newer. One row for
+        two classes.
     intercept_ : ndarray of shape (1,) or (n_classes,)
         Intercepts.
     n_iter_ : ndarray of shape (1,)
@@ -114,7 +115,8 @@ class KNNWeightedLogisticRegression(ParamsMixin, ClassifierMixin, BaseEstimator)
     grows with ``C`` and the sum of the weights. On 150 standardised tables of 12 to
     285 rows with ``C`` of 0.1 and 1, probabilities were within 1e-4 of the minimiser's
     for ``alpha=0.01``, within 3e-4 for 1 and 3e-3 for 10, where single rows weigh up to
-    1001; at ``tol=1e-9``, the limit of L-BFGS in float64, within 1e-5. For 1e-8 take Newton's method, affordable up to a few hundred columns times classes:
+    1001; at ``tol=1e-9``, the limit of L-BFGS in float64, within 1e-5. For 1e-8 take
+    Newton's method, affordable up to a few hundred columns times classes:
     ``JointKNNClassifier(lam=0, estimator=LogisticRegression(
     solver="newton-cholesky", tol=1e-10))``. float32 rows halve memory and time; the
     solver then stops where rounding stops it: within 3e-3 on the digits scans.

@@ -36,7 +36,7 @@ def cpu_has_bfloat16() -> bool:
 
 
 def _says_the_system(feature: str) -> bool:
-    """Ask macOS whether the processor has a feature; names it does not know are none."""
+    """Ask macOS whether the processor has a feature; no answer means no."""
     command = ["sysctl", "-n", feature]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10)
