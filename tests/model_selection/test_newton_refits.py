@@ -233,7 +233,7 @@ def test_large_grids_over_pipelines_and_costs(digits):
     assert ours.best_score_ == theirs.best_score_
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.filterwarnings("error::RuntimeWarning", "ignore::UserWarning")
 @pytest.mark.parametrize("dtype, most", [(np.float64, 1e-3), (np.float32, 2e-2)])
 def test_small_tables_and_heavy_weights_stay_within_the_documented_difference(
     dtype, most
