@@ -36,7 +36,7 @@ def unpack_index(packed: NDArray[np.uint8], rows: NDArray[np.floating]) -> Any:
     -------
     faiss.Index
     """
-    index = faiss.deserialize_index(packed)
+    index: Any = faiss.deserialize_index(packed)
     if getattr(index, "storage", index) is None:
         # Assigning hands it over to the index, which frees what it owns.
         index.storage = faiss.IndexFlatL2(rows.shape[1])
