@@ -130,7 +130,7 @@ def _fit_weighted(
         raise ValueError(
             f"estimator={last!r} takes no sample_weight in fit, so training rows "
             "cannot be weighted. Use alpha=0 with modulation='nll', or a classifier "
-            "with sample weights such as LogisticRegression or MLPClassifier."
+            "with sample weights such as LogisticRegression or RandomForestClassifier."
         )
     try:
         # The weights are ours, so where they belong is known without routing.

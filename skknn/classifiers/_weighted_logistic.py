@@ -86,7 +86,8 @@ class KNNWeightedLogisticRegression(ParamsMixin, ClassifierMixin, BaseEstimator)
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted.
     coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
-        Weights, float32 for float32 ``X``. One row for two classes.
+        Weights, for float32 ``X`` float32 with scikit-learn 1.9 or newer. One row for
+        two classes.
     intercept_ : ndarray of shape (1,) or (n_classes,)
         Intercepts.
     n_iter_ : ndarray of shape (1,)

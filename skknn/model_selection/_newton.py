@@ -123,6 +123,8 @@ class LogisticPath:
                 best, start = score, self._start + share * move
         return start
 
+    # Where rounding lets steps grow without end, the next gradient is not finite.
+    @np.errstate(over="ignore", invalid="ignore")
     def _newton(
         self, theta: Floats, weights: NDArray[np.float64], tol: float
     ) -> tuple[Floats | None, int]:

@@ -117,10 +117,10 @@ class NeighborSearchCV(BaseSearchCV):
     from the split's fit without weights. Points that, by the differences seen so far,
     might be the best are then fitted again as ``GridSearchCV`` does, so the selected
     point and its score are those of cold fits. Other points may differ in a few rows
-    of all that are held out, and in log loss (``tol=1e-6``) by up to 2e-4, or 1e-2 with
-    float32 rows where heavy weights leave both solvers to rounding: the largest
-    differences in 50 grids over random tables of 20 to 120 rows, ``alpha`` up to 10 and
-    ``C`` up to 10. A callable
+    of all that are held out, and in log loss (``tol=1e-6``) by up to 1e-3, or 2e-2 with
+    float32 rows where heavy weights leave both solvers to rounding: more than in any of
+    75 grids over random tables of 20 to 120 rows, ``alpha`` up to 10 and ``C`` up to
+    10 (5e-4 and 1e-2). A callable
     ``refit``, and ``refit=False`` with several scorers, give no score to select by and
     make every fit a cold one.
 

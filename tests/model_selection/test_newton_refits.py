@@ -231,3 +231,27 @@ def test_large_grids_over_pipelines_and_costs(digits):
     theirs = GridSearchCV(pipe, grid, cv=cv).fit(X, y)
     assert ours.best_params_ == theirs.best_params_
     assert ours.best_score_ == theirs.best_score_
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning", "ignore::UserWarning")
+@pytest.mark.parametrize("dtype, most", [(np.float64, 1e-3), (np.float32, 2e-2)])
+def test_small_tables_and_heavy_weights_stay_within_the_documented_difference(
+    dtype, most
+):
+    rng = np.random.default_rng(1)
+    for C in (0.1, 1.0, 10.0):
+        X, y = data(3, dtype, rng.integers(1000), int(rng.integers(30, 120)), 8)
+        grid = {"k": [1, 3, 8], "tau": [0.01, 0.1, 1.0], "alpha": [0.01, 0.1, 1, 5, 10]}
+        cv = StratifiedKFold(3, shuffle=True, random_state=0)
+        settings = {"scoring": "neg_log_loss", "cv": cv}
+        base = JointKNNClassifier(C=C, lam=0.3)
+        warm = NeighborSearchCV(base, grid, **settings).fit(X, y)
+        theirs = GridSearchCV(base, grid, **settings).fit(X, y)
+        assert warm.best_params_ == theirs.best_params_
+        assert warm.best_score_ == theirs.best_score_
+        np.testing.assert_allclose(
+            warm.cv_results_["mean_test_score"],
+            theirs.cv_results_["mean_test_score"],
+            atol=most,
+            rtol=0,
+        )
