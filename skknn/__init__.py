@@ -25,6 +25,7 @@ _SUBPACKAGES = (
     "features",
     "gradients",
     "inspection",
+    "metrics",
     "model_selection",
     "neighbors",
 )
