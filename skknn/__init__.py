@@ -10,6 +10,7 @@ __version__ = "0.1.0.dev0"
 
 _HOME = {
     "BackboneEmbedder": "features",
+    "DenseEmbedder": "features",
     "FungiTransformer": "features",
     "KLObjective": "gradients",
     "DINOObjective": "gradients",

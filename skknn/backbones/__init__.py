@@ -8,17 +8,28 @@ earlier layers) and gives it as a ``_network`` in the form in which it is soones
 a copy (``_fused_copy``) with batch normalisations fused into convolutions (``_fuse``)
 and, on a CPU, weights laid out for oneDNN (``_prepack``). A job (``_job``) takes
 decoded images through it; ``_transfer`` moves them to the device and the rows back.
+
+``_dense_extractor`` gives maps instead of rows: ``_dense_layers`` chooses layers,
+``_dense_preprocess`` resizes images of any size, ``_dense_features`` joins layers on
+one grid. ``_build`` makes either from a name, file or module.
 """
 
+from ._build import build_extractor
+from ._dense_extractor import DenseExtractor, DenseSettings
+from ._dense_features import N_GRID, grid_of_row
 from ._digest import module_digest
-from ._extractor import Extractor, build_extractor
+from ._extractor import Extractor
 from ._load import load_backbone
 from ._pooling import POOLINGS
 
 __all__ = [
+    "N_GRID",
     "POOLINGS",
+    "DenseExtractor",
+    "DenseSettings",
     "Extractor",
     "build_extractor",
+    "grid_of_row",
     "load_backbone",
     "module_digest",
 ]

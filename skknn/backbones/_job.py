@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,7 +14,6 @@ from ..modalities import RGBImage
 from ..utils._precision import exact_float32
 from ..utils._threads import single_threaded_torch
 from ._device_images import DeviceImages, as_host_tensor, in_order
-from ._hooks import StopHook
 from ._network import Network
 from ._transfer import Download, Uploads, pinned
 
@@ -65,7 +64,7 @@ class EmbeddingJob:
         self._uploads = Uploads(extractor.device)
         # Made at the first image: there may be none that is not in the cache.
         self._network: Network | None = None
-        self._hook: StopHook | None = None
+        self._hook: Any = None
         self._choosing = threading.Lock()
         self._run: ExitStack | None = None
 

@@ -53,7 +53,8 @@ def embedding_answers(extractor: "Extractor", n: int) -> list[Answer]:
     job = extractor.job(len(images))
     with job.running():
         prepared = [job.prepare(RGBImage(image)) for image in images]
-        rows = job.collect(job.launch(prepared))
+        # Maps come as a list.
+        rows = np.stack(list(job.collect(job.launch(prepared))))
     return [Answer(rows, ROUNDING[extractor.precision])]
 
 

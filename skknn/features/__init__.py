@@ -10,6 +10,7 @@ parameters of its objectives (``_objective_params``) and what can be looked at
 """
 
 from ._backbone_embedder import BackboneEmbedder
+from ._dense_embedder import DenseEmbedder
 from ._fungi_transformer import FungiTransformer
 
-__all__ = ["BackboneEmbedder", "FungiTransformer"]
+__all__ = ["BackboneEmbedder", "DenseEmbedder", "FungiTransformer"]
