@@ -19,6 +19,7 @@ _HOME = {
     "KNNWeightedLogisticRegression": "classifiers",
     "JointKNNClassifier": "classifiers",
     "NeighborSearchCV": "model_selection",
+    "InContextSegmenter": "segmentation",
 }
 _SUBPACKAGES = (
     "classifiers",
@@ -29,6 +30,7 @@ _SUBPACKAGES = (
     "metrics",
     "model_selection",
     "neighbors",
+    "segmentation",
 )
 
 __all__ = ["__version__", *_HOME, *_SUBPACKAGES]
