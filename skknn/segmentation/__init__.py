@@ -9,6 +9,7 @@ images or maps. ``_filling`` calls these in order and gives one frozen object, w
 ``_bank_estimator`` holds; ``_segmenter`` predicts from it.
 """
 
+from ._masks import read_mask
 from ._segmenter import InContextSegmenter
 
-__all__ = ["InContextSegmenter"]
+__all__ = ["InContextSegmenter", "read_mask"]

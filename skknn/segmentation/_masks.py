@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 _MODES = {"1", "L", "P", "I", "I;16", "I;16B", "I;16L"}
 
 
-def read_mask(mask: Any, number: int) -> NDArray[np.integer]:
+def read_mask(mask: Any, number: int = 0) -> NDArray[np.integer]:
     """Return one mask as integers.
 
     Parameters
