@@ -4,10 +4,10 @@
 
 DATA is Pascal VOC's or ADE20K's folder, or one with ``train`` and ``test`` (or
 ``val``) of ``images`` and ``masks``. BACKBONE is a timm name, such as
-vit_small_patch16_224.dino; its weights come from the network, once. F's settings: images squashed to 512 x 512,
-30 neighbours, temperature 0.02, one augmented pass, banks of 1024 x 10^2, 10^3 and 10^4
-rows (``--rows``). ``--few-shot N`` takes N training images, 90 neighbours, temperature
-0.1 and eight augmented passes.
+vit_small_patch16_224.dino; its weights come from the network, once. F's settings:
+images squashed to 512 x 512, 30 neighbours, temperature 0.02, one augmented pass, banks
+of 1024 x 10^2, 10^3 and 10^4 rows (``--rows``). ``--few-shot N`` takes N training
+images, 90 neighbours, temperature 0.1 and eight augmented passes.
 
 Ours is scored at the size of the masks, without void, over the classes that occur.
 ``--peer`` also prints the score as the code does that published numbers come from: void

@@ -8,6 +8,7 @@ from ._cka import CKADisplay, linear_cka
 from ._hard_examples import HardExamplesDisplay
 from ._neighbors import NeighborsDisplay
 from ._per_class import PerClassDisplay
+from ._segmentation import SegmentationDisplay
 from ._tuning import TuningDisplay
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "HardExamplesDisplay",
     "NeighborsDisplay",
     "PerClassDisplay",
+    "SegmentationDisplay",
     "TuningDisplay",
     "linear_cka",
 ]
