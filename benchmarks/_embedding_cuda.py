@@ -101,9 +101,9 @@ def bare_forward(module, size, device, n):
 
 def from_pixels(extractor, items):
     """Functions that embed decoded images, and images that only need a forward."""
-    from skknn.backbones import EmbeddingJob
+    from skknn.backbones import make_job
 
-    job = EmbeddingJob(extractor, BATCH)
+    job = make_job(extractor, BATCH)
     job.computes_in_workers = False  # so that the parts can be timed on a CPU, too
     with job.running():
         ready = [job.prepare(items.item(row)) for row in range(len(items))]

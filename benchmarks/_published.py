@@ -123,3 +123,23 @@ def read():
 
 def _first(patterns, name):
     return next((to for part, to in patterns.items() if re.search(part, name)), None)
+
+
+def published(**wanted):
+    """Lines whose columns hold all of the wanted texts."""
+    return [
+        line
+        for line in read()
+        if all(str(text).lower() in line[key].lower() for key, text in wanted.items())
+    ]
+
+
+def print_published(lines):
+    """Print lines of the papers under our own numbers."""
+    if not lines:
+        print("\nThe papers list no number for this setting.")
+        return
+    print("\nPublished (F):")
+    for line in lines:
+        setting = f"{line['backbone']} {line['pretrained']}, {line['protocol']}"
+        print(f"  {line['data']}, {setting}, {line['method']}: {line['value']}")

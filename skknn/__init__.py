@@ -11,6 +11,7 @@ __version__ = "0.1.0.dev0"
 
 _HOME = {
     "BackboneEmbedder": "features",
+    "DenseEmbedder": "features",
     "FungiTransformer": "features",
     "BlockWeights": "features",
     "KLObjective": "gradients",
@@ -21,6 +22,7 @@ _HOME = {
     "JointKNNClassifier": "classifiers",
     "JointKNNClassifierCV": "model_selection",
     "NeighborSearchCV": "model_selection",
+    "InContextSegmenter": "segmentation",
 }
 _SUBPACKAGES = (
     "classifiers",
@@ -28,8 +30,10 @@ _SUBPACKAGES = (
     "features",
     "gradients",
     "inspection",
+    "metrics",
     "model_selection",
     "neighbors",
+    "segmentation",
 )
 
 __all__ = ["__version__", *_HOME, *_SUBPACKAGES]

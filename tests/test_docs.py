@@ -15,6 +15,7 @@ from sklearn.preprocessing import FunctionTransformer
 import skknn
 import skknn.datasets
 import skknn.inspection
+import skknn.metrics
 from skknn import (
     BackboneEmbedder,
     BlockWeights,
@@ -34,7 +35,7 @@ API = Path(__file__).parent.parent / "docs" / "api.rst"
 def public_names():
     """Name below ``skknn`` -> class or function, of everything exported."""
     found = {}
-    for module in (skknn, skknn.inspection, skknn.datasets):
+    for module in (skknn, skknn.inspection, skknn.datasets, skknn.metrics):
         for name in module.__all__:
             thing = getattr(module, name)
             if inspect.isclass(thing) or inspect.isfunction(thing):

@@ -11,20 +11,31 @@ decoded images through it, as many at a time as ``_device_memory`` allows; ``_tr
 moves them to the device and the rows back. CUDA devices also resize and crop
 (``_device_images``, ``_integer_resize``). ``_connections`` tells which layers feed
 which, for fusing; ``_precision`` in which number format they may run.
+
+``_dense_extractor`` gives maps instead of rows: ``_dense_layers`` chooses layers,
+``_dense_preprocess`` resizes images of any size, ``_dense_features`` joins layers on
+one grid. ``_build`` makes either from a name, file or module, ``_make_job`` its job.
 """
 
+from ._build import build_extractor
+from ._dense_extractor import DenseExtractor, DenseSettings
+from ._dense_features import N_GRID, grid_of_row
 from ._digest import module_digest
-from ._extractor import Extractor, build_extractor
-from ._job import EmbeddingJob, embedding_answers
+from ._extractor import Extractor
 from ._load import load_backbone
+from ._make_job import embedding_answers, make_job
 from ._pooling import POOLINGS
 
 __all__ = [
+    "N_GRID",
     "POOLINGS",
-    "EmbeddingJob",
+    "DenseExtractor",
+    "DenseSettings",
     "Extractor",
     "build_extractor",
     "embedding_answers",
+    "grid_of_row",
     "load_backbone",
+    "make_job",
     "module_digest",
 ]

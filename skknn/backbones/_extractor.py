@@ -16,16 +16,16 @@ from ..utils._device import resolve_device
 from ..utils._out_of_memory import is_out_of_memory
 from ..utils._precision import exact_float32
 from ..utils._threads import single_threaded_torch
+from ._dense_features import DenseFeatures
 from ._device_images import may_travel
 from ._digest import module_digest
 from ._features import PooledFeatures
 from ._fused_copy import fused_copy
 from ._layers import resolve_layer
-from ._load import load_backbone
 from ._network import Network
 from ._pooling import has_class_token
 from ._precision import resolve_precision
-from ._preprocess import Preprocess, data_config
+from ._preprocess import Preprocess
 from ._probe import (
     ROUNDING,
     attributes_stamp,
@@ -97,6 +97,7 @@ class Extractor:
         self.module = module
         self.data_config = dict(config)
         self._preprocess = Preprocess(config)
+        self._pooled: PooledFeatures | DenseFeatures
         self._pooled = PooledFeatures(pooling, self.layer)
         self._fused: Network | None = None
         self._fused_versions: list[tuple[int, int]] = []
@@ -293,36 +294,3 @@ def _is_watched(module: nn.Module) -> bool:
         part._forward_hooks or part._forward_pre_hooks or "forward" in vars(part)
         for part in module.modules()
     )
-
-
-def build_extractor(
-    backbone: Any,
-    *,
-    weights: Any = "auto",
-    image_size: int | tuple[int, int] | None = None,
-    backbone_params: dict[str, Any] | None = None,
-    seed: int = 0,
-    device: str | torch.device | None = None,
-    pooling: str = "auto",
-    layer: str | int | None = None,
-    precision: str = "auto",
-) -> Extractor:
-    """Load a backbone and wrap it; see :func:`load_backbone`."""
-    # Hundreds of small copies wait for each other when they are spread over threads.
-    with single_threaded_torch():
-        module = load_backbone(
-            backbone,
-            weights=weights,
-            image_size=image_size,
-            backbone_params=backbone_params,
-            seed=seed,
-        )
-        return Extractor(
-            module,
-            data_config(module, image_size),
-            from_timm=isinstance(backbone, str),
-            pooling=pooling,
-            layer=layer,
-            device=device,
-            precision=precision,
-        )

@@ -4,21 +4,19 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ..modalities import RGBImage
-from ..utils._behaviour import Answer
 from ..utils._precision import exact_float32
 from ..utils._threads import single_threaded_torch
 from ._device_images import DeviceImages, as_host_tensor, in_order
 from ._device_memory import views_at_once
 from ._extractor import Extractor
-from ._hooks import StopHook
 from ._network import Network
-from ._probe import ROUNDING, pictures
 from ._transfer import Download, Uploads, pinned
 
 # Rows that a killed run on a CPU can lose, and images a launch on Apple's devices.
@@ -74,7 +72,7 @@ class EmbeddingJob:
         self._uploads = Uploads(extractor.device)
         # Made at the first image: there may be none that is not in the cache.
         self._network: Network | None = None
-        self._hook: StopHook | None = None
+        self._hook: Any = None
         self._choosing = threading.Lock()
         self._run: ExitStack | None = None
 
@@ -168,13 +166,3 @@ class EmbeddingJob:
                 self._hook = self._run.enter_context(network.hooked())
                 self._network = network
             return self._network
-
-
-def embedding_answers(extractor: Extractor, n: int) -> list[Answer]:
-    """Return the rows of ``n`` fixed pictures, as a row cache compares them."""
-    images = pictures(tuple(extractor.data_config["input_size"][1:]), n)
-    job = EmbeddingJob(extractor, len(images))
-    with job.running():
-        prepared = [job.prepare(RGBImage(image)) for image in images]
-        rows = job.collect(job.launch(prepared))
-    return [Answer(rows, ROUNDING[extractor.precision])]

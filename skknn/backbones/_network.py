@@ -1,12 +1,13 @@
 """A frozen backbone in the form in which it runs."""
 
 from contextlib import AbstractContextManager
+from typing import Any
 
 import torch
 from torch import nn
 
+from ._dense_features import DenseFeatures
 from ._features import PooledFeatures
-from ._hooks import StopHook
 from ._preprocess import Preprocess
 
 
@@ -22,7 +23,8 @@ class Network:
         Whether float32 weights are used in bfloat16.
     device : torch.device
     preprocess : Preprocess
-    pooled : PooledFeatures
+    pooled : PooledFeatures or DenseFeatures
+        What becomes of the module's output.
     channels_last : bool
         Whether it is given images with the channels last in memory.
     """
@@ -35,7 +37,7 @@ class Network:
         autocast: bool,
         device: torch.device,
         preprocess: Preprocess,
-        pooled: PooledFeatures,
+        pooled: PooledFeatures | DenseFeatures,
         channels_last: bool,
     ) -> None:
         self.module, self.dtype = module, dtype
@@ -60,13 +62,13 @@ class Network:
             return x.contiguous(memory_format=torch.channels_last)
         return x.contiguous()
 
-    def features(self, x: torch.Tensor, hook: StopHook | None = None) -> torch.Tensor:
+    def features(self, x: torch.Tensor, hook: Any = None) -> torch.Tensor:
         """Return pooled features (n, E), float32, of normalised pixels.
 
         Parameters
         ----------
         x : tensor of shape (n, 3, H, W)
-        hook : StopHook, optional
+        hook : object, optional
             What :meth:`hooked` gave; without one the layer is hooked for this call.
             The caller chooses whether gradients are recorded.
         """
@@ -75,7 +77,7 @@ class Network:
                 return self.pooled(self.module, x).float()
             return self.pooled.of(self.module, x, hook).float()
 
-    def hooked(self) -> AbstractContextManager[StopHook | None]:
+    def hooked(self) -> AbstractContextManager[Any]:
         """Hook the layer whose output is pooled, if any, for many calls."""
         return self.pooled.hooked(self.module)
 

@@ -29,7 +29,10 @@ class FeatureMap:
 
 
 def to_feature_map(
-    features: torch.Tensor, module: nn.Module, channels_last: bool | None = None
+    features: torch.Tensor,
+    module: nn.Module,
+    channels_last: bool | None = None,
+    size: tuple[int, ...] | None = None,
 ) -> FeatureMap:
     """Bring a raw output, (n, C, H, W), (n, H, W, C) or (n, N, C), to one form.
 
@@ -40,6 +43,8 @@ def to_feature_map(
         The whole model, for its number of prefix tokens and its grid.
     channels_last : bool, optional
         Whether 4-D features are (n, H, W, C); None asks the module.
+    size : (height, width), optional
+        Of the images, where it may be another than the module's own.
 
     Raises
     ------
@@ -59,7 +64,7 @@ def to_feature_map(
         return FeatureMap(features.permute(0, 3, 1, 2) if channels_last else features)
     n_prefix = getattr(module, "num_prefix_tokens", 0)
     prefix, patches = features[:, :n_prefix], features[:, n_prefix:]
-    height, width = _grid(module, patches.shape[1])
+    height, width = _grid(module, patches.shape[1], size)
     spatial = patches.transpose(1, 2).unflatten(2, (height, width))
     return FeatureMap(spatial, prefix)
 
@@ -148,7 +153,15 @@ def _starts(length: int, side: int, n: int) -> list[int]:
     return [int(i * (length - side) / (n - 1)) for i in range(n)]
 
 
-def _grid(module: nn.Module, n_patches: int) -> tuple[int, int]:
+def _grid(
+    module: nn.Module, n_patches: int, size: tuple[int, ...] | None
+) -> tuple[int, int]:
+    if size is not None:
+        # One patch is so many pixels high and wide, for the first that fits.
+        for patch in range(1, min(size) + 1):
+            height, width = size[0] // patch, size[1] // patch
+            if height * width == n_patches:
+                return height, width
     grid = getattr(getattr(module, "patch_embed", None), "grid_size", None)
     if grid is not None and grid[0] * grid[1] == n_patches:
         return tuple(grid)

@@ -62,5 +62,8 @@ class Job(Protocol):
         ...
 
     def collect(self, launched: Any) -> NDArray[np.float32]:
-        """Wait for what :meth:`launch` started; rows (n, width)."""
+        """Wait for what :meth:`launch` started; rows (n, width).
+
+        A list of n rows where their lengths may differ.
+        """
         ...

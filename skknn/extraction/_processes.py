@@ -7,7 +7,7 @@ import numpy as np
 
 from ..modalities import ItemSource
 from ._progress import Progress
-from ._rows import Rows
+from ._rows import Rows, join_rows
 
 # What this process last worked with, its backbone loaded, by the run's token.
 _last: dict[str, Callable[[ItemSource, int], Rows]] = {}
@@ -89,12 +89,11 @@ def spread_rows(
     parallel = Parallel(
         n_jobs=n_jobs_outside, return_as="generator" if stream else "list"
     )
-    values, bad = [], []
-    for low, part in zip(bounds, parallel(tasks)):
-        values.append(part.values)
-        bad += [(low + row, reason) for row, reason in part.bad]
+    parts: list[Rows] = []
+    for part in parallel(tasks):
+        parts.append(part)
         progress.delivered(len(part.values))
-    return Rows(np.concatenate(values), bad)
+    return join_rows(parts)
 
 
 def _work_on_part(

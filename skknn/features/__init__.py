@@ -16,6 +16,7 @@ knows nothing of this package.
 
 from ._backbone_embedder import BackboneEmbedder
 from ._block_weights import BlockWeights
+from ._dense_embedder import DenseEmbedder
 from ._fungi_transformer import FungiTransformer
 
-__all__ = ["BackboneEmbedder", "BlockWeights", "FungiTransformer"]
+__all__ = ["BackboneEmbedder", "BlockWeights", "DenseEmbedder", "FungiTransformer"]

@@ -213,8 +213,8 @@ class BackboneEmbedder(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         return rows.values
 
     @property
-    def _backbone_layer(self) -> str | int | None:
-        return self.layer
+    def _features_of_backbone(self) -> dict[str, Any]:
+        return super()._features_of_backbone | {"layer": self.layer}
 
     @property
     def _n_features_out(self) -> int:

@@ -38,7 +38,7 @@ class TableForm:
 
 
 class ImageTransformer(ParamsMixin, TransformerMixin, BaseEstimator):
-    """Base of :class:`BackboneEmbedder` and :class:`FungiTransformer`.
+    """Base of the transformers of images.
 
     Subclasses have the parameters of ``_shared_parameters.CONSTRAINTS``. A fitted one
     holds in ``__dict__``, besides what its subclass says,
@@ -94,9 +94,9 @@ class ImageTransformer(ParamsMixin, TransformerMixin, BaseEstimator):
         return state
 
     @property
-    def _backbone_layer(self) -> str | int | None:
-        """The block or stage of the backbone whose output is pooled."""
-        return None
+    def _features_of_backbone(self) -> dict[str, Any]:
+        """What of the backbone becomes features, for the loader."""
+        return {"image_size": self.image_size, "pooling": self.pooling}
 
     @property
     def _several_sizes(self) -> bool:
@@ -122,13 +122,11 @@ class ImageTransformer(ParamsMixin, TransformerMixin, BaseEstimator):
         settings = {
             "backbone": self.backbone,
             "weights": self.weights,
-            "image_size": self.image_size,
             "backbone_params": self.backbone_params,
             "seed": seed,
             "device": self.device,
-            "pooling": self.pooling,
-            "layer": self._backbone_layer,
             "precision": self.precision,
+            **self._features_of_backbone,
         }
         return BackboneLoader(settings, several_sizes=self._several_sizes, **more)
 

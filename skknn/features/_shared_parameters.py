@@ -9,15 +9,16 @@ from joblib import Memory
 
 from ..utils._sklearn import Interval, StrOptions
 
-_POSITIVE = Interval(numbers.Integral, 1, None, closed="left")
+#: What counts of things may be.
+POSITIVE = Interval(numbers.Integral, 1, None, closed="left")
 
 CONSTRAINTS: dict[str, Any] = {
     "backbone": [str, callable],
     "weights": [str, os.PathLike, None],
     "pooling": [StrOptions({"auto", "token", "avg", "max", "gem", "rmac", "flatten"})],
-    "image_size": [_POSITIVE, tuple, list, None],
+    "image_size": [POSITIVE, tuple, list, None],
     "image_shape": [tuple, list, None],
-    "batch_size": [StrOptions({"auto"}), _POSITIVE],
+    "batch_size": [StrOptions({"auto"}), POSITIVE],
     "device": "no_validation",
     "precision": [StrOptions({"auto", "float32", "bf16"})],
     "n_jobs": [numbers.Integral, None],

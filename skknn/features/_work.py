@@ -97,9 +97,9 @@ class EmbeddingWork(Work):
     """Embeddings of images."""
 
     def _job(self) -> Job:
-        from ..backbones import EmbeddingJob
+        from ..backbones import make_job
 
-        return EmbeddingJob(self._loader.extractor, self._batch_size)
+        return make_job(self._loader.extractor, self._batch_size)
 
     def _observe(self, identity: dict[str, Any]) -> dict[str, Behaviour] | None:
         from ..backbones import embedding_answers

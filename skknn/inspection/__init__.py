@@ -9,6 +9,7 @@ from ._cka import CKADisplay, linear_cka
 from ._hard_examples import HardExamplesDisplay
 from ._neighbors import NeighborsDisplay
 from ._per_class import PerClassDisplay
+from ._segmentation import SegmentationDisplay
 from ._tuning import TuningDisplay
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "HardExamplesDisplay",
     "NeighborsDisplay",
     "PerClassDisplay",
+    "SegmentationDisplay",
     "TuningDisplay",
     "linear_cka",
 ]

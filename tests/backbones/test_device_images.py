@@ -6,7 +6,7 @@ import torch
 from fungi_references import decoded
 from PIL import Image
 
-from skknn.backbones import EmbeddingJob, _device_images, build_extractor
+from skknn.backbones import _device_images, build_extractor, make_job
 from skknn.backbones._device_images import DeviceImages, as_host_tensor, in_order
 from skknn.backbones._transfer import Uploads
 
@@ -49,8 +49,8 @@ def test_cut_of_several_sizes(device, wanted):
 def test_embeddings_are_those_of_the_threads(largest, monkeypatch):
     extractor = build_extractor("test_resnet", weights=None, image_size=32)
     items = [decoded(photo) for photo in photos()]
-    rows = run(EmbeddingJob(extractor, 4), items)
-    job = EmbeddingJob(extractor, 4)
+    rows = run(make_job(extractor, 4), items)
+    job = make_job(extractor, 4)
     monkeypatch.setattr(_device_images, "_LARGEST", largest)
     # As on an accelerator.
     job.computes_in_workers = False

@@ -1,0 +1,275 @@
+"""Images -> maps of features of a frozen pretrained backbone."""
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from ..utils._sklearn import fit_context
+from ._image_transformer import ImageTransformer
+from ._shared_parameters import CONSTRAINTS, POSITIVE, fill_in_descriptions
+
+if TYPE_CHECKING:
+    from ..extraction import Rows
+
+#: One array, or a list where grids differ.
+FeatureMaps = NDArray[np.float32] | list[NDArray[np.float32]]
+
+
+@fill_in_descriptions
+class DenseEmbedder(ImageTransformer):
+    """Maps of features of a frozen pretrained network: a vector for every position.
+
+    Tokens of vision transformers without class and register tokens, feature maps of
+    convolutional networks, or several layers joined on one grid. ``fit`` trains
+    nothing. Each image's map depends on that image alone.
+
+    Parameters
+    ----------
+    $backbone
+    layer : "auto", str, int, None or sequence of these, default="auto"
+        Blocks or stages whose outputs are taken, by name or by number among them
+        (negative from the end); None is the last feature map, with the norm or
+        convolution that ends the network. "auto" is the last feature map of
+        transformers whose blocks share one grid, and else joins the stages at strides
+        8, 16 and 32 with the last feature map. Vectors of joined layers are
+        L2-normalised layer by layer; those of a single layer stay as they are.
+    stride : int, default=None
+        Pixels between neighbouring positions of the map. Finer layers are averaged,
+        coarser ones interpolated. None takes the grid of the finest layer named; with
+        several layers from "auto", 16.
+    image_size : int, (height, width) or None, default=512
+        Input size in pixels: an integer is the shorter side, the aspect is kept (up
+        to 1 : 8); a pair is taken as it is, whatever the aspect; None keeps each
+        image's own size. All are rounded to multiples of the coarsest stride or of
+        the patch. Position embeddings are resampled.
+    $weights
+    $image_shape
+    batch_size : int or "auto", default="auto"
+        Images in one forward pass on an accelerator, halved when memory runs out;
+        "auto" is 16 of 512 x 512 pixels. On a CPU images pass one at a time.
+    $device
+    $precision
+    $n_jobs
+    memory : str or Path, default=None
+        Folder in which maps are kept, by the content of the image and everything
+        else they depend on. They are large: 4 bytes a number.
+    $on_error
+    $backbone_params
+    random_state : int, RandomState or None, default=None
+        Seed of random weights (``weights=None``); without meaning otherwise.
+    verbose : int, default=0
+        Above 0, a progress bar with rate and time left.
+
+    Attributes
+    ----------
+    $backbone_
+    $device_
+    layers_ : tuple of str or None
+        Full names of the layers; None is the last feature map.
+    n_channels_ : int
+        Length of the vector of a position.
+    $failed_
+    $n_features_in_
+    $feature_names_in_
+
+    See Also
+    --------
+    BackboneEmbedder : One row of features an image.
+    InContextSegmenter : Classes of positions by their neighbours among labelled ones.
+
+    Notes
+    -----
+    $pickles
+
+    Models with windows of fixed size (Swin) need ``image_size=(height, width)``.
+
+    References
+    ----------
+    I. Balažević, D. Steiner, N. Parthasarathy, R. Arandjelović, O. Hénaff, "Towards
+    In-Context Scene Understanding", NeurIPS 2023, https://arxiv.org/abs/2306.01667.
+
+    Examples
+    --------
+    Weights are random here, so that the example runs anywhere.
+
+    >>> import numpy as np
+    >>> from skknn import DenseEmbedder
+    >>> images = np.random.default_rng(0).integers(0, 256, (2, 64, 96, 3), "uint8")
+    >>> embedder = DenseEmbedder("test_vit", weights=None, image_size=64)
+    >>> embedder.fit_transform(images).shape
+    (2, 4, 6, 64)
+    """
+
+    _parameter_constraints = {
+        **{name: allowed for name, allowed in CONSTRAINTS.items() if name != "pooling"},
+        "layer": "no_validation",
+        "stride": [POSITIVE, None],
+    }
+    _usual_batch_size = 16
+
+    def __init__(
+        self,
+        backbone: Any = "tf_efficientnet_lite0",
+        *,
+        layer: str | int | None | Sequence[str | int | None] = "auto",
+        stride: int | None = None,
+        image_size: int | tuple[int, int] | None = 512,
+        weights: str | os.PathLike | None = "auto",
+        image_shape: tuple[int, ...] | None = None,
+        batch_size: int | str = "auto",
+        device: Any = None,
+        precision: str = "auto",
+        n_jobs: int | None = None,
+        memory: str | os.PathLike | None = None,
+        on_error: str = "raise",
+        backbone_params: dict[str, Any] | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.backbone = backbone
+        self.layer = layer
+        self.stride = stride
+        self.image_size = image_size
+        self.weights = weights
+        self.image_shape = image_shape
+        self.batch_size = batch_size
+        self.device = device
+        self.precision = precision
+        self.n_jobs = n_jobs
+        self.memory = memory
+        self.on_error = on_error
+        self.backbone_params = backbone_params
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None) -> "DenseEmbedder":
+        """Load the backbone and note the form of ``X``; nothing is trained.
+
+        Parameters
+        ----------
+        X : list, array, tensor or Dataset of images, or 2-D array
+            Images are not read here; of a 2-D table the range is noted.
+        y : ignored
+
+        Returns
+        -------
+        self : DenseEmbedder
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter or ``X`` will not do.
+        OSError
+            If there are no weights: neither a package nor a network.
+        """
+        with self._fitting():
+            _, table = self._items_of_fit(X)
+            seed = self._draw_seed()
+            loader = self._new_loader(seed)
+            loader.extractor  # noqa: B018  # loads it
+            self._table, self._seed, self._loader = table, seed, loader
+            self._known = loader.known
+        return self
+
+    def transform(self, X: Any) -> FeatureMaps:
+        """Turn images into maps.
+
+        Parameters
+        ----------
+        X : list, array, tensor or Dataset of images, or 2-D array
+            As for :meth:`skknn.BackboneEmbedder.transform`.
+
+        Returns
+        -------
+        maps : ndarray of shape (n, height, width, n_channels), float32
+            A list of arrays (height, width, n_channels) where sizes differ; an image
+            that could not be read is then of one position of NaN.
+
+        Raises
+        ------
+        BadImageError
+            If an image cannot be read: the message names its row and file.
+        ValueError, TypeError
+            If ``X`` is none of these.
+        MemoryError
+            If a single image does not fit on the device.
+        """
+        from ..extraction import show_progress
+        from ._work import EmbeddingWork
+
+        check_is_fitted(self)
+        items = self._items(X)
+        work = EmbeddingWork(
+            self._fitted_loader(),
+            batch_size=self.batch_size,
+            memory=self.memory,
+            on_error=self.on_error,
+        )
+        with show_progress(self.verbose, len(items), "embedding", items.unit) as shown:
+            rows = self._run(work, items, shown)
+        self._note_failures(rows)
+        return _as_maps(rows, self.n_channels_)
+
+    @property
+    def layers_(self) -> tuple[str | None, ...]:
+        """Full names of the layers."""
+        return self._dense_backbone("layers_").layers
+
+    @property
+    def n_channels_(self) -> int:
+        """Length of the vector of a position."""
+        return self._dense_backbone("n_channels_").n_channels
+
+    def _dense_backbone(self, name: str) -> Any:
+        if not self.__sklearn_is_fitted__():
+            raise AttributeError(f"{name} is there after fit only")
+        return self.backbone_
+
+    @property
+    def _features_of_backbone(self) -> dict[str, Any]:
+        from ..backbones import DenseSettings
+
+        pair = hasattr(self.image_size, "__len__")
+        several = isinstance(self.layer, Sequence) and not isinstance(self.layer, str)
+        layer: Any = self.layer
+        return {
+            "image_size": self.image_size if pair else None,
+            "dense": DenseSettings(
+                tuple(layer) if several else layer, self.stride, self.image_size
+            ),
+        }
+
+    @property
+    def _several_sizes(self) -> bool:
+        return True
+
+
+def _as_maps(rows: "Rows", n_channels: int) -> FeatureMaps:
+    """Give the rows of a run the form of their grids."""
+    from ..backbones import N_GRID, grid_of_row
+
+    bad = {row for row, _ in rows.bad}
+    good = [row for row in range(len(rows.values)) if row not in bad]
+    usual = [row for row in good if row not in rows.others]
+    width = rows.values.shape[1] - N_GRID
+    if usual:
+        grid = grid_of_row(rows.values[usual[0]])
+    else:
+        grid = 1, width // n_channels
+    # Rows of equal length may still be of different grids.
+    grids = {row: grid_of_row(rows.values[row]) for row in usual}
+    if not rows.others and len(set(grids.values())) <= 1:
+        return rows.values[:, :width].reshape(-1, *grid, n_channels)
+    maps = []
+    for row, value in enumerate(rows.values):
+        if row in bad:
+            maps.append(np.full((1, 1, n_channels), np.nan, dtype=np.float32))
+            continue
+        value = rows.others.get(row, value)
+        maps.append(value[:-N_GRID].reshape(*grid_of_row(value), n_channels))
+    return maps

@@ -1,0 +1,15 @@
+"""Classes of positions by their nearest labelled positions; nothing is trained.
+
+Masks (``_masks``) become soft labels of the positions of a feature map
+(``_patch_labels``); both go into a bank of bounded size (``_memory_bank``, which
+``_bank_builder`` fills and ``_sampling`` thins). Queries search it (``_search``),
+neighbours vote (``_votes``), and label maps are enlarged to the size of the image
+(``_enlarge``). ``_augmentation`` changes training images, ``_inputs`` walks through
+images or maps. ``_filling`` calls these in order and gives one frozen object, which
+``_bank_estimator`` holds; ``_segmenter`` predicts from it.
+"""
+
+from ._masks import read_mask
+from ._segmenter import InContextSegmenter
+
+__all__ = ["InContextSegmenter", "read_mask"]

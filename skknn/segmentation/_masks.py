@@ -1,0 +1,69 @@
+"""Masks of every form -> arrays of class numbers."""
+
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Modes of Pillow whose pixels are class numbers, as they are.
+_MODES = {"1", "L", "P", "I", "I;16", "I;16B", "I;16L"}
+
+
+def read_mask(mask: Any, number: int = 0) -> NDArray[np.integer]:
+    """Return one mask as integers.
+
+    Parameters
+    ----------
+    mask : array-like of integers (H, W), PIL image or path
+        Of palette images the numbers, not the colours.
+    number : int
+        The mask's, for messages.
+
+    Returns
+    -------
+    ndarray of shape (H, W)
+
+    Raises
+    ------
+    ValueError
+        If it is none of these.
+    """
+    found = mask
+    if isinstance(mask, (str, os.PathLike)):
+        found = _read_file(mask, number)
+    elif hasattr(mask, "getbands"):
+        found = _from_pil(mask, number)
+    labels = np.asarray(found)
+    if labels.ndim == 3 and 1 in (labels.shape[0], labels.shape[2]):
+        labels = labels[0] if labels.shape[0] == 1 else labels[:, :, 0]
+    if labels.ndim != 2 or labels.dtype.kind not in "iub" or labels.size == 0:
+        raise ValueError(
+            f"Mask {number} has shape {labels.shape} and dtype {labels.dtype}; it must "
+            "be (height, width) of integers, one class number a pixel. Turn colours "
+            "into class numbers first."
+        )
+    return labels.astype(np.uint8) if labels.dtype.kind == "b" else labels
+
+
+def _read_file(path: str | os.PathLike, number: int) -> NDArray:
+    from PIL import Image
+
+    if os.fspath(path).lower().endswith(".npy"):
+        return np.load(path, allow_pickle=False)
+    try:
+        with Image.open(path) as image:
+            return _from_pil(image, number)
+    except OSError as error:
+        raise ValueError(
+            f"Mask {number} ({os.fspath(path)!r}) cannot be read: {error}"
+        ) from error
+
+
+def _from_pil(image: Any, number: int) -> NDArray:
+    if image.mode not in _MODES:
+        raise ValueError(
+            f"Mask {number} is an image of mode {image.mode!r}: colours. Class numbers "
+            "are grey (L, I) or palette (P) images; turn colours into numbers first."
+        )
+    return np.array(image)

@@ -1,0 +1,69 @@
+"""Search among the rows of a bank by cosine."""
+
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..neighbors import NeighborIndex
+from ..neighbors._preprocessing import Preprocessor
+from ..utils._slices import blocks_of
+
+# Rows above which an exact search takes minutes an image.
+_LARGE = 1_000_000
+
+
+class BankSearch:
+    """Nearest rows of a bank, whose rows have length 1 and are not copied.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n, d), float32
+        Prepared by :meth:`center`.
+    mean : ndarray of shape (d,) or None
+        What was subtracted from them.
+    algorithm, device, n_jobs
+        As for :class:`~skknn.neighbors.NeighborIndex`.
+    """
+
+    def __init__(
+        self, features: NDArray, mean: Any, algorithm: Any, device: Any, n_jobs: Any
+    ) -> None:
+        if isinstance(algorithm, str) and algorithm == "auto":
+            if len(features) > _LARGE and find_spec("faiss") is not None:
+                algorithm = "ivf"
+        self._mean, self._unit = mean, Preprocessor("l2")
+        # Squared distances of rows of length 1 are twice what 1 - cosine is; asked
+        # for cosines, the index would make a second copy of all rows.
+        self._index = NeighborIndex(
+            metric="sqeuclidean",
+            preprocessing=None,
+            algorithm=algorithm,
+            device=device,
+            n_jobs=n_jobs,
+        ).fit(features)
+
+    def kneighbors(
+        self, found: NDArray, k: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+        """Return 1 - cosine and numbers of the nearest rows, both (h * w, k).
+
+        Parameters
+        ----------
+        found : ndarray of shape (h, w, d)
+        k : int
+        """
+        queries = self._unit.transform(found.reshape(-1, found.shape[2]))
+        self.center(queries, self._mean)
+        distances, ids = self._index.kneighbors(queries, k)
+        return distances / 2, ids
+
+    @staticmethod
+    def center(rows: NDArray, mean: Any) -> None:
+        """Subtract a mean from rows of length 1 and normalise again, in place."""
+        if mean is None:
+            return
+        unit = Preprocessor("l2")
+        for part in blocks_of(len(rows), 8 * rows.shape[1]):
+            rows[part] = unit.transform(rows[part] - mean)

@@ -1,0 +1,82 @@
+"""SegmentationDisplay: what it holds, and that it draws."""
+
+import matplotlib
+import numpy as np
+import pytest
+
+from skknn import DenseEmbedder, InContextSegmenter
+from skknn.inspection import SegmentationDisplay
+
+matplotlib.use("Agg")
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    rng = np.random.default_rng(0)
+    masks = np.zeros((3, 64, 64), np.uint8)
+    for i, cut in enumerate((16, 32, 48)):
+        masks[i, :, cut:] = 7
+    masks[:, :8] = 255
+    images = np.where(masks[..., None] == 7, 210, 40) + rng.integers(
+        0, 30, (3, 64, 64, 3)
+    )
+    images = images.astype(np.uint8)
+    embedder = DenseEmbedder("test_vit", weights=None, image_size=64, random_state=0)
+    return InContextSegmenter(embedder, n_neighbors=5).fit(images, masks), images, masks
+
+
+def test_from_estimator(fitted):
+    segmenter, images, masks = fitted
+    display = SegmentationDisplay.from_estimator(
+        segmenter,
+        images,
+        masks,
+        position=(20, 60),
+        train_images=images,
+        n_neighbors=3,
+        class_names=["left", "right"],
+    )
+    np.testing.assert_array_equal(display.predictions, segmenter.predict(images))
+    np.testing.assert_array_equal(display.masks, masks)
+    # The training image is among the bank: the nearest row is the position itself.
+    image, box, text = display.neighbors[0]
+    np.testing.assert_array_equal(image, images[0])
+    np.testing.assert_allclose(box, [0.25, 0.75, 0.5, 1.0])
+    assert text == "right, cos 1.000"
+    assert len(display.neighbors) == 3
+
+
+def test_plot(fitted):
+    import matplotlib.pyplot as plt
+
+    segmenter, images, masks = fitted
+    display = SegmentationDisplay.from_estimator(
+        segmenter, images[:2], masks[:2], position=(20, 60), train_images=images
+    ).plot()
+    assert display.axes_.shape == (3, 4)
+    assert [a.get_title() for a in display.axes_[0, :3]] == [
+        "image",
+        "truth",
+        "prediction",
+    ]
+    truth = np.asarray(display.axes_[0, 1].images[0].get_array())
+    assert (truth[:8] == 0).all()  # void is black
+    assert len(np.unique(truth.reshape(-1, 3), axis=0)) == 3
+    assert len(display.axes_[2, 0].patches) == 1
+    display.figure_.canvas.draw()
+    plain = SegmentationDisplay.from_estimator(segmenter, images[:1]).plot()
+    assert plain.axes_.shape == (1, 2)
+    plain.figure_.canvas.draw()
+    _, ax = plt.subplots()
+    assert plain.plot(ax).figure_ is ax.figure
+    plt.close("all")
+
+
+def test_positions_that_will_not_do(fitted):
+    segmenter, images, _ = fitted
+    with pytest.raises(ValueError, match="train_images"):
+        SegmentationDisplay.from_estimator(segmenter, images[:1], position=(0, 0))
+    with pytest.raises(ValueError, match=r"position=\(64, 0\) is outside"):
+        SegmentationDisplay.from_estimator(
+            segmenter, images[:1], position=(64, 0), train_images=images
+        )
