@@ -25,8 +25,10 @@ BELOW = {
 } | {
     # Weights of blocks are found by votes.
     "features": {*TO_ROWS, "neighbors"} - {"features"},
+    "segmentation": {*TO_ROWS, "neighbors", "metrics"},
+    "metrics": {"utils"},
     "datasets": {"utils", "modalities"},
-    "inspection": {*TO_ROWS, *FROM_ROWS},
+    "inspection": {*TO_ROWS, *FROM_ROWS, "segmentation"},
 }
 
 
