@@ -78,7 +78,7 @@ def find_parameters(
     -------
     Found
     """
-    settings = {
+    settings: dict[str, Any] = {
         "scoring": {"score": scorer, "neg_log_loss": own_log_loss},
         "cv": splits,
         "n_jobs": n_jobs,
