@@ -93,10 +93,9 @@ class JointKNNClassifierCV(
     selection : {"best", "one-se"}, default="best"
         ``"best"``: the mean of all shares, each by how likely it is to be the best one
         (its score behind the best, in standard errors over the splits) times
-        ``(1 - lam) ** 5``; rounded down to a share whose score is not below that of
-        BASE. ``"one-se"``: the mildest weights, then the least share within one
-        standard error of the best, often 0: BASE, unless the splits agree that votes
-        help.
+        ``(1 - lam) ** 5``; rounded down to a share that is better than BASE by half a
+        standard error, or to BASE. ``"one-se"``: the mildest weights, then the least
+        share within one standard error of the best, often 0.
     estimator : classifier or None, default=None
         Base; see :class:`JointKNNClassifier`.
     class_weight : "balanced", dict or None, default=None

@@ -11,8 +11,10 @@ Scores = NDArray[np.float64]
 # What is known about the share of the votes before any row was seen: beside a good base
 # the best ones measured were small. See docs/evidence.rst.
 _PRIOR_POWER, _PRIOR_AT_ONE = 5, 1e-3
-# Scores that agree but for rounding, and shares.
-_SCORE_ROUNDING, _STEP_ROUNDING = 1e-12, 1e-9
+# Standard errors by which a share has to be better than BASE to be taken.
+_EVIDENCE = 0.5
+# Scores and shares that agree but for rounding.
+_ROUNDING = 1e-9
 
 
 class JointChoice:
@@ -71,8 +73,8 @@ def expected_share(shares: Scores, scores: Scores) -> int:
     to be the best, a normal law of how far its score is behind in standard errors over
     the splits, times ``(1 - lambda) ** 5``: with few rows, where any share may be the
     best, that leaves a seventh of the votes, and nothing where rows are many. The mean
-    of the shares is taken, or the next smaller one whose score is not below that of
-    the smallest share, as a rule BASE.
+    of the shares is taken, or the next smaller one whose score is above that of the
+    smallest share, as a rule BASE, by half a standard error; else the smallest.
 
     Parameters
     ----------
@@ -84,29 +86,34 @@ def expected_share(shares: Scores, scores: Scores) -> int:
     int
         Index of the share.
     """
-    means = scores.mean(axis=1)
-    behind = scores[means.argmax()] - scores
+    behind = scores[scores.mean(axis=1).argmax()] - scores
     n_splits = scores.shape[1]
     spread = behind.var(axis=1, ddof=1).mean() if n_splits > 1 else np.inf
-    error = np.sqrt(spread / n_splits) + _SCORE_ROUNDING
+    error = np.sqrt(spread / n_splits) + _ROUNDING
     likelihood = np.exp(-((behind.mean(axis=1) / error) ** 2) / 2)
     # Where the votes alone are the only likely ones, they keep their weight.
     weights = likelihood * (1 - shares + _PRIOR_AT_ONE) ** _PRIOR_POWER
     mean = np.average(shares, weights=weights)
-    order = np.argsort(shares, kind="stable")
-    allowed = shares[order] <= mean + _STEP_ROUNDING
-    allowed &= means[order] >= means[order[0]] - _SCORE_ROUNDING
-    allowed[0] = True
-    return int(order[np.flatnonzero(allowed)[-1]])
+    least = int(shares.argmin())
+    gains = scores - scores[least]
+    enough = gains.mean(axis=1) > _EVIDENCE * _standard_errors(gains) + _ROUNDING
+    enough &= shares <= mean + _ROUNDING
+    enough[least] = True
+    return int(np.where(enough, shares, -1).argmax())
 
 
 def _close_to_best(scores: Scores) -> NDArray[np.bool_]:
     """Points within one standard error of the best, paired over the splits."""
     behind = scores[scores.mean(axis=1).argmax()] - scores
-    if scores.shape[1] == 1:
-        return behind[:, 0] <= 0
-    error = behind.std(axis=1, ddof=1) / np.sqrt(scores.shape[1])
-    return behind.mean(axis=1) <= error + _SCORE_ROUNDING
+    return behind.mean(axis=1) <= _standard_errors(behind) + _ROUNDING
+
+
+def _standard_errors(differences: Scores) -> Scores:
+    """Of each point's mean over the splits, (n_points,); 0 where there is one split."""
+    n_splits = differences.shape[1]
+    if n_splits == 1:
+        return np.zeros(len(differences))
+    return differences.std(axis=1, ddof=1) / np.sqrt(n_splits)
 
 
 def _first(allowed: NDArray[np.bool_], *keys: Scores) -> int:
@@ -118,7 +125,7 @@ def _first(allowed: NDArray[np.bool_], *keys: Scores) -> int:
 
 def _split_scores(results: Results, name: str) -> Scores:
     """Scores of each point on each split, (n_points, n_splits)."""
-    columns: list = []
+    columns: list[NDArray[np.float64]] = []
     while f"split{len(columns)}_test_{name}" in results:
         columns.append(results[f"split{len(columns)}_test_{name}"])
     return np.column_stack(columns).astype(np.float64)

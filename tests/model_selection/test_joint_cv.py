@@ -258,7 +258,7 @@ def test_displays_take_it(fitted, small):
     assert list(recall) == ["kNN", "BASE", "JOINT"]
     assert len(HardExamplesDisplay.from_estimator(fitted, y=y).knn_proba) > 0
     assert NeighborsDisplay.from_estimator(fitted, X[0]) is not None
-    display = TuningDisplay.from_cv_results(fitted, "n_neighbors", "tau")
+    display = TuningDisplay.from_cv_results(fitted, x="n_neighbors", y="tau")
     assert display.scores.shape == (2, 2)
 
 
