@@ -21,6 +21,7 @@ from skknn import (
     BlockWeights,
     FungiTransformer,
     JointKNNClassifier,
+    JointKNNClassifierCV,
     KNNWeightedLogisticRegression,
     NeighborSearchCV,
     SimCLRObjective,
@@ -213,6 +214,12 @@ FITTED = {
     ],
     "NeighborSearchCV": [
         lambda _: NeighborSearchCV(SoftKNNClassifier(), {"k": [1, 3]}, cv=2).fit(
+            *table()
+        ),
+    ],
+    "JointKNNClassifierCV": [
+        lambda _: JointKNNClassifierCV(cv=2).fit(*table()),
+        lambda _: JointKNNClassifierCV(cv=2, knn_transformer=FunctionTransformer()).fit(
             *table()
         ),
     ],

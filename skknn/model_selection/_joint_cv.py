@@ -394,10 +394,9 @@ class JointKNNClassifierCV(
         scorer = check_scoring(JointKNNClassifier(), self.scoring or "accuracy")
         to_scorer = MethodMapping().add(caller="fit", callee="score")
         to_scorer.add(caller="score", callee="score")
-        to_splitter = MethodMapping().add(caller="fit", callee="split")
-        router = MetadataRouter(owner=self)
-        router.add(scorer=scorer, method_mapping=to_scorer)
-        return router.add(splitter=self.cv, method_mapping=to_splitter)
+        to_cv = MethodMapping().add(caller="fit", callee="split")
+        router = MetadataRouter(self).add(scorer=scorer, method_mapping=to_scorer)
+        return router.add(splitter=self.cv, method_mapping=to_cv)
 
     def _fitted(self) -> JointKNNClassifier:
         check_is_fitted(self)

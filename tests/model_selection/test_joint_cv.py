@@ -252,6 +252,19 @@ def test_inside_pipelines_and_searches_and_with_frames(small):
     assert outer.best_estimator_[-1].n_features_in_ == 64
 
 
+def test_rows_of_any_container_choose_alike(small):
+    """Also where ``C`` is found from the rows' scale."""
+    X, y = small
+    settings = {key: value for key, value in SMALL.items() if key != "C"}
+    of_array = JointKNNClassifierCV(**settings).fit(X, y)
+    frame = pd.DataFrame(X, columns=[f"pixel {i}" for i in range(64)])
+    of_frame = JointKNNClassifierCV(**settings).fit(frame, y)
+    assert of_frame.best_params_ == of_array.best_params_
+    np.testing.assert_array_equal(
+        of_frame.predict_proba(frame), of_array.predict_proba(X)
+    )
+
+
 def test_displays_take_it(fitted, small):
     X, y = small
     recall = PerClassDisplay.from_estimator(fitted, X, y).recall
