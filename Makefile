@@ -11,7 +11,7 @@ test attack test-oldest doctest: export OPENBLAS_NUM_THREADS ?= 1
 
 help:
 	@echo "make demo   install into $(VENV) and run the quick start on real images"
-	@echo "make attack try ten times as hard to damage caches as the tests do"
+	@echo "make attack try ten times as hard to break caches and votes as the tests do"
 	@echo "make test   install into $(VENV) and run all tests"
 	@echo "make test-oldest  the same with the oldest versions that are supported"
 	@echo "make lint   check code style and types"
