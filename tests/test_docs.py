@@ -19,7 +19,9 @@ import skknn.metrics
 from skknn import (
     BackboneEmbedder,
     BlockWeights,
+    DenseEmbedder,
     FungiTransformer,
+    InContextSegmenter,
     JointKNNClassifier,
     JointKNNClassifierCV,
     KNNWeightedLogisticRegression,
@@ -188,6 +190,17 @@ def fungi(**params):
     )  # fmt: skip
 
 
+def dense(**params):
+    return DenseEmbedder(
+        "test_vit", weights=None, image_size=32, random_state=0, **params
+    )
+
+
+def segmenter():
+    masks = np.arange(6 * 32 * 32).reshape(6, 32, 32) // 512 % 2
+    return InContextSegmenter(dense(), n_neighbors=3).fit(pictures(), masks)
+
+
 def with_a_bad_image(transformer, folder):
     broken = folder / "broken.png"
     broken.write_bytes(b"not an image")
@@ -228,6 +241,11 @@ FITTED = {
         lambda _: embedder().fit(flat_pictures()),
         lambda folder: with_a_bad_image(embedder(on_error="nan"), folder),
     ],
+    "DenseEmbedder": [
+        lambda _: dense().fit(flat_pictures()),
+        lambda folder: with_a_bad_image(dense(on_error="nan"), folder),
+    ],
+    "InContextSegmenter": [lambda _: segmenter()],
     "FungiTransformer": [
         lambda _: fungi().fit(flat_pictures()),
         lambda folder: with_a_bad_image(fungi(on_error="nan"), folder),
@@ -280,6 +298,9 @@ DISPLAYS = {
     ),
     "CKADisplay": lambda cls, X, y: cls.from_features(
         X, {"left": slice(0, 32), "right": slice(32, 64)}
+    ),
+    "SegmentationDisplay": lambda cls, X, y: cls.from_estimator(
+        segmenter(), pictures()[:1]
     ),
 }
 

@@ -128,7 +128,18 @@ class ConfusionMeter:
         return np.where(seen, scores, np.nan if absent == "skip" else 0.0)
 
     def mean_iou(self, *, absent: str = "skip", matching: str | None = None) -> float:
-        """Mean of :meth:`iou` over classes; NaN where no class was seen."""
+        """Mean of :meth:`iou` over classes.
+
+        Parameters
+        ----------
+        absent : {"skip", "zero"}, default="skip"
+        matching : {None, "hungarian"}, default=None
+
+        Returns
+        -------
+        float
+            NaN where no class was seen.
+        """
         scores = self.iou(absent=absent, matching=matching)
         scores = scores[~np.isnan(scores)]
         return float(scores.mean()) if scores.size else float("nan")
