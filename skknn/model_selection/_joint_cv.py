@@ -147,8 +147,8 @@ class JointKNNClassifierCV(
         What ``scoring`` means.
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted.
-    knn_, estimator_, knn_proba_, modulation_, sample_weight_ : object
-        Those of ``best_estimator_``; also ``knn_transformer_``, where there is one.
+    knn_, estimator_, knn_transformer_, knn_proba_, modulation_, sample_weight_ : object
+        Those of ``best_estimator_``.
     n_features_in_ : int
         Number of columns seen in ``fit``, where ``X`` has columns.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
