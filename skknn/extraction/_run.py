@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..modalities import BadItemError, ItemSource
+from ._bad_items import with_all_bad_items
 from ._batches import Batches
 from ._block_cache import BlockCache
 from ._job import Job
@@ -48,7 +49,8 @@ def run_job(
     Raises
     ------
     BadItemError
-        For the first item that cannot be used, with ``on_bad_item="raise"``.
+        With ``on_bad_item="raise"``: of the first item that cannot be used. Its message
+        names the others, too.
     MemoryError
         If a single item does not fit on the device.
     """
@@ -57,40 +59,44 @@ def run_job(
     group, ahead = _how_many(job, n_threads, stored=cache is not None)
     table = RowTable(items, on_bad_item, progress)
     batches = Batches(job, items.unit)
-    with ExitStack() as stack:
-        start_thread = stack.enter_context(job.running())
-        preparation = stack.enter_context(
-            Preparation(job, items, n_threads, start_thread, ahead)
-        )
-        lookup = stack.enter_context(Lookup(items, cache, table, n_threads))
+    try:
+        with ExitStack() as stack:
+            start_thread = stack.enter_context(job.running())
+            preparation = stack.enter_context(
+                Preparation(job, items, n_threads, start_thread, ahead)
+            )
+            lookup = stack.enter_context(Lookup(items, cache, table, n_threads))
 
-        def compute_group() -> None:
-            todos, prepared = [], []
-            for todo, result in preparation.take(group):
-                if isinstance(result, BadItemError):
-                    table.fail(lookup.rows_of(todo), result)
-                else:
-                    todos.append(todo)
-                    prepared.append(result)
-            for finished in batches.add(todos, prepared):
-                store(*finished)
+            def compute_group() -> None:
+                todos, prepared = [], []
+                for todo, result in preparation.take(group):
+                    if isinstance(result, BadItemError):
+                        table.fail(lookup.rows_of(todo), result)
+                    else:
+                        todos.append(todo)
+                        prepared.append(result)
+                for finished in batches.add(todos, prepared):
+                    store(*finished)
 
-        def store(todos: list[Todo], values: NDArray[np.float32]) -> None:
-            progress.computed(len(todos))
-            if cache is not None:
-                cache.put([todo.key for todo in todos if todo.key], values)
-            for todo, value in zip(todos, values, strict=True):
-                table.deliver(lookup.rows_of(todo), value)
+            def store(todos: list[Todo], values: NDArray[np.float32]) -> None:
+                progress.computed(len(todos))
+                if cache is not None:
+                    cache.put([todo.key for todo in todos if todo.key], values)
+                for todo, value in zip(todos, values, strict=True):
+                    table.deliver(lookup.rows_of(todo), value)
 
-        for todo, content in lookup:
-            while preparation.is_full():
+            for todo, content in lookup:
+                while preparation.is_full():
+                    compute_group()
+                progress.began()
+                preparation.submit(todo, content)
+            while len(preparation):
                 compute_group()
-            progress.began()
-            preparation.submit(todo, content)
-        while len(preparation):
-            compute_group()
-        for finished in batches.finish():
-            store(*finished)
+            for finished in batches.finish():
+                store(*finished)
+    except BadItemError as error:
+        # Not within the run, whose threads may be busy.
+        raise with_all_bad_items(error, items, n_threads) from error.__cause__
     return table.finish(lambda: job.width)
 
 

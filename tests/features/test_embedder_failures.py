@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from skknn import BackboneEmbedder
+from skknn.extraction import _bad_items
 from skknn.modalities import BadImageError
 
 RNG = np.random.default_rng(0)
@@ -32,6 +33,34 @@ def paths(tmp_path):
         found.append(str(tmp_path / f"{i}.png"))
         Image.fromarray(array).save(found[-1])
     return found
+
+
+@pytest.mark.parametrize("n_jobs, batch_size", [(1, 2), (3, 32)])
+def test_an_error_names_all_files_that_are_bad(paths, n_jobs, batch_size):
+    broken = [1, 2, 6]
+    for row in broken:
+        with open(paths[row], "wb") as file:
+            file.write(b"no image")
+    embedder = tiny(n_jobs=n_jobs, batch_size=batch_size)
+    with pytest.raises(BadImageError, match="3 rows cannot be used") as found:
+        embedder.fit_transform([*paths, paths[0]])
+    message = str(found.value)
+    for row, path in enumerate(paths):
+        assert (f"row {row} ({path!r})" in message) is (row in broken)
+    assert "check_images" in message and "on_error='nan'" in message
+    # What programs read is that of the first one.
+    assert (found.value.row, found.value.file) == (1, paths[1])
+
+
+def test_an_error_says_how_far_it_looked(paths, monkeypatch):
+    for path in paths[1:3]:
+        with open(path, "wb") as file:
+            file.write(b"no image")
+    monkeypatch.setattr(_bad_items, "_SECONDS", -1)
+    with pytest.raises(
+        BadImageError, match="1 rows of the first 0 looked at(?s:.*)row 1"
+    ):
+        tiny().fit_transform(paths)
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
