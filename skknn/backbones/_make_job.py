@@ -7,7 +7,7 @@ from ..utils._behaviour import Answer
 from ._dense_extractor import DenseExtractor, DenseJob
 from ._extractor import Extractor
 from ._job import EmbeddingJob
-from ._probe import ROUNDING, pictures
+from ._probe import ROUNDING, folded, pictures
 
 
 def make_job(extractor: Extractor, batch_size: int | str = "auto") -> EmbeddingJob:
@@ -31,6 +31,5 @@ def embedding_answers(extractor: Extractor, n: int) -> list[Answer]:
     job = make_job(extractor, len(images))
     with job.running():
         prepared = [job.prepare(RGBImage(image)) for image in images]
-        # Maps come as a list.
-        rows = np.stack(list(job.collect(job.launch(prepared))))
+        rows = np.stack([folded(row) for row in job.collect(job.launch(prepared))])
     return [Answer(rows, ROUNDING[extractor.precision])]

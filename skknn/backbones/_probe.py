@@ -12,6 +12,8 @@ from ..utils._behaviour import N_QUESTIONS
 ROUNDING = {"float32": 1e-4, "bf16": 5e-2}
 # Numbers that stand for a row where little may be kept.
 _SKETCHED = 32
+# Length above which rows (maps) are folded before they are kept or sketched.
+_LONG = 2**16
 
 
 def pictures(size: tuple[int, int], n: int = N_QUESTIONS) -> list[Image.Image]:
@@ -43,8 +45,19 @@ def mixed_picture(size: tuple[int, int]) -> Image.Image:
 
 def sketch(row: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return a few numbers whose relative error is about that of a whole row."""
+    row = folded(row)
     signs = np.random.default_rng(len(row)).choice([-1.0, 1.0], (_SKETCHED, len(row)))
     return (signs @ row.astype(np.float64)).astype(np.float32)
+
+
+def folded(row: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a row, or of a long one sums of numbers far apart, with random signs."""
+    if len(row) <= _LONG:
+        return row
+    signs = np.random.default_rng(len(row)).choice([-1.0, 1.0], len(row))
+    padded = np.zeros(-(-len(row) // _LONG) * _LONG)
+    padded[: len(row)] = signs * row
+    return padded.reshape(-1, _LONG).sum(axis=0).astype(np.float32)
 
 
 def attributes_stamp(module: nn.Module) -> int:

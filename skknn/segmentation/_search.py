@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..neighbors import NeighborIndex
+from ..neighbors import APPROXIMATE, NeighborIndex
 from ..neighbors._preprocessing import Preprocessor
 from ..utils._slices import blocks_of
 
@@ -58,6 +58,11 @@ class BankSearch:
         self.center(queries, self._mean)
         distances, ids = self._index.kneighbors(queries, k)
         return distances / 2, ids
+
+    def recall(self, k: int) -> float:
+        """Return the share of the k nearest rows that the engine finds."""
+        approximate = self._index.algorithm_ in APPROXIMATE
+        return self._index.recall(k) if approximate else 1.0
 
     @staticmethod
     def center(rows: NDArray, mean: Any) -> None:

@@ -276,6 +276,18 @@ class InContextSegmenter(BankEstimator):
             return _together(distances), _together(ids)
         return _together(ids)
 
+    def recall(self) -> float:
+        """Share of the nearest rows that the search finds; 1 for exact engines.
+
+        Measured with rows of the bank.
+
+        Returns
+        -------
+        float
+        """
+        check_is_fitted(self)
+        return self._search.recall(self._n_voting(self.n_neighbors))
+
     def score(self, images: Any, masks: Any) -> float:
         """Mean intersection over union at the size of the masks.
 

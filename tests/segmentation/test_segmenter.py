@@ -267,6 +267,19 @@ def test_an_own_engine():
     np.testing.assert_array_equal(plain.predict(maps), own.predict(maps))
 
 
+@pytest.mark.parametrize("algorithm", ["hnsw", "ivf"])
+def test_approximate_engines_find_most(algorithm):
+    pytest.importorskip("faiss")
+    maps, masks = data(n=40, h=8, w=8)
+    exact = InContextSegmenter(n_neighbors=10).fit(maps, masks)
+    found = InContextSegmenter(n_neighbors=10, algorithm=algorithm).fit(maps, masks)
+    assert exact.recall() == 1 and found.recall() > 0.9
+    ids, near = (s.kneighbors(maps[:4], return_distance=False) for s in (exact, found))
+    ids, near = ids.reshape(-1, 10), near.reshape(-1, 10)
+    shared = [len(set(a) & set(b)) / 10 for a, b in zip(ids, near)]
+    assert np.mean(shared) > 0.9
+
+
 def test_a_failed_fit_changes_nothing():
     maps, masks = data()
     segmenter = InContextSegmenter().fit(maps, masks)
