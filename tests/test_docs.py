@@ -19,6 +19,7 @@ from skknn import (
     BackboneEmbedder,
     FungiTransformer,
     JointKNNClassifier,
+    JointKNNClassifierCV,
     KNNWeightedLogisticRegression,
     NeighborSearchCV,
     SimCLRObjective,
@@ -206,6 +207,12 @@ FITTED = {
     "JointKNNClassifier": [
         lambda _: JointKNNClassifier(9).fit(*table()),
         lambda _: JointKNNClassifier(9, knn_transformer=FunctionTransformer()).fit(
+            *table()
+        ),
+    ],
+    "JointKNNClassifierCV": [
+        lambda _: JointKNNClassifierCV(cv=2).fit(*table()),
+        lambda _: JointKNNClassifierCV(cv=2, knn_transformer=FunctionTransformer()).fit(
             *table()
         ),
     ],

@@ -148,7 +148,9 @@ class JointKNNClassifierCV(
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted.
     knn_, estimator_, knn_proba_, modulation_, sample_weight_ : object
-        Those of ``best_estimator_``; also ``knn_transformer_``, where there is one.
+        Those of ``best_estimator_``.
+    knn_transformer_ : transformer
+        Likewise, when there is one.
     n_features_in_ : int
         Number of columns seen in ``fit``, where ``X`` has columns.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)

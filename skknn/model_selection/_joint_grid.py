@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn import get_config
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
@@ -189,7 +190,7 @@ def automatic_strengths(base: Any, X: Any, y: Any) -> list[float]:
 
 
 def _total_variance(X: Any) -> float:
-    if hasattr(X, "multiply"):  # sparse: the mean is small beside the squares
+    if issparse(X):  # The mean is small beside the squares
         return float(X.multiply(X).sum()) / X.shape[0]
     try:
         rows: NDArray[Any] = np.asarray(X, dtype=np.float64)
