@@ -225,14 +225,14 @@ FITTED = {
             *table()
         ),
     ],
-    "NeighborSearchCV": [
-        lambda _: NeighborSearchCV(SoftKNNClassifier(), {"k": [1, 3]}, cv=2).fit(
-            *table()
-        ),
-    ],
     "JointKNNClassifierCV": [
         lambda _: JointKNNClassifierCV(cv=2).fit(*table()),
         lambda _: JointKNNClassifierCV(cv=2, knn_transformer=FunctionTransformer()).fit(
+            *table()
+        ),
+    ],
+    "NeighborSearchCV": [
+        lambda _: NeighborSearchCV(SoftKNNClassifier(), {"k": [1, 3]}, cv=2).fit(
             *table()
         ),
     ],

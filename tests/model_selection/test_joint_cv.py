@@ -8,6 +8,7 @@ import pytest
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score, make_scorer
 from sklearn.model_selection import (
@@ -18,7 +19,7 @@ from sklearn.model_selection import (
 )
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skknn import JointKNNClassifier, JointKNNClassifierCV
@@ -243,7 +244,7 @@ def test_inside_pipelines_and_searches_and_with_frames(small):
     X, y = small
     frame = pd.DataFrame(X, columns=[f"pixel {i}" for i in range(64)])
     labels = np.array([f"digit {label}" for label in y])
-    search = JointKNNClassifierCV(**SMALL).fit(frame, labels)
+    search = JointKNNClassifierCV(**{**SMALL, "C": "auto"}).fit(frame, labels)
     assert list(search.feature_names_in_) == list(frame.columns)
     assert set(search.predict(frame)) <= set(labels)
     pipe = make_pipeline(StandardScaler(), JointKNNClassifierCV(**SMALL))
@@ -264,6 +265,27 @@ def test_rows_of_any_container_choose_alike(small):
     np.testing.assert_allclose(
         of_frame.predict_proba(frame), of_array.predict_proba(X), rtol=1e-9
     )
+
+
+def test_rows_that_are_no_numbers():
+    """Both sides make numbers of words; those of the base are sparse."""
+    words = np.array(["red green", "red blue", "green sea", "blue sea"] * 10)
+    y = np.arange(40) % 4 // 2
+    counts = CountVectorizer().fit(words)
+    dense = FunctionTransformer(lambda X: X.toarray())
+    settings = {"cv": CV, "lam": (0, 0.5), "n_neighbors": 3, "tau": 0.1}
+    search = JointKNNClassifierCV(
+        **settings,
+        knn_transformer=make_pipeline(CountVectorizer(), dense),
+        estimator=make_pipeline(CountVectorizer(), LogisticRegression()),
+    ).fit(words, y)
+    assert search.score(words, y) == 1
+    squares = counts.transform(words).toarray() ** 2
+    least = min(
+        p.get("estimator__logisticregression__C", np.inf)
+        for p in search.cv_results_["params"]
+    )
+    assert least == pytest.approx(1 / squares.sum(axis=1).mean(), rel=1e-2)
 
 
 def test_displays_take_it(fitted, small):
