@@ -11,7 +11,7 @@ from ._engines import ALGORITHMS, APPROXIMATE
 from ._index import METRICS, NeighborIndex
 from ._precomputed import check_graph
 from ._predictions import Predictions
-from ._preprocessing import PREPROCESSINGS
+from ._preprocessing import PREPROCESSINGS, Preprocessor
 from ._votes import (
     soft_votes,
     sorted_gaps,
@@ -23,6 +23,6 @@ from ._votes import (
 
 __all__ = [
     "ALGORITHMS", "APPROXIMATE", "METRICS", "PREPROCESSINGS", "NeighborIndex",
-    "Predictions", "check_graph", "soft_votes", "sorted_gaps", "true_class_votes",
-    "vote_weights", "walk_soft_votes", "walk_true_class_votes",
+    "Predictions", "Preprocessor", "check_graph", "soft_votes", "sorted_gaps",
+    "true_class_votes", "vote_weights", "walk_soft_votes", "walk_true_class_votes",
 ]  # fmt: skip

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..neighbors import APPROXIMATE, NeighborIndex
-from ..neighbors._preprocessing import Preprocessor
+from ..neighbors import APPROXIMATE, NeighborIndex, Preprocessor
 from ..utils._slices import blocks_of
 
 # Rows above which an exact search takes minutes an image.
