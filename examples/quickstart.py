@@ -181,10 +181,12 @@ def report(models, X_test, y_test):
             f"{key.rpartition('__')[2]}={value:.3g}" for key, value in chosen.items()
         )
         print(f"{name:11}{accuracy:14.4f}{loss:15.3f}   {settings}")
-    margin = 1.96 * np.sqrt(accuracy * (1 - accuracy) / len(y_test))
+    # Half of Wilson's interval, which also holds where few images are all right.
+    n, z = len(y_test), 1.96
+    margin = np.sqrt(accuracy * (1 - accuracy) / n + z**2 / (4 * n**2))
+    margin *= z / (1 + z**2 / n)
     print(
-        f"\n{len(y_test)} test images: an accuracy here is good to about "
-        f"+-{margin:.3f} (95 %)."
+        f"\n{n} test images: an accuracy here is good to about +-{margin:.3f} (95 %)."
     )
 
 

@@ -105,10 +105,19 @@ def checked_map(given: Any, number: int, n_channels: int | None) -> NDArray[np.f
 
     Raises
     ------
+    TypeError
+        If it is an image.
     ValueError
         If it is none, is not finite, or has another depth than those of fit.
     """
-    found = np.asarray(given, dtype=np.float32)
+    array = np.asarray(given)
+    if array.dtype == np.uint8 or array.dtype.kind not in "biuf":
+        raise TypeError(
+            f"Image {number} is an image ({type(given).__name__} of {array.dtype}), no "
+            "feature map, which embedder=None takes. Pass embedder=DenseEmbedder(), or "
+            "maps of real numbers."
+        )
+    found = array.astype(np.float32, copy=False)
     if found.ndim != 3 or 0 in found.shape:
         raise ValueError(
             f"The map of image {number} has shape {found.shape}; (height, width, "
