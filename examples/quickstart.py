@@ -185,9 +185,8 @@ def report(models, X_test, y_test):
     n, z = len(y_test), 1.96
     margin = np.sqrt(accuracy * (1 - accuracy) / n + z**2 / (4 * n**2))
     margin *= z / (1 + z**2 / n)
-    print(
-        f"\n{n} test images: an accuracy here is good to about +-{margin:.3f} (95 %)."
-    )
+    good = f"an accuracy here is good to about +-{margin:.3f} (95 %)"
+    print(f"\n{n} test images: {good}.")
 
 
 def save_neighbours(knn, x, truth, image, training_images, names, folder):

@@ -10,7 +10,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..utils._sklearn import fit_context
 from ._image_transformer import ImageTransformer
-from ._shared_parameters import CONSTRAINTS, POSITIVE, fill_in_descriptions
+from ._shared_parameters import (
+    CONSTRAINTS,
+    POSITIVE,
+    fill_in_descriptions,
+    memory_folder,
+)
 
 if TYPE_CHECKING:
     from ..extraction import Rows
@@ -207,7 +212,7 @@ class DenseEmbedder(ImageTransformer):
         work = EmbeddingWork(
             self._fitted_loader(),
             batch_size=self.batch_size,
-            memory=self.memory,
+            memory=memory_folder(self.memory),
             on_error=self.on_error,
         )
         with show_progress(self.verbose, len(items), "embedding", items.unit) as shown:
@@ -257,10 +262,10 @@ def _as_maps(rows: "Rows", n_channels: int) -> FeatureMaps:
     good = [row for row in range(len(rows.values)) if row not in bad]
     usual = [row for row in good if row not in rows.others]
     width = rows.values.shape[1] - N_GRID
-    if usual:
-        grid = grid_of_row(rows.values[usual[0]])
-    else:
-        grid = 1, width // n_channels
+    if not usual:  # no image could be read
+        empty = len(rows.values), 1, 1, n_channels
+        return np.full(empty, np.nan, dtype=np.float32)
+    grid = grid_of_row(rows.values[usual[0]])
     # Rows of equal length may still be of different grids.
     grids = {row: grid_of_row(rows.values[row]) for row in usual}
     if not rows.others and len(set(grids.values())) <= 1:

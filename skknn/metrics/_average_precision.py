@@ -1,6 +1,7 @@
 """Average precision of rankings, with rows that do not count."""
 
 from collections.abc import Iterable, Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -127,6 +128,8 @@ def retrieval_scores(
 
     Raises
     ------
+    TypeError
+        If positives or junk are no integers, such as a mask.
     ValueError
         If the lengths differ, numbers are no rows of the database, or a row is both
         positive and junk.
@@ -145,9 +148,10 @@ def retrieval_scores(
     >>> scores.mean_precision
     array([1. , 0.5, 0.5])
     """
-    at = tuple(int(k) for k in at)
-    if not at or min(at) < 1:
+    at = tuple(at)
+    if not at or not all(isinstance(k, Integral) and k > 0 for k in at):
         raise ValueError(f"at={at!r} must be positive integers, for example (1, 5).")
+    at = tuple(map(int, at))
     rankings, n_rows = _rankings(similarity, kind)
     _check_length("positives", positives, len(rankings))
     if junk is None:
@@ -224,7 +228,13 @@ def _rankings(given: Any, kind: str) -> tuple[list[NDArray], int | None]:
 
 
 def _rows(numbers: Iterable[int], n_rows: int | None, name: str) -> NDArray[np.intp]:
-    found = np.unique(np.asarray(list(numbers), dtype=np.intp))
+    given = np.asarray(list(numbers))
+    if given.size and given.dtype.kind not in "iu":
+        raise TypeError(
+            f"{name} holds values of type {given.dtype}; row numbers of the database "
+            "are needed. np.flatnonzero(mask) gives those of a mask."
+        )
+    found = np.unique(given.astype(np.intp))
     if found.size and (found[0] < 0 or (n_rows is not None and found[-1] >= n_rows)):
         raise ValueError(
             f"{name} contains {found[0] if found[0] < 0 else found[-1]}, which is no "

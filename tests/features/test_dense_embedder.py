@@ -2,6 +2,7 @@
 
 import pickle
 
+import joblib
 import numpy as np
 import pytest
 import timm
@@ -273,3 +274,20 @@ def test_bfloat16_is_near(images):
 def test_parameters_that_will_not_do(params, message, images):
     with pytest.raises(ValueError, match=message):
         random("test_vit", **params).fit(images)
+
+
+@pytest.mark.parametrize("bad", [[None], [None, "missing.png"]])
+def test_maps_of_images_that_all_are_bad(images, bad):
+    embedder = random("test_vit", image_size=32, on_error="nan").fit(images)
+    with pytest.warns(UserWarning, match="cannot be used"):
+        maps = embedder.transform(bad)
+    assert maps.shape == (len(bad), 1, 1, embedder.n_channels_)
+    assert np.isnan(maps).all()
+
+
+def test_the_folder_of_a_joblib_memory(images, tmp_path):
+    memory = joblib.Memory(tmp_path / "rows", verbose=0)
+    expected = random("test_vit", image_size=32).fit_transform(images)
+    embedder = random("test_vit", image_size=32, memory=memory)
+    np.testing.assert_array_equal(embedder.fit_transform(images), expected)
+    assert list((tmp_path / "rows").rglob("*.sqlite"))

@@ -161,3 +161,17 @@ def test_unknown_setups_and_missing_lists():
         average_precision_at_ranks([0, 2], 1)
     with pytest.raises(ValueError, match="different integers"):
         average_precision_at_ranks([1, 1])
+
+
+@pytest.mark.parametrize(
+    "positives", [[np.array([False, False, True])], [[0.7]], [["0"]]]
+)
+def test_positives_are_row_numbers(positives):
+    """A mask read as numbers 0 and 1 would score other rows."""
+    with pytest.raises(TypeError, match=r"positives\[0\].*np.flatnonzero"):
+        retrieval_scores([[0.9, 0.5, 0.1]], positives)
+
+
+def test_precision_is_at_whole_ranks():
+    with pytest.raises(ValueError, match=r"at=\(1.5,\)"):
+        retrieval_scores([[0.9, 0.5, 0.1]], [[0]], at=(1.5,))
