@@ -85,7 +85,7 @@ class BlockWeights(ParamsMixin, TransformerMixin, BaseEstimator):
     tau_ : float
         Of the best vote with ``weights_``. On the result a
         ``SoftKNNClassifier(n_neighbors_, tau=tau_, preprocessing=None)`` votes so.
-    mean_ : ndarray of shape (n_features_in_,)
+    mean_ : ndarray of shape (`n_features_in_`,)
         Zero without ``center``.
     feature_slices_ : dict of str -> slice
         Block -> columns of the result before PCA; blocks of weight 0 are left out.
