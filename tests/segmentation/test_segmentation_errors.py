@@ -33,3 +33,27 @@ def test_rows_that_cannot_be_read_are_those_of_the_whole(tmp_path, n_augmentatio
             call(images)
         assert "\n  row 10 " in str(e.value) and "\n  row 18 " in str(e.value)
         assert e.value.row == 10 and "on_error" not in str(e.value)
+
+
+def two_classes(dtype=np.uint8, labels=(3, 7)):
+    """Maps whose halves are the classes, and their masks."""
+    maps = np.zeros((2, 2, 2, 2), dtype="float32")
+    maps[:, :, 0, 0] = maps[:, :, 1, 1] = 1
+    mask = np.repeat([np.repeat(np.array(labels, dtype), 2)], 4, axis=0)
+    return maps, [mask, mask.copy()]
+
+
+def test_mixed_integers_stay_integers():
+    maps, masks = two_classes(np.int64)
+    masks[1] = masks[1].astype(np.uint64)
+    together = InContextSegmenter(n_neighbors=1).fit(maps, masks)
+    apart = InContextSegmenter(n_neighbors=1).fit(maps[:1], masks[:1])
+    apart.partial_fit(maps[1:], masks[1:])
+    for segmenter in (together, apart):
+        assert segmenter.classes_.dtype == np.int64
+        assert segmenter.predict(maps).dtype == np.int64
+        assert segmenter.score(maps, masks) == 1
+    masks[1][0, 0] = 2**64 - 1
+    large = InContextSegmenter(n_neighbors=1).fit(maps, masks)
+    assert large.classes_.tolist() == [3, 7, 2**64 - 1]
+    np.testing.assert_array_equal(large.predict(maps)[0], masks[0])
