@@ -68,9 +68,9 @@ def feature_maps(
     n = count(X, "images")
     for low in range(0, n, _CHUNK):
         part = take(X, low, min(low + _CHUNK, n))
-        if embedder is None:
-            maps, sizes = part, [None] * len(part)
-        else:
+        maps: Any = part
+        sizes: list[tuple[int, int] | None] = [None] * len(part)
+        if embedder is not None:
             with rows_of_whole(X, low):
                 sizes, maps = _sizes(part), embedder.transform(part)
         for i, size in enumerate(sizes):
