@@ -9,6 +9,7 @@ computed is none of its business: that is the :class:`Job` (``_job``). ``spread_
 ``_progress`` shows how far it is.
 """
 
+from ._bad_items import with_all_bad_items
 from ._block_cache import BlockCache
 from ._job import Job
 from ._processes import n_processes, n_workers, spread_rows
@@ -29,4 +30,5 @@ __all__ = [
     "run_job",
     "show_progress",
     "spread_rows",
+    "with_all_bad_items",
 ]

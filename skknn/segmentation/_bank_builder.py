@@ -67,7 +67,7 @@ class BankBuilder:
         """Return all rows, with the columns of ``classes``; None without any."""
         if self._n_rows == 0:
             return None
-        places = np.searchsorted(classes, list(self.columns))
+        places = np.searchsorted(classes, np.array(list(self.columns), classes.dtype))
         self._parts = [
             part.with_classes(len(classes), places[: part.labels.shape[1]])
             for part in self._parts
@@ -89,11 +89,6 @@ class BankBuilder:
             if label == self._ignore_index:
                 codes[i] = -1
                 continue
-            if label < 0:
-                raise ValueError(
-                    f"A mask contains {label}. Labels are 0 or larger; name a negative "
-                    "void label in ignore_index."
-                )
             codes[i] = self.columns.setdefault(label, len(self.columns))
         return codes[inverse.reshape(mask.shape)]
 

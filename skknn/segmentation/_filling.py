@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ._bank_builder import BankBuilder, as_sample, n_rows_per_image
 from ._inputs import changed_maps, count, entry, feature_maps
-from ._masks import read_mask
+from ._masks import read_labels
 from ._memory_bank import MemoryBank, join_banks
 from ._search import BankSearch
 
@@ -96,9 +96,8 @@ class Filling:
             if self.on_image is not None:
                 self.on_image(epoch * n + number)
         assert width is not None
-        classes = np.array(sorted(builder.columns), dtype=np.result_type(*dtypes))
-        if before:
-            classes = np.union1d(before.classes, classes)
+        labels = {*builder.columns, *(before.classes.tolist() if before else ())}
+        classes = _as_classes(labels, dtypes)
         bank, mean = self._joined(builder.finish(classes), classes, before)
         if per_image is not None:
             # Drawn by class within images; what is too many goes by lot.
@@ -121,7 +120,7 @@ class Filling:
                 mean = added.features.mean(axis=0, dtype=np.float64)
             BankSearch.center(added.features, mean)
             return added, mean
-        places = np.searchsorted(classes, before.classes)
+        places = np.searchsorted(classes, before.classes.astype(classes.dtype))
         bank = before.bank.with_classes(len(classes), places)
         if added is None:
             return bank, before.mean
@@ -134,7 +133,7 @@ class Filling:
         """Yield (pass, number of the image, map, mask)."""
 
         def mask_of(number: int) -> NDArray:
-            return read_mask(entry(masks, number), number)
+            return read_labels(entry(masks, number), number, self.ignore_index)
 
         if not self.n_augmentations:
             for number, (found, _) in enumerate(feature_maps(images, embedder, None)):
@@ -153,3 +152,13 @@ class Filling:
             changed = changed_maps(images, mask_of, embedder, seed_of)
             for number, (found, mask) in enumerate(changed):
                 yield epoch, number, found, mask
+
+
+def _as_classes(labels: set[int], dtypes: list[np.dtype]) -> NDArray[np.integer]:
+    """Labels in order, in the integers that hold those of all masks."""
+    dtype = np.result_type(*dtypes)
+    if dtype.kind == "f":
+        # uint64 with signed integers. Labels are 0 or larger.
+        small = max(labels, default=0) <= np.iinfo(np.int64).max
+        dtype = np.dtype(np.int64 if small else np.uint64)
+    return np.array(sorted(labels), dtype=dtype)

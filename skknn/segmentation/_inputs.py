@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._augmentation import augmented
+from ._bad_images import rows_of_whole
 
 # Images whose maps are there at a time.
 _CHUNK = 8
@@ -58,12 +59,20 @@ def feature_maps(
     embedder : fitted transformer or None
     n_channels : int or None
         What d has to be.
+
+    Raises
+    ------
+    BadImageError
+        If an image cannot be read: it names all such rows.
     """
     n = count(X, "images")
     for low in range(0, n, _CHUNK):
         part = take(X, low, min(low + _CHUNK, n))
-        sizes = _sizes(part) if embedder is not None else [None] * len(part)
-        maps = part if embedder is None else embedder.transform(part)
+        maps: Any = part
+        sizes: list[tuple[int, int] | None] = [None] * len(part)
+        if embedder is not None:
+            with rows_of_whole(X, low):
+                sizes, maps = _sizes(part), embedder.transform(part)
         for i, size in enumerate(sizes):
             yield checked_map(entry(maps, i), low + i, n_channels), size
 
@@ -86,16 +95,17 @@ def changed_maps(
 
     n = count(X, "images")
     for low in range(0, n, _CHUNK):
-        source = as_images(take(X, low, min(low + _CHUNK, n)))
-        pairs = [
-            augmented(
-                source.item(i).pil(),
-                masks(low + i),
-                np.random.default_rng(seeds(low + i)),
-            )
-            for i in range(len(source))
-        ]
-        maps = embedder.transform([image for image, _ in pairs])
+        with rows_of_whole(X, low):
+            source = as_images(take(X, low, min(low + _CHUNK, n)))
+            pairs = [
+                augmented(
+                    source.item(i).pil(),
+                    masks(low + i),
+                    np.random.default_rng(seeds(low + i)),
+                )
+                for i in range(len(source))
+            ]
+            maps = embedder.transform([image for image, _ in pairs])
         for i, (_, mask) in enumerate(pairs):
             yield checked_map(maps[i], low + i, None), mask
 
@@ -137,7 +147,7 @@ def checked_map(given: Any, number: int, n_channels: int | None) -> NDArray[np.f
     return found
 
 
-def _sizes(part: Any) -> list[tuple[int, int]]:
+def _sizes(part: Any) -> list[tuple[int, int] | None]:
     from ..modalities import as_images
 
     source = as_images(part)

@@ -46,18 +46,42 @@ def read_mask(mask: Any, number: int = 0) -> NDArray[np.integer]:
     return labels.astype(np.uint8) if labels.dtype.kind == "b" else labels
 
 
+def read_labels(
+    mask: Any, number: int, ignore_index: int | None
+) -> NDArray[np.integer]:
+    """Return one mask whose labels are 0 or larger, or void.
+
+    Raises
+    ------
+    ValueError
+        Also if another label is negative.
+    """
+    labels = read_mask(mask, number)
+    negative = labels[labels < 0]
+    negative = negative[negative != ignore_index]
+    if negative.size:
+        raise ValueError(
+            f"Mask {number} contains {negative.min()}. Labels are 0 or larger; name a "
+            f"negative void label in ignore_index, which is {ignore_index}."
+        )
+    return labels
+
+
 def _read_file(path: str | os.PathLike, number: int) -> NDArray:
     from PIL import Image
 
-    if os.fspath(path).lower().endswith(".npy"):
-        return np.load(path, allow_pickle=False)
+    # Files that are cut off or no masks raise all kinds of errors.
     try:
-        with Image.open(path) as image:
-            return _from_pil(image, number)
-    except OSError as error:
+        if os.fspath(path).lower().endswith(".npy"):
+            return np.load(path, allow_pickle=False)
+        image = Image.open(path)
+        with image:
+            image.load()
+    except Exception as error:
         raise ValueError(
             f"Mask {number} ({os.fspath(path)!r}) cannot be read: {error}"
         ) from error
+    return _from_pil(image, number)
 
 
 def _from_pil(image: Any, number: int) -> NDArray:
@@ -66,4 +90,7 @@ def _from_pil(image: Any, number: int) -> NDArray:
             f"Mask {number} is an image of mode {image.mode!r}: colours. Class numbers "
             "are grey (L, I) or palette (P) images; turn colours into numbers first."
         )
-    return np.array(image)
+    try:
+        return np.array(image)
+    except Exception as error:
+        raise ValueError(f"Mask {number} cannot be read: {error}") from error

@@ -8,17 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from ..metrics import ConfusionMeter
 from ..neighbors import ALGORITHMS
 from ..utils._sklearn import HasMethods, Interval, StrOptions, fit_context
 from ._bank_estimator import BankEstimator, check_as_many
 from ._enlarge import enlarge, enlarged_argmax
 from ._inputs import count, entry, feature_maps
-from ._masks import read_mask
+from ._masks import read_labels
+from ._scores import Scores
+from ._settings import checked_k, checked_list, checked_sizes, checked_tau
 from ._votes import soft_label_votes, walk_settings
-
-# Classes that score can count without being told.
-_COUNTED = 256
 
 
 class InContextSegmenter(BankEstimator):
@@ -292,7 +290,7 @@ class InContextSegmenter(BankEstimator):
         """Mean intersection over union at the size of the masks.
 
         Over classes that are in truth or predictions, void excluded, from the pixels
-        of all images together.
+        of all images together. Labels that were not in ``fit`` count, with 0.
 
         Parameters
         ----------
@@ -328,27 +326,29 @@ class InContextSegmenter(BankEstimator):
         Returns
         -------
         scores : ndarray of shape (len(n_neighbors), len(tau))
+
+        Raises
+        ------
+        ValueError
+            If a value is not allowed for its parameter, there is none, or a mask will
+            not do.
         """
         check_is_fitted(self)
         check_as_many(images, masks)
-        ks = [self._n_voting(k) for k in n_neighbors]
-        n_counted = max(_COUNTED, int(self.classes_[-1]) + 1)
-        meters = [
-            [ConfusionMeter(n_counted, self.ignore_index) for _ in tau] for _ in ks
-        ]
+        ks = [self._n_voting(k) for k in checked_list(n_neighbors, "n_neighbors")]
+        taus = [checked_tau(t) for t in checked_list(tau, "tau")]
+        scores = Scores(self.classes_, self.ignore_index, (len(ks), len(taus)))
         for number, (found, _) in enumerate(self._maps(images)):
-            mask = read_mask(entry(masks, number), number)
+            mask = read_labels(entry(masks, number), number, self.ignore_index)
+            truth = scores.truth(mask)
             near = self._search.kneighbors(found, max(ks))
-            for i, j, votes in walk_settings(*near, self.bank_.labels, ks, tau):
+            for i, j, votes in walk_settings(*near, self.bank_.labels, ks, taus):
                 proba = votes.reshape(*found.shape[:2], -1)
-                labels = self.classes_[enlarged_argmax(proba, mask.shape)]
-                meters[i][j].update(mask, labels)
-        return np.array([[meter.mean_iou() for meter in row] for row in meters])
+                scores.update(i, j, truth, enlarged_argmax(proba, mask.shape))
+        return scores.mean_iou()
 
     def _n_voting(self, n_neighbors: int) -> int:
-        if not isinstance(n_neighbors, Integral) or n_neighbors < 1:
-            raise ValueError(f"n_neighbors={n_neighbors!r} must be a positive integer.")
-        return min(int(n_neighbors), len(self.bank_))
+        return min(checked_k(n_neighbors), len(self.bank_))
 
     def _maps(self, images: Any) -> Iterator[tuple[NDArray, Any]]:
         return feature_maps(images, self.embedder_, self.n_features_in_)
@@ -356,17 +356,15 @@ class InContextSegmenter(BankEstimator):
     def _proba(self, images: Any, sizes: Any) -> Iterator[tuple[NDArray, Any]]:
         """Label maps on the grid, and the sizes they shall have."""
         check_is_fitted(self)
-        if sizes is not None and len(sizes) != count(images, "images"):
-            raise ValueError(
-                f"sizes has {len(sizes)} entries for {len(images)} images."
-            )
-        k = self._n_voting(self.n_neighbors)
+        if sizes is not None:
+            sizes = checked_sizes(sizes, count(images, "images"))
+        k, tau = self._n_voting(self.n_neighbors), checked_tau(self.tau)
         for number, (found, size) in enumerate(self._maps(images)):
             distances, ids = self._search.kneighbors(found, k)
-            votes = soft_label_votes(distances, ids, self.bank_.labels, self.tau)
+            votes = soft_label_votes(distances, ids, self.bank_.labels, tau)
             grid = found.shape[0], found.shape[1]
             if sizes is not None:
-                size = tuple(int(side) for side in sizes[number])
+                size = sizes[number]
             elif size is None:
                 size = self._enlarged(grid)
             yield votes.reshape(*grid, -1), size

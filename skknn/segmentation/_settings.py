@@ -1,0 +1,58 @@
+"""Checks of what a fitted segmenter is asked for."""
+
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any
+
+
+def checked_k(n_neighbors: Any) -> int:
+    """Return a number of neighbours."""
+    if not isinstance(n_neighbors, Integral) or n_neighbors < 1:
+        raise ValueError(f"n_neighbors={n_neighbors!r} must be a positive integer.")
+    return int(n_neighbors)
+
+
+def checked_tau(tau: Any) -> float:
+    """Return a temperature."""
+    if not isinstance(tau, Real) or not float(tau) > 0:
+        raise ValueError(
+            f"tau={tau!r} must be a number above 0; inf gives all neighbours the same "
+            "weight."
+        )
+    return float(tau)
+
+
+def checked_list(values: Any, name: str) -> list[Any]:
+    """Return the values of one parameter that are tried."""
+    if isinstance(values, (str, bytes)) or not hasattr(values, "__iter__"):
+        raise ValueError(
+            f"{name}={values!r} must be a sequence of the values to try, such as "
+            f"[{values!r}]."
+        )
+    found = list(values)
+    if not found:
+        raise ValueError(f"{name}={values!r} must have at least one value to try.")
+    return found
+
+
+def checked_sizes(sizes: Any, n_images: int) -> list[tuple[int, int]]:
+    """Return heights and widths, one pair an image."""
+    if not hasattr(sizes, "__len__") or len(sizes) != n_images:
+        n = f"{len(sizes)} entries" if hasattr(sizes, "__len__") else repr(sizes)
+        raise ValueError(
+            f"sizes has {n} for {n_images} images; one (height, width) an image is "
+            "needed."
+        )
+    return [_checked_size(size, number) for number, size in enumerate(sizes)]
+
+
+def _checked_size(size: Any, number: int) -> tuple[int, int]:
+    sides: Sequence[Any] = tuple(size) if hasattr(size, "__iter__") else ()
+    if len(sides) != 2 or not all(
+        isinstance(s, Integral) and int(s) > 0 for s in sides
+    ):
+        raise ValueError(
+            f"sizes[{number}]={size!r} must be (height, width) in pixels: two positive "
+            "integers."
+        )
+    return int(sides[0]), int(sides[1])
