@@ -289,8 +289,8 @@ class BlockWeights(ParamsMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         names : ndarray of str
-            Block and number within it ("embedding0", ...), with PCA "blockweights0",
-            ...
+            Block and number within it ("embedding0", ...), with "_" between them behind
+            a digit or "_" ("block1_0", ...); with PCA "blockweights0", ...
         """
         check_is_fitted(self)
         check_feature_names_in(self, input_features, generate_names=False)

@@ -1,5 +1,6 @@
 """Which columns belong together: blocks named by the user, or found."""
 
+import re
 from collections.abc import Mapping, Sequence
 from numbers import Integral
 from typing import Any
@@ -77,7 +78,7 @@ def blocks_of_names(names: Sequence[str]) -> Columns | None:
     """Blocks by the names of columns; None where names tell of no blocks.
 
     Columns "kl0", "kl1", ..., "embedding0", ... are numbered within their block, as
-    scikit-learn's and this package's transformers do; else what stands before "__"
+    scikit-learn's and this package's transformers do ("block1_0" behind a digit); else what stands before "__"
     in every name counts, which is how ``FeatureUnion`` and ``ColumnTransformer`` say
     where a column is from.
 
@@ -96,7 +97,13 @@ def blocks_of_names(names: Sequence[str]) -> Columns | None:
             at += 1
         found[block] = list(range(start, at))
     else:
-        return {name: np.array(columns, np.intp) for name, columns in found.items()}
+        blocks = [re.sub("(?<=[0-9])_$", "", block) for block in found]
+        if len(set(blocks)) < len(blocks):
+            blocks = list(found)
+        return {
+            name: np.array(columns, np.intp)
+            for name, columns in zip(blocks, found.values())
+        }
     if not all("__" in name for name in names):
         return None
     found = {}

@@ -318,6 +318,37 @@ def test_nobody_to_compare_with():
     assert few.n_neighbors_ <= 2
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("layer1", "layer11"),
+        ("layer1", "layer1_"),
+        ("layer1_1", "layer1", "layer11"),
+        ("a", "a_", "a__", "a1", "a1_"),
+        ("", "1", "11"),
+    ],
+    ids=str,
+)
+def test_names_of_columns_are_unique(names):
+    X = np.random.default_rng(0).standard_normal((20, 12 * len(names)))
+    blocks = {name: slice(12 * i, 12 * i + 12) for i, name in enumerate(names)}
+    found = BlockWeights((1,), blocks=blocks).fit(X, np.arange(20) % 2)
+    # Whatever was found, each block by itself has the names that it has beside others.
+    every = []
+    for name in names:
+        alone = BlockWeights(blocks={name: blocks[name]}).fit(X, np.arange(20) % 2)
+        every += alone.get_feature_names_out().tolist()
+    assert len(set(every)) == len(every) == 12 * len(names)
+    assert set(found.get_feature_names_out()) <= set(every)
+
+
+def test_numbered_blocks_find_themselves_again():
+    X, y = load_iris(return_X_y=True)
+    first = BlockWeights((1, 2), blocks={"layer1": [0, 1], "layer11": [2, 3]})
+    rows = first.set_output(transform="pandas").fit(X, y).transform(X)
+    assert list(BlockWeights().fit(rows, y).weights_) == list(first.feature_slices_)
+
+
 def test_tau_and_n_neighbors_as_given():
     X, y = example()
     found = BlockWeights(blocks=SLICES, n_neighbors=[4], tau=0.3).fit(X, y)
