@@ -214,7 +214,9 @@ class BlockWeights(ParamsMixin, TransformerMixin, BaseEstimator):
         UserWarning
             If there is but one block, so that there is nothing to weigh.
         """
-        rows = validate_data(self, X, dtype=[np.float32, np.float64])
+        # It notes columns on what it is given; self stays as it is until all is found.
+        checker = type(self)(**self.get_params(deep=False))
+        rows = validate_data(checker, X, dtype=[np.float32, np.float64])
         if y is None:
             raise ValueError(
                 "BlockWeights requires y to be passed, but the target y is None."
@@ -227,7 +229,7 @@ class BlockWeights(ParamsMixin, TransformerMixin, BaseEstimator):
         if groups is not None:
             groups = column_or_1d(groups)
             numbers_of_groups = np.unique(groups, return_inverse=True)[1]
-        columns = self._find_blocks(rows)
+        columns = self._find_blocks(rows, getattr(checker, "feature_names_in_", None))
         mean = mean_or_zero(rows, self.center)
         path = self._search(rows - mean, columns, codes, numbers_of_groups)
         last = path[-1]
@@ -236,20 +238,34 @@ class BlockWeights(ParamsMixin, TransformerMixin, BaseEstimator):
         if self.n_components is not None:
             weighed = weigh(rows - mean, columns, weights)
             pca = fit_pca(weighed, self.n_components, weighed.shape[1])
-        self.classes_ = classes
-        self.mean_, self.pca_ = mean, pca
-        self.weights_, self._columns = weights, columns
-        self.n_neighbors_, self.tau_ = last.vote.n_neighbors, last.vote.tau
-        self.path_ = [
-            {
-                "weights": dict(zip(columns, step.weights)),
-                "loss": step.vote.mean,
-                "standard_error": step.standard_error,
-                "n_neighbors": step.vote.n_neighbors,
-                "tau": step.vote.tau,
-            }
-            for step in path
-        ]
+        found = {
+            "classes_": classes,
+            "mean_": mean,
+            "pca_": pca,
+            "weights_": weights,
+            "_columns": columns,
+            "n_neighbors_": last.vote.n_neighbors,
+            "tau_": last.vote.tau,
+            "path_": [
+                {
+                    "weights": dict(zip(columns, step.weights)),
+                    "loss": step.vote.mean,
+                    "standard_error": step.standard_error,
+                    "n_neighbors": step.vote.n_neighbors,
+                    "tau": step.vote.tau,
+                }
+                for step in path
+            ],
+        }
+        # One step, which cannot be interrupted half-way. Names of columns of an earlier
+        # fit are gone if these columns have none.
+        kept = {n: v for n, v in vars(self).items() if n != "feature_names_in_"}
+        noted = {
+            name: value
+            for name, value in vars(checker).items()
+            if name in ("n_features_in_", "feature_names_in_")
+        }
+        self.__dict__ = {**kept, **noted, **found}
         return self
 
     def transform(self, X: ArrayLike) -> NDArray[np.float32]:
@@ -306,11 +322,10 @@ class BlockWeights(ParamsMixin, TransformerMixin, BaseEstimator):
         tags.transformer_tags.preserves_dtype = []
         return tags
 
-    def _find_blocks(self, rows: NDArray) -> Columns:
+    def _find_blocks(self, rows: NDArray, names: NDArray | None) -> Columns:
         n_features = rows.shape[1]
         if not (isinstance(self.blocks, str) and self.blocks == "auto"):
             return named_blocks(self.blocks, n_features)
-        names = getattr(self, "feature_names_in_", None)
         found = None if names is None else blocks_of_names(names.tolist())
         if found is None or len(found) < 2:
             found = blocks_of_unit_rows(rows) or found

@@ -78,9 +78,9 @@ def blocks_of_names(names: Sequence[str]) -> Columns | None:
     """Blocks by the names of columns; None where names tell of no blocks.
 
     Columns "kl0", "kl1", ..., "embedding0", ... are numbered within their block, as
-    scikit-learn's and this package's transformers do ("block1_0" behind a digit); else what stands before "__"
-    in every name counts, which is how ``FeatureUnion`` and ``ColumnTransformer`` say
-    where a column is from.
+    scikit-learn's and this package's transformers do ("block1_0" behind a digit); else
+    what stands before "__" in every name counts, which is how ``FeatureUnion`` and
+    ``ColumnTransformer`` say where a column is from.
 
     Parameters
     ----------
