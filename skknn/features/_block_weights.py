@@ -66,7 +66,7 @@ class BlockWeights(ParamsMixin, TransformerMixin, BaseEstimator):
     tau : "auto", float or sequence of float, default="auto"
         Temperature of these votes, as in :class:`SoftKNNClassifier` on unit rows;
         "auto" takes the best of eight between 0.01 times the mean squared distance of
-        the farthest neighbour, and infinity.
+        the farthest neighbour, and infinity, at which all votes count alike.
     scoring : {"neg_log_loss", "accuracy"}, default="neg_log_loss"
         Of the votes. The log loss counts one more vote, for the classes as often as
         they occur, so that it is finite.
@@ -158,7 +158,7 @@ class BlockWeights(ParamsMixin, TransformerMixin, BaseEstimator):
         ],
         "tau": [
             StrOptions({"auto"}),
-            Interval(numbers.Real, 0, None, closed="neither"),
+            Interval(numbers.Real, 0, None, closed="right"),
             "array-like",
         ],
         "scoring": [StrOptions({"neg_log_loss", "accuracy"})],
