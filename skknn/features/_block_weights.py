@@ -12,6 +12,7 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
+from ..utils._labels import check_labels_present
 from ..utils._parameters import ParamsMixin
 from ..utils._sklearn import (
     Interval,
@@ -207,7 +208,8 @@ class BlockWeights(ParamsMixin, TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter will not do, or no row has another to be compared with.
+            If a parameter will not do, a label is missing, or no row has another to be
+            compared with.
 
         Warns
         -----
@@ -221,10 +223,11 @@ class BlockWeights(ParamsMixin, TransformerMixin, BaseEstimator):
             raise ValueError(
                 "BlockWeights requires y to be passed, but the target y is None."
             )
-        y = column_or_1d(y, warn=True)
-        check_consistent_length(rows, y, groups)
-        check_classification_targets(y)
-        classes, codes = np.unique(y, return_inverse=True)
+        labels = column_or_1d(y, warn=True)
+        check_consistent_length(rows, labels, groups)
+        check_labels_present(labels)
+        check_classification_targets(labels)
+        classes, codes = np.unique(labels, return_inverse=True)
         numbers_of_groups = None
         if groups is not None:
             groups = column_or_1d(groups)

@@ -118,6 +118,32 @@ def test_a_fit_without_names_forgets_them():
     assert not hasattr(fitted, "feature_names_in_") and fitted.n_features_in_ == 4
 
 
+@pytest.mark.parametrize(
+    ("missing", "dtype"),
+    [
+        (None, object),
+        (pd.NA, object),
+        (pd.NA, "string"),
+        (None, "category"),
+        (np.nan, object),
+        (None, str),
+    ],
+    ids=str,
+)
+def test_missing_labels(missing, dtype):
+    X, y = load_iris(return_X_y=True)
+    labels = pd.Series(np.array(["a", "b", "c"])[y], dtype=dtype)
+    labels[[3, 5]] = missing
+    with pytest.raises(ValueError, match="y has no label in row 3.*without one: 2"):
+        BlockWeights(blocks=2).fit(X, labels)
+    numbers = pd.Series(y, dtype="Int64")
+    numbers[3] = pd.NA
+    with pytest.raises(ValueError, match="y has no label in row 3"):
+        BlockWeights(blocks=2).fit(X, numbers)
+    with pytest.raises(ValueError, match="y has no label in row 0"):
+        BlockWeights(blocks=2).fit(X, [None, *labels[1:]])
+
+
 def test_clone_and_pickle():
     X, y = load_iris(return_X_y=True)
     fitted = BlockWeights((0, 1, 3), blocks={"a": [0, 1], "b": slice(2, 4)}).fit(X, y)
