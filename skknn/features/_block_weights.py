@@ -103,8 +103,8 @@ class BlockWeights(ParamsMixin, TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    The search starts from the block called "embedding" (behind any "__"), else from the
-    last.
+    The search starts from the block called "embedding" (behind any "__", else before
+    one), else from the last.
 
     Up to 2,000 rows, all are compared with all: 4 bytes a pair and block. Of more,
     4,000 rows are drawn with a fixed seed, and of their distances to all rows those to
