@@ -19,7 +19,6 @@ from ._base import BaseRecipe, fit_base, make_base
 from ._inputs import (
     TrainingInputs,
     check_inputs,
-    check_labels_present,
     check_rows,
     check_target,
     refitted,
@@ -59,7 +58,6 @@ __all__ = [
     "TrainingInputs",
     "base_proba",
     "check_inputs",
-    "check_labels_present",
     "check_rows",
     "check_target",
     "clip_n_neighbors",

@@ -14,6 +14,7 @@ from sklearn.utils.validation import validate_data
 
 from ..neighbors import check_graph
 from ..utils._bad_values import with_place
+from ..utils._labels import check_labels_present
 
 
 @dataclass(frozen=True)
@@ -255,29 +256,3 @@ def check_target(estimator: Any, X: Any, y: Any) -> tuple[NDArray[Any], NDArray[
             "y, or how the rows were split."
         )
     return y, classes
-
-
-def check_labels_present(y: NDArray[Any]) -> None:
-    """Raise an error that names the first row without a label.
-
-    Parameters
-    ----------
-    y : ndarray of shape (n_samples,)
-    """
-    if y.dtype.kind not in "fO":
-        return
-    missing = np.array([_is_missing(label) for label in y], dtype=bool)
-    if missing.any():
-        row = int(missing.argmax())
-        raise ValueError(
-            f"y has no label in row {row} (y[{row}] is {y[row]!r}; NaN and None mean "
-            f"missing); rows without one: {missing.sum()}. Remove these rows or label "
-            "them."
-        )
-
-
-def _is_missing(label: Any) -> bool:
-    try:
-        return label is None or bool(label != label)
-    except TypeError:  # pandas.NA is neither equal nor unequal to itself
-        return True

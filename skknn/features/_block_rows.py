@@ -65,9 +65,14 @@ def reduce_rows(blocks: NDArray[np.float32], pca: "PCA | None") -> NDArray[np.fl
 
 
 def numbered(slices: dict[str, slice]) -> list[str]:
-    """Return names of the columns of blocks: block and number within it."""
+    """Return names of the columns of blocks: block and number within it.
+
+    Behind a block that ends in a digit or "_", another "_" comes between. So a name
+    without its last digits, and the "_" before them if there is one, is the block's:
+    no two columns share a name.
+    """
     return [
-        f"{block}{i}"
+        f"{block}_{i}" if block[-1:] in {*"0123456789_"} else f"{block}{i}"
         for block, part in slices.items()
         for i in range(part.stop - part.start)
     ]

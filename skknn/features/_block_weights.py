@@ -12,6 +12,7 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
+from ..utils._labels import check_labels_present
 from ..utils._parameters import ParamsMixin
 from ..utils._sklearn import (
     Interval,
@@ -66,7 +67,7 @@ class BlockWeights(ParamsMixin, TransformerMixin, BaseEstimator):
     tau : "auto", float or sequence of float, default="auto"
         Temperature of these votes, as in :class:`SoftKNNClassifier` on unit rows;
         "auto" takes the best of eight between 0.01 times the mean squared distance of
-        the farthest neighbour, and infinity.
+        the farthest neighbour, and infinity, at which all votes count alike.
     scoring : {"neg_log_loss", "accuracy"}, default="neg_log_loss"
         Of the votes. The log loss counts one more vote, for the classes as often as
         they occur, so that it is finite.
@@ -102,8 +103,8 @@ class BlockWeights(ParamsMixin, TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    The search starts from the block called "embedding" (behind any "__"), else from the
-    last.
+    The search starts from the block called "embedding" (behind any "__", else before
+    one), else from the last.
 
     Up to 2,000 rows, all are compared with all: 4 bytes a pair and block. Of more,
     4,000 rows are drawn with a fixed seed, and of their distances to all rows those to
@@ -158,7 +159,7 @@ class BlockWeights(ParamsMixin, TransformerMixin, BaseEstimator):
         ],
         "tau": [
             StrOptions({"auto"}),
-            Interval(numbers.Real, 0, None, closed="neither"),
+            Interval(numbers.Real, 0, None, closed="right"),
             "array-like",
         ],
         "scoring": [StrOptions({"neg_log_loss", "accuracy"})],
@@ -207,27 +208,31 @@ class BlockWeights(ParamsMixin, TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter will not do, or no row has another to be compared with.
+            If a parameter will not do, a label is missing, or no row has another to be
+            compared with.
 
         Warns
         -----
         UserWarning
             If there is but one block, so that there is nothing to weigh.
         """
-        rows = validate_data(self, X, dtype=[np.float32, np.float64])
+        # It notes columns on what it is given; self stays as it is until all is found.
+        checker = type(self)(**self.get_params(deep=False))
+        rows = validate_data(checker, X, dtype=[np.float32, np.float64])
         if y is None:
             raise ValueError(
                 "BlockWeights requires y to be passed, but the target y is None."
             )
-        y = column_or_1d(y, warn=True)
-        check_consistent_length(rows, y, groups)
-        check_classification_targets(y)
-        classes, codes = np.unique(y, return_inverse=True)
+        labels = column_or_1d(y, warn=True)
+        check_consistent_length(rows, labels, groups)
+        check_labels_present(labels)
+        check_classification_targets(labels)
+        classes, codes = np.unique(labels, return_inverse=True)
         numbers_of_groups = None
         if groups is not None:
             groups = column_or_1d(groups)
             numbers_of_groups = np.unique(groups, return_inverse=True)[1]
-        columns = self._find_blocks(rows)
+        columns = self._find_blocks(rows, getattr(checker, "feature_names_in_", None))
         mean = mean_or_zero(rows, self.center)
         path = self._search(rows - mean, columns, codes, numbers_of_groups)
         last = path[-1]
@@ -236,20 +241,34 @@ class BlockWeights(ParamsMixin, TransformerMixin, BaseEstimator):
         if self.n_components is not None:
             weighed = weigh(rows - mean, columns, weights)
             pca = fit_pca(weighed, self.n_components, weighed.shape[1])
-        self.classes_ = classes
-        self.mean_, self.pca_ = mean, pca
-        self.weights_, self._columns = weights, columns
-        self.n_neighbors_, self.tau_ = last.vote.n_neighbors, last.vote.tau
-        self.path_ = [
-            {
-                "weights": dict(zip(columns, step.weights)),
-                "loss": step.vote.mean,
-                "standard_error": step.standard_error,
-                "n_neighbors": step.vote.n_neighbors,
-                "tau": step.vote.tau,
-            }
-            for step in path
-        ]
+        found = {
+            "classes_": classes,
+            "mean_": mean,
+            "pca_": pca,
+            "weights_": weights,
+            "_columns": columns,
+            "n_neighbors_": last.vote.n_neighbors,
+            "tau_": last.vote.tau,
+            "path_": [
+                {
+                    "weights": dict(zip(columns, step.weights)),
+                    "loss": step.vote.mean,
+                    "standard_error": step.standard_error,
+                    "n_neighbors": step.vote.n_neighbors,
+                    "tau": step.vote.tau,
+                }
+                for step in path
+            ],
+        }
+        # One step, which cannot be interrupted half-way. Names of columns of an earlier
+        # fit are gone if these columns have none.
+        kept = {n: v for n, v in vars(self).items() if n != "feature_names_in_"}
+        noted = {
+            name: value
+            for name, value in vars(checker).items()
+            if name in ("n_features_in_", "feature_names_in_")
+        }
+        self.__dict__ = {**kept, **noted, **found}
         return self
 
     def transform(self, X: ArrayLike) -> NDArray[np.float32]:
@@ -289,8 +308,8 @@ class BlockWeights(ParamsMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         names : ndarray of str
-            Block and number within it ("embedding0", ...), with PCA "blockweights0",
-            ...
+            Block and number within it ("embedding0", ...), with "_" between them behind
+            a digit or "_" ("block1_0", ...); with PCA "blockweights0", ...
         """
         check_is_fitted(self)
         check_feature_names_in(self, input_features, generate_names=False)
@@ -306,11 +325,10 @@ class BlockWeights(ParamsMixin, TransformerMixin, BaseEstimator):
         tags.transformer_tags.preserves_dtype = []
         return tags
 
-    def _find_blocks(self, rows: NDArray) -> Columns:
+    def _find_blocks(self, rows: NDArray, names: NDArray | None) -> Columns:
         n_features = rows.shape[1]
         if not (isinstance(self.blocks, str) and self.blocks == "auto"):
             return named_blocks(self.blocks, n_features)
-        names = getattr(self, "feature_names_in_", None)
         found = None if names is None else blocks_of_names(names.tolist())
         if found is None or len(found) < 2:
             found = blocks_of_unit_rows(rows) or found

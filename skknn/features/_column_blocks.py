@@ -1,5 +1,6 @@
 """Which columns belong together: blocks named by the user, or found."""
 
+import re
 from collections.abc import Mapping, Sequence
 from numbers import Integral
 from typing import Any
@@ -77,9 +78,11 @@ def blocks_of_names(names: Sequence[str]) -> Columns | None:
     """Blocks by the names of columns; None where names tell of no blocks.
 
     Columns "kl0", "kl1", ..., "embedding0", ... are numbered within their block, as
-    scikit-learn's and this package's transformers do; else what stands before "__"
-    in every name counts, which is how ``FeatureUnion`` and ``ColumnTransformer`` say
-    where a column is from.
+    scikit-learn's and this package's transformers do ("block1_0" behind a digit); else
+    what stands before "__" in every name counts, which is how ``FeatureUnion`` and
+    ``ColumnTransformer`` say where a column is from. Numbered blocks are called by
+    these steps ("embedding__pca0", "kl__pca0", ... are "embedding" and "kl"), as far as
+    steps tell them apart ("vit__kl0", "vit__dino0", ... are not).
 
     Parameters
     ----------
@@ -96,7 +99,14 @@ def blocks_of_names(names: Sequence[str]) -> Columns | None:
             at += 1
         found[block] = list(range(start, at))
     else:
-        return {name: np.array(columns, np.intp) for name, columns in found.items()}
+        blocks = [re.sub("(?<=[0-9])_$", "", block) for block in found]
+        if len(set(blocks)) < len(blocks):
+            blocks = list(found)
+        blocks = _steps_of(blocks)
+        return {
+            name: np.array(columns, np.intp)
+            for name, columns in zip(blocks, found.values())
+        }
     if not all("__" in name for name in names):
         return None
     found = {}
@@ -159,10 +169,32 @@ def as_slices(columns: Columns) -> dict[str, slice]:
 
 def first_block(names: Sequence[str]) -> str:
     """Name of the block that a search starts from: the embedding, else the last."""
-    for name in names:
-        if name == EMBEDDING or name.endswith(f"__{EMBEDDING}"):
+    paths = [name.split("__") for name in names]
+    for name, path in zip(names, paths):
+        if path[-1] == EMBEDDING:
+            return name
+    # Or parts of what a step "embedding" made ("embedding__mean", "embedding__std").
+    for name, path in zip(names, paths):
+        if EMBEDDING in path:
             return name
     return names[-1]
+
+
+def _steps_of(names: list[str]) -> list[str]:
+    """Shorten names of blocks to the steps, before "__", that no other block shares.
+
+    A step or block called "embedding" is kept, since the search starts from it.
+    """
+    paths = [name.split("__") for name in names]
+    short = []
+    for path in paths:
+        depth = 1
+        while sum(other[:depth] == path[:depth] for other in paths) > 1:
+            depth += 1
+        if EMBEDDING in path:
+            depth = max(depth, path.index(EMBEDDING) + 1)
+        short.append("__".join(path[:depth]))
+    return short
 
 
 def _side_by_side(widths: list[int]) -> Columns:

@@ -302,7 +302,8 @@ class FungiTransformer(ObjectiveParams, GradientViews):
         Returns
         -------
         names : ndarray of str
-            Block and number ("kl0", ..., "embedding0", ...) without PCA, else
+            Block and number ("kl0", ..., "embedding0", ...; with "_" between them
+            behind a digit or "_" in an objective's name) without PCA, else
             "fungitransformer0", ...
         """
         check_is_fitted(self)

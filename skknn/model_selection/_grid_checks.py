@@ -9,7 +9,8 @@ from sklearn.model_selection import ParameterGrid, check_cv
 from sklearn.utils import column_or_1d, get_tags
 from sklearn.utils.multiclass import check_classification_targets
 
-from ..classifiers import SoftKNNClassifier, check_labels_present, check_rows
+from ..classifiers import SoftKNNClassifier, check_rows
+from ..utils._labels import check_labels_present
 from ._candidates import Candidate
 from ._scoring import KINDS, named_kinds
 from ._settings import is_path, role, split_pipeline

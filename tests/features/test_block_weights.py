@@ -289,6 +289,8 @@ def test_large_numbers_do_not_overflow():
         ({"n_neighbors": [0, 3]}, r"n_neighbors=\[0, 3\] must be"),
         ({"n_neighbors": [1.5]}, r"n_neighbors=\[1.5\] must be"),
         ({"tau": 0}, "tau"),
+        ({"tau": math.nan}, "tau"),
+        ({"tau": [1, math.nan]}, "tau"),
         ({"tau": [0.1, -1]}, r"tau=\[0.1, -1\] must be"),
         ({"scoring": "f1"}, "scoring"),
         ({"blocks": 5}, "blocks=5: X has 12 columns"),
@@ -316,6 +318,50 @@ def test_nobody_to_compare_with():
         BlockWeights(blocks=SLICES).fit(X, np.linspace(0, 1, 48))
     few = BlockWeights(blocks=SLICES).fit(X[:3], y[:3])
     assert few.n_neighbors_ <= 2
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("layer1", "layer11"),
+        ("layer1", "layer1_"),
+        ("layer1_1", "layer1", "layer11"),
+        ("a", "a_", "a__", "a1", "a1_"),
+        ("", "1", "11"),
+    ],
+    ids=str,
+)
+def test_names_of_columns_are_unique(names):
+    X = np.random.default_rng(0).standard_normal((20, 12 * len(names)))
+    blocks = {name: slice(12 * i, 12 * i + 12) for i, name in enumerate(names)}
+    found = BlockWeights((1,), blocks=blocks).fit(X, np.arange(20) % 2)
+    # Whatever was found, each block by itself has the names that it has beside others.
+    every = []
+    for name in names:
+        alone = BlockWeights(blocks={name: blocks[name]}).fit(X, np.arange(20) % 2)
+        every += alone.get_feature_names_out().tolist()
+    assert len(set(every)) == len(every) == 12 * len(names)
+    assert set(found.get_feature_names_out()) <= set(every)
+
+
+def test_numbered_blocks_find_themselves_again():
+    X, y = load_iris(return_X_y=True)
+    first = BlockWeights((1, 2), blocks={"layer1": [0, 1], "layer11": [2, 3]})
+    rows = first.set_output(transform="pandas").fit(X, y).transform(X)
+    assert list(BlockWeights().fit(rows, y).weights_) == list(first.feature_slices_)
+
+
+def test_whatever_auto_chooses_can_be_given():
+    # Classes drawn by lot within two halves: the nearest row knows no more than others.
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 4)) + np.repeat([[0], [9]], 30, axis=0)
+    y = np.repeat([0, 1], 30) ^ (rng.random(60) < 0.3)
+    auto = BlockWeights(blocks=2).fit(X, y)
+    assert auto.tau_ == math.inf
+    given = BlockWeights(blocks=2, tau=auto.tau_).fit(X, y)
+    assert given.tau_ == math.inf
+    listed = BlockWeights(blocks=2, tau=[math.inf]).fit(X, y)
+    assert given.path_ == listed.path_
 
 
 def test_tau_and_n_neighbors_as_given():

@@ -84,6 +84,66 @@ def test_grid_search_and_groups(union):
     assert own.path_ == best["blockweights"].path_
 
 
+@pytest.mark.parametrize(
+    ("params", "labels", "groups"),
+    [
+        ({"weights": (-1,)}, None, None),
+        ({"blocks": [5, 5]}, None, None),
+        ({}, np.linspace(0, 1, 40), None),
+        ({}, None, np.zeros(40)),
+        ({"n_components": 0}, None, None),
+    ],
+    ids=["weights", "blocks", "no classes", "one group", "n_components"],
+)
+def test_a_failed_fit_changes_nothing(params, labels, groups):
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    columns = list(X.columns)
+    fitted = BlockWeights(blocks=2).fit(X, y)
+    before = dict(vars(fitted))
+    other = pd.DataFrame(np.random.default_rng(0).random((40, 6))).add_prefix("x")
+    labels = np.arange(40) % 2 if labels is None else labels
+    with pytest.raises(ValueError):
+        fitted.set_params(**params).fit(other, labels, groups)
+    assert fitted.n_features_in_ == 4 and list(fitted.feature_names_in_) == columns
+    assert {n for n, v in vars(fitted).items() if v is not before[n]} <= set(params)
+    fresh = BlockWeights(**{"blocks": 2} | params)
+    with pytest.raises(ValueError):
+        fresh.fit(other, labels, groups)
+    assert set(vars(fresh)) == set(fresh.get_params())
+
+
+def test_a_fit_without_names_forgets_them():
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    fitted = BlockWeights(blocks=2).fit(X, y).fit(X.to_numpy(), y)
+    assert not hasattr(fitted, "feature_names_in_") and fitted.n_features_in_ == 4
+
+
+@pytest.mark.parametrize(
+    ("missing", "dtype"),
+    [
+        (None, object),
+        (pd.NA, object),
+        (pd.NA, "string"),
+        (None, "category"),
+        (np.nan, object),
+        (None, str),
+    ],
+    ids=str,
+)
+def test_missing_labels(missing, dtype):
+    X, y = load_iris(return_X_y=True)
+    labels = pd.Series(np.array(["a", "b", "c"])[y], dtype=dtype)
+    labels[[3, 5]] = missing
+    with pytest.raises(ValueError, match="y has no label in row 3.*without one: 2"):
+        BlockWeights(blocks=2).fit(X, labels)
+    numbers = pd.Series(y, dtype="Int64")
+    numbers[3] = pd.NA
+    with pytest.raises(ValueError, match="y has no label in row 3"):
+        BlockWeights(blocks=2).fit(X, numbers)
+    with pytest.raises(ValueError, match="y has no label in row 0"):
+        BlockWeights(blocks=2).fit(X, [None, *labels[1:]])
+
+
 def test_clone_and_pickle():
     X, y = load_iris(return_X_y=True)
     fitted = BlockWeights((0, 1, 3), blocks={"a": [0, 1], "b": slice(2, 4)}).fit(X, y)

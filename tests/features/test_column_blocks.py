@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 from fungi_examples import OBJECTIVES, tiny
 from fungi_references import noise_images
+from sklearn.datasets import load_iris
+from sklearn.decomposition import PCA
 from sklearn.model_selection import cross_val_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import normalize
+from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.preprocessing import StandardScaler, normalize
 
 from skknn import BlockWeights, SoftKNNClassifier
 
@@ -67,6 +69,16 @@ def test_no_blocks_in_arrays(change):
         (["x__kl0", "x__kl1", "x__d0"], {"x__kl": 2, "x__d": 1}),
         (["vit__a", "cnn__b", "vit__c"], {"vit": 2, "cnn": 1}),
         (["vit__pca0", "vit__pca1", "cnn__b"], {"vit": 2, "cnn": 1}),
+        (["embedding__pca0", "embedding__pca1", "kl__pca0"], {"embedding": 2, "kl": 1}),
+        (["a__u__pca0", "a__embedding__pca0"], {"a__u": 1, "a__embedding": 1}),
+        (["a__u__pca0", "b__v__pca0", "b__v__pca1"], {"a": 1, "b": 2}),
+        (["vit__embedding0", "cnn__kl0"], {"vit__embedding": 1, "cnn": 1}),
+        (
+            ["v__kl0", "v__embedding0", "c__kl0", "c__dino0"],
+            {"v__kl": 1, "v__embedding": 1, "c__kl": 1, "c__dino": 1},
+        ),
+        (["kl0", "kl__a0", "kl__a__b0"], {"kl": 1, "kl__a": 1, "kl__a__b": 1}),
+        (["x__layer1_0", "x__layer11_0"], {"x__layer1": 1, "x__layer11": 1}),
     ],
     ids=str,
 )
@@ -102,6 +114,8 @@ def test_names_of_nothing_on_unit_rows():
         (("kl", "embedding", "dino"), "embedding"),
         (("a__embedding", "a__kl"), "a__embedding"),
         (("kl", "dino"), "dino"),
+        (("kl", "embedding__mean", "embedding__std", "dino"), "embedding__mean"),
+        (("embedding__kl", "embedding__embedding", "dino"), "embedding__embedding"),
     ],
 )
 def test_where_the_search_starts(names, first):
@@ -109,6 +123,20 @@ def test_where_the_search_starts(names, first):
     slices = {name: slice(3 * i, 3 * i + 3) for i, name in enumerate(names)}
     start = BlockWeights(blocks=slices).fit(X, y).path_[0]["weights"]
     assert [name for name, weight in start.items() if weight] == [first]
+
+
+def test_steps_of_unions_of_frames():
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    union = FeatureUnion([("embedding", PCA(3)), ("kl", PCA(2))])
+    pipe = make_pipeline(union, BlockWeights()).set_output(transform="pandas")
+    found = pipe.fit(X, y)[-1]
+    assert list(found.weights_) == ["embedding", "kl"]
+    assert found.path_[0]["weights"] == {"embedding": 1, "kl": 0}
+    nested = FeatureUnion([("vit", union), ("cnn", PCA(1))])
+    pipe = make_pipeline(nested, BlockWeights()).set_output(transform="pandas")
+    found = pipe.fit(X, y)[-1]
+    assert list(found.weights_) == ["vit__embedding", "vit__kl", "cnn"]
+    assert found.path_[0]["weights"] == {"vit__embedding": 1, "vit__kl": 0, "cnn": 0}
 
 
 @pytest.mark.parametrize("blocks", [3, [4, 4, 4], np.array([4, 4, 4]),
