@@ -9,6 +9,7 @@ from fungi_references import noise_images
 from sklearn.base import clone
 
 from skknn import (
+    BlockWeights,
     FungiTransformer,
     KLObjective,
 )
@@ -42,10 +43,21 @@ def test_projection_dim_and_names(X):
     rows = fungi.fit_transform(X)
     assert rows.shape == (9, 10 + 10 + 64)
     names = fungi.get_feature_names_out()
-    assert names[0] == "kl0" and names[10] == "kl_20" and names[-1] == "embedding63"
+    assert names[0] == "kl0" and names[10] == "kl_2_0" and names[-1] == "embedding63"
     assert list(fungi.objectives_) == ["kl", "kl_2"]
     frame = fungi.set_output(transform="pandas").transform(X)
     assert list(frame.columns) == list(names)
+
+
+def test_names_of_columns_are_unique_whatever_objectives_are_called(X):
+    own = [type("Own", (KLObjective,), {"name": name})() for name in ("x", "x1", "x11")]
+    fungi = tiny(projection_dim=20, objectives=own).fit(X)
+    names = fungi.get_feature_names_out().tolist()
+    assert len(names) == len(set(names)) == 3 * 20 + 64
+    assert names[0] == "x0" and names[20] == "x1_0" and names[40] == "x11_0"
+    frame = fungi.set_output(transform="pandas").transform(X)
+    found = BlockWeights().fit(frame, np.arange(len(X)) % 2)
+    assert list(found.weights_) == ["x", "x1", "x11", "embedding"]
 
 
 def test_parameters_of_objectives():
