@@ -55,8 +55,8 @@ class FungiTransformer(ObjectiveParams, GradientViews):
         Whether the un-augmented image's embedding is the last block.
     include_view_embeddings : bool, default=False
         Whether each objective with views of its own adds a block ("dino_views",
-        "simclr_views"): their unit embeddings' mean, as a unit vector. No pass more.
-        Helps some data and hurts other: see :class:`BlockWeights`.
+        "simclr_views"): the unit mean of their unit embeddings, at no pass more. See
+        :class:`BlockWeights`.
     n_components : "auto", int or None, default="auto"
         Width after PCA: "auto" is 384 for embeddings of up to 384 values, else 512;
         fewer, with a warning, when the rows do not allow as many. None leaves the
