@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
-from sklearn.utils.validation import check_is_fitted
 
 from ..utils._sklearn import fit_context
 from ._image_transformer import ImageTransformer
-from ._shared_parameters import CONSTRAINTS, fill_in_descriptions, memory_folder
+from ._shared_parameters import CONSTRAINTS, fill_in_descriptions
 
 
 @fill_in_descriptions
@@ -196,19 +195,7 @@ class BackboneEmbedder(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         MemoryError
             If a single image does not fit on the device.
         """
-        from ..extraction import show_progress
-        from ._work import EmbeddingWork
-
-        check_is_fitted(self)
-        items = self._items(X)
-        work = EmbeddingWork(
-            self._fitted_loader(),
-            batch_size=self.batch_size,
-            memory=memory_folder(self.memory),
-            on_error=self.on_error,
-        )
-        with show_progress(self.verbose, len(items), "embedding", items.unit) as shown:
-            rows = self._run(work, items, shown)
+        rows = self._embed(X)
         self._note_failures(rows)
         return rows.values
 

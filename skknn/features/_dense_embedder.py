@@ -6,16 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_is_fitted
 
 from ..utils._sklearn import fit_context
 from ._image_transformer import ImageTransformer
-from ._shared_parameters import (
-    CONSTRAINTS,
-    POSITIVE,
-    fill_in_descriptions,
-    memory_folder,
-)
+from ._shared_parameters import CONSTRAINTS, POSITIVE, fill_in_descriptions
 
 if TYPE_CHECKING:
     from ..extraction import Rows
@@ -59,9 +53,10 @@ class DenseEmbedder(ImageTransformer):
     $device
     $precision
     $n_jobs
-    memory : str or Path, default=None
+    memory : str, Path, joblib.Memory or None, default=None
         Folder in which maps are kept, by the content of the image and everything
-        else they depend on. They are large: 4 bytes a number.
+        else they depend on. They are large: 4 bytes a number. Of a ``joblib.Memory``
+        its folder is taken.
     $on_error
     $backbone_params
     random_state : int, RandomState or None, default=None
@@ -129,7 +124,7 @@ class DenseEmbedder(ImageTransformer):
         device: Any = None,
         precision: str = "auto",
         n_jobs: int | None = None,
-        memory: str | os.PathLike | None = None,
+        memory: Any = None,
         on_error: str = "raise",
         backbone_params: dict[str, Any] | None = None,
         random_state: Any = None,
@@ -204,19 +199,7 @@ class DenseEmbedder(ImageTransformer):
         MemoryError
             If a single image does not fit on the device.
         """
-        from ..extraction import show_progress
-        from ._work import EmbeddingWork
-
-        check_is_fitted(self)
-        items = self._items(X)
-        work = EmbeddingWork(
-            self._fitted_loader(),
-            batch_size=self.batch_size,
-            memory=memory_folder(self.memory),
-            on_error=self.on_error,
-        )
-        with show_progress(self.verbose, len(items), "embedding", items.unit) as shown:
-            rows = self._run(work, items, shown)
+        rows = self._embed(X)
         self._note_failures(rows)
         return _as_maps(rows, self.n_channels_)
 

@@ -382,13 +382,6 @@ class FungiTransformer(ObjectiveParams, GradientViews):
                 stacklevel=4,
             )
 
-    def _work_settings(self) -> dict[str, Any]:
-        return {
-            "batch_size": self.batch_size,
-            "memory": memory_folder(self.memory),
-            "on_error": self.on_error,
-        }
-
     def _work(self, loader: BackboneLoader, blocks: "BlockExtractor") -> "BlocksWork":
         from ._work import BlocksWork
 

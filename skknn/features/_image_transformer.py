@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..utils._parameters import ParamsMixin
 from ._backbone_loader import BackboneLoader
+from ._shared_parameters import memory_folder
 
 if TYPE_CHECKING:
     import torch
@@ -188,6 +189,25 @@ class ImageTransformer(ParamsMixin, TransformerMixin, BaseEstimator):
                 progress=progress,
             )
         return work(items, n_workers(self.n_jobs), progress)
+
+    def _work_settings(self) -> dict[str, Any]:
+        """What every kind of work is told, besides what it works with."""
+        return {
+            "batch_size": self.batch_size,
+            "memory": memory_folder(self.memory),
+            "on_error": self.on_error,
+        }
+
+    def _embed(self, X: Any) -> "Rows":
+        """Rows of the embeddings of images, or of maps."""
+        from ..extraction import show_progress
+        from ._work import EmbeddingWork
+
+        check_is_fitted(self)
+        items = self._items(X)
+        work = EmbeddingWork(self._fitted_loader(), **self._work_settings())
+        with show_progress(self.verbose, len(items), "embedding", items.unit) as shown:
+            return self._run(work, items, shown)
 
     def _batch_size_or_usual(self) -> int:
         usual = self.batch_size == "auto"
