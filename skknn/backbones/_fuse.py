@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from timm.layers import Conv2dSame
 from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_weights
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ._connections import connections, replace
 
@@ -39,14 +39,6 @@ def fuse_batch_norm(
         norm: Any = module.get_submodule(norm_name)
         if conv_name in keep or not norm.track_running_stats:
             continue
-        conv.weight, conv.bias = fuse_conv_bn_weights(
-            conv.weight,
-            conv.bias,
-            norm.running_mean,
-            norm.running_var,
-            norm.eps,
-            norm.weight,
-            norm.bias,
-        )
+        replace(module, conv_name, fuse_conv_bn_eval(conv, norm))
         # timm's normalisations carry the activation that follows them.
         replace(module, norm_name, getattr(norm, "act", nn.Identity()))

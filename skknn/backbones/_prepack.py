@@ -26,7 +26,19 @@ _FUSED: dict[type[nn.Module], tuple[str, list[float]]] = {
 
 
 class PrepackedLinear(nn.Linear):
-    """A linear layer that uses prepacked weights unless autograd watches its input."""
+    """A linear layer that uses prepacked weights unless autograd watches its input.
+
+    Parameters
+    ----------
+    linear : torch.nn.Linear
+        Whose tensors, hooks and settings it takes over.
+    n_rows : int
+        Rows of an input of the usual size.
+    """
+
+    def __init__(self, linear: nn.Linear, n_rows: int) -> None:
+        self.__dict__.update(linear.__dict__)
+        self.prepacked = torch.ops.mkldnn._reorder_linear_weight(linear.weight, n_rows)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if x.requires_grad and torch.is_grad_enabled():
@@ -40,18 +52,45 @@ class PrepackedConv2d(nn.Conv2d):
     """A convolution with prepacked weights and perhaps the activation after it.
 
     As torch does it where autograd watches its input.
+
+    Parameters
+    ----------
+    conv : torch.nn.Conv2d
+        Whose tensors, hooks and settings it takes over.
+    shape : torch.Size
+        Of an input of the usual size.
+    activation : torch.nn.Module or None
+        A key of ``_FUSED``.
     """
 
     same = False
-    prepacked: torch.Tensor
-    fused: tuple[str, list[float]]
-    activation: nn.Module | None
+
+    def __init__(
+        self, conv: nn.Conv2d, shape: torch.Size, activation: nn.Module | None
+    ) -> None:
+        self.__dict__.update(conv.__dict__)
+        self.activation = activation
+        self.fused = ("none", []) if activation is None else _FUSED[type(activation)]
+        if self.same:
+            blank = torch.empty(shape, device="meta")
+            shape = self._padded(blank).shape
+        self.prepacked = torch.ops.mkldnn._reorder_convolution_weight(
+            conv.weight,
+            (0, 0) if self.same else conv.padding,
+            conv.stride,
+            conv.dilation,
+            conv.groups,
+            list(shape),
+        )
+
+    def _padded(self, x: torch.Tensor) -> torch.Tensor:
+        return pad_same(
+            x, list(self.kernel_size), list(self.stride), list(self.dilation)
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.same:
-            x = pad_same(
-                x, list(self.kernel_size), list(self.stride), list(self.dilation)
-            )
+            x = self._padded(x)
         padding = (0, 0) if self.same else self.padding
         if x.requires_grad and torch.is_grad_enabled():
             x = nn.functional.conv2d(
@@ -124,33 +163,12 @@ def prepack(
         if name in keep:
             continue
         if type(part) is nn.Linear:
-            n_rows = shape[:-1].numel()
-            part.prepacked = torch.ops.mkldnn._reorder_linear_weight(
-                part.weight, n_rows
-            )
-            part.__class__ = PrepackedLinear
+            replace(module, name, PrepackedLinear(part, shape[:-1].numel()))
         elif part.padding_mode == "zeros" and not isinstance(part.padding, str):
-            _prepack_convolution(part, shape)
-            after = activations.get(name)
+            after, activation = activations.get(name), None
             if after is not None and type(module.get_submodule(after)) in _FUSED:
-                part.activation = module.get_submodule(after)
-                part.fused = _FUSED[type(part.activation)]
+                activation = module.get_submodule(after)
                 replace(module, after, nn.Identity())
-
-
-def _prepack_convolution(conv: Any, shape: torch.Size) -> None:
-    same = type(conv) is Conv2dSame
-    if same:
-        blank = torch.empty(shape, device="meta")
-        padded = pad_same(blank, conv.kernel_size, conv.stride, conv.dilation)
-        shape = padded.shape
-    conv.prepacked = torch.ops.mkldnn._reorder_convolution_weight(
-        conv.weight,
-        (0, 0) if same else conv.padding,
-        conv.stride,
-        conv.dilation,
-        conv.groups,
-        list(shape),
-    )
-    conv.fused, conv.activation = ("none", []), None
-    conv.__class__ = PrepackedConv2dSame if same else PrepackedConv2d
+            same = type(part) is Conv2dSame
+            kind = PrepackedConv2dSame if same else PrepackedConv2d
+            replace(module, name, kind(part, shape, activation))
