@@ -5,9 +5,10 @@
 is refused at once. ``_grid_run`` evaluates candidates on all splits (``_sequential``
 stage by stage) and checks those that might be selected; ``_one_split`` fits each step
 before the classifiers once and hands on to ``_sweeps``: ``_neighbor_lists`` for every k
-and tau, ``_base_fits`` for the base classifiers, warm-started by ``_newton``. Scores
-come from ``_answers`` by ``_scoring``, or for every lambda at once by
-``_lambda_path``; ``_split`` keeps them. R is cited as in ``classifiers``.
+and tau (``_predictions`` and ``_compiled_votes`` where classes are enough),
+``_base_fits`` for the base classifiers, warm-started by ``_newton``. Scores come from
+``_answers`` by ``_scoring``, or for every lambda at once by ``_lambda_path``;
+``_split`` keeps them. R is cited as in ``classifiers``.
 
 ``_joint_cv`` is a classifier that runs such a search inside ``fit``: ``_joint_grid``
 makes its grid, ``_joint_rules`` takes a point of each stage.

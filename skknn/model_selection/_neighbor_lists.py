@@ -7,12 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..classifiers import LabelledIndex, count_rows, neighbor_blocks
-from ..neighbors import (
-    Predictions,
-    sorted_gaps,
-    walk_soft_votes,
-    walk_true_class_votes,
-)
+from ..neighbors import sorted_gaps, walk_soft_votes, walk_true_class_votes
+from ._predictions import Predictions
 
 
 class NeighborLists:

@@ -7,13 +7,13 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from ...utils._faiss_bytes import pack_index, unpack_index
 from ...utils._threads import faiss_settings, n_threads
 from .._engine import Engine, Neighbors
 from .._rows import IndexRows
 from ..exact._distances import nearest
 from ..exact._numpy import NumpyProposer
 from ..exact._search import ExactSearch
+from ._faiss_bytes import pack_index, unpack_index
 from ._indexes import HNSW, IVF
 
 #: Share of the true neighbours that a search is tuned to find.

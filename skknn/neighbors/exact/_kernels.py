@@ -21,7 +21,15 @@ _TILE_BYTES = 1 << 20
 
 
 @jit
-def scan(products, half, first, tolerance, unit, k, buffer):  # type: ignore
+def scan(
+    products: NDArray,
+    half: NDArray[np.float32] | None,
+    first: int,
+    tolerance: NDArray,
+    unit: float,
+    k: int,
+    buffer: tuple,
+) -> None:
     """Add to the candidate buffer what reaches the thresholds in a tile of products.
 
     Nearly all scores are far, so they are looked at in groups. They are products
@@ -138,7 +146,14 @@ def compiled_measure(
 
 
 @partial(jit, fastmath={"reassoc", "contract"})
-def _measure(queries, rows, ids, wanted, tile, out):  # type: ignore
+def _measure(
+    queries: NDArray[np.float64],
+    rows: NDArray,
+    ids: NDArray,
+    wanted: NDArray[np.bool_],
+    tile: int,
+    out: NDArray[np.float64],
+) -> None:
     n_queries, n_candidates = ids.shape
     place = np.zeros(n_queries, dtype=np.int64)
     for stop in range(tile, len(rows) + tile, tile):

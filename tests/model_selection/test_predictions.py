@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skknn.neighbors import _predictions
-from skknn.neighbors._predictions import Predictions
+from skknn.model_selection import _predictions
+from skknn.model_selection._predictions import Predictions
 from skknn.neighbors._votes import sorted_gaps, walk_soft_votes
 
 pytest.importorskip("numba")
 
-from skknn.neighbors import _compiled_votes  # noqa: E402
+from skknn.model_selection import _compiled_votes  # noqa: E402
 from skknn.neighbors.exact import _kernels  # noqa: E402, F401
 
 

@@ -24,7 +24,14 @@ def in_blocks(lists: NDArray, dtype: DTypeLike) -> NDArray:
 
 
 @jit
-def predict(weights, labels, n_classes, n_neighbors, codes, unsure):  # type: ignore
+def predict(
+    weights: NDArray[np.float32],
+    labels: NDArray,
+    n_classes: int,
+    n_neighbors: NDArray,
+    codes: NDArray,
+    unsure: NDArray[np.bool_],
+) -> None:
     """Class with the most votes, for every k.
 
     The votes of one class are sums of at most k weights, each off by less than

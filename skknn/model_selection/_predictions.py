@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ._votes import walk_soft_votes
+from ..neighbors import walk_soft_votes
 
 # Numbers whose products are neither too large nor too small for float32.
 _LEAST, _MOST = 1e-30, 1e30
@@ -23,7 +23,7 @@ class Predictions:
     def __init__(self, gaps: NDArray, labels: NDArray, n_classes: int) -> None:
         self._gaps, self._labels, self._n_classes = gaps, labels, n_classes
         self._blocks: tuple[NDArray, NDArray] | None = None
-        loaded = f"{__package__}.exact._kernels" in sys.modules
+        loaded = "skknn.neighbors.exact._kernels" in sys.modules
         if loaded and gaps[-1].max(initial=0.0) < _MOST:
             from ._compiled_votes import in_blocks
 
