@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from image_examples import Pairs, save_images
 from PIL import Image
 from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
@@ -16,22 +17,9 @@ NOISE = np.random.default_rng(0).integers(0, 255, (N, 16, 16, 3), dtype=np.uint8
 PICTURES = [Image.fromarray(array) for array in NOISE]
 
 
-class Pairs(torch.utils.data.Dataset):
-    def __init__(self, items):
-        self.items = items
-
-    def __len__(self):
-        return len(self.items)
-
-    def __getitem__(self, i):
-        return self.items[i], int(Y[i])
-
-
 @pytest.fixture
 def paths(tmp_path):
-    for i, picture in enumerate(PICTURES):
-        picture.save(tmp_path / f"{i}.png")
-    return [str(tmp_path / f"{i}.png") for i in range(N)]
+    return save_images(tmp_path, NOISE)
 
 
 @pytest.fixture

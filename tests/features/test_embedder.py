@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from image_examples import Pairs, save_images
+from image_examples import tiny_embedder as tiny
 from PIL import Image
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -22,34 +24,9 @@ RNG = np.random.default_rng(0)
 ARRAYS = RNG.integers(0, 256, (7, 24, 30, 3), dtype=np.uint8)
 
 
-def tiny(backbone="test_resnet", **kwargs):
-    settings = {
-        "image_size": 64,
-        "weights": None,
-        "random_state": 0,
-        "device": "cpu",
-    }
-    return BackboneEmbedder(backbone, **settings | kwargs)
-
-
 @pytest.fixture
 def paths(tmp_path):
-    found = []
-    for i, array in enumerate(ARRAYS):
-        found.append(str(tmp_path / f"{i}.png"))
-        Image.fromarray(array).save(found[-1])
-    return found
-
-
-class Pairs(torch.utils.data.Dataset):
-    def __init__(self, items):
-        self.items = items
-
-    def __len__(self):
-        return len(self.items)
-
-    def __getitem__(self, i):
-        return self.items[i], i
+    return save_images(tmp_path, ARRAYS)
 
 
 @pytest.mark.parametrize("backbone", ["test_resnet", "test_vit"])

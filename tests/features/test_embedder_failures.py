@@ -6,9 +6,9 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from image_examples import save_images
+from image_examples import tiny_embedder as tiny
 
-from skknn import BackboneEmbedder
 from skknn.extraction import _bad_items
 from skknn.modalities import BadImageError
 
@@ -16,23 +16,9 @@ RNG = np.random.default_rng(0)
 ARRAYS = RNG.integers(0, 256, (7, 24, 30, 3), dtype=np.uint8)
 
 
-def tiny(backbone="test_resnet", **kwargs):
-    settings = {
-        "image_size": 64,
-        "weights": None,
-        "random_state": 0,
-        "device": "cpu",
-    }
-    return BackboneEmbedder(backbone, **settings | kwargs)
-
-
 @pytest.fixture
 def paths(tmp_path):
-    found = []
-    for i, array in enumerate(ARRAYS):
-        found.append(str(tmp_path / f"{i}.png"))
-        Image.fromarray(array).save(found[-1])
-    return found
+    return save_images(tmp_path, ARRAYS)
 
 
 @pytest.mark.parametrize("n_jobs, batch_size", [(1, 2), (3, 32)])

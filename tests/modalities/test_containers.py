@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from image_examples import Pairs, save_images
 from PIL import Image
 from sklearn.model_selection import KFold, train_test_split
 
@@ -17,17 +18,6 @@ TENSOR = torch.from_numpy(RGB).permute(0, 3, 1, 2)
 PICTURES = [Image.fromarray(array) for array in RGB]
 
 
-class Pairs(torch.utils.data.Dataset):
-    def __init__(self, items):
-        self.items = items
-
-    def __len__(self):
-        return len(self.items)
-
-    def __getitem__(self, i):
-        return self.items[i], i % 2
-
-
 class Images(Pairs):
     def __getitem__(self, i):
         return self.items[i]
@@ -35,9 +25,7 @@ class Images(Pairs):
 
 @pytest.fixture
 def paths(tmp_path):
-    for i, picture in enumerate(PICTURES):
-        picture.save(tmp_path / f"{i}.png")
-    return [str(tmp_path / f"{i}.png") for i in range(N)]
+    return save_images(tmp_path, RGB)
 
 
 def with_labels(paths):

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from image_examples import Pairs, save_images
 from PIL import Image
 from scipy import sparse
 
@@ -29,22 +30,7 @@ RGB = np.random.default_rng(0).integers(0, 256, (3, 5, 7, 3), dtype=np.uint8)
 
 @pytest.fixture
 def paths(tmp_path):
-    found = []
-    for i, array in enumerate(RGB):
-        found.append(str(tmp_path / f"{i}.png"))
-        Image.fromarray(array).save(found[-1])
-    return found
-
-
-class Pairs(torch.utils.data.Dataset):
-    def __init__(self, items):
-        self.items = items
-
-    def __len__(self):
-        return len(self.items)
-
-    def __getitem__(self, i):
-        return self.items[i], i
+    return save_images(tmp_path, RGB)
 
 
 class Stream(torch.utils.data.IterableDataset):
