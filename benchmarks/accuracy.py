@@ -27,33 +27,21 @@ do not show how much a draw or another training part would change.
 Prints a table, and writes a CSV file of every run and a figure.
 """
 
-import argparse
 import csv
 import warnings
 from pathlib import Path
 
 import numpy as np
+from _photo_sets import arguments, features, few, photo_sets
 from sklearn.base import clone
-from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
-from sklearn.model_selection import (
-    StratifiedGroupKFold,
-    StratifiedKFold,
-    train_test_split,
-)
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer
 
-from skknn import (
-    BackboneEmbedder,
-    FungiTransformer,
-    JointKNNClassifier,
-    NeighborSearchCV,
-    SoftKNNClassifier,
-)
-from skknn.datasets import load_image_folder
+from skknn import JointKNNClassifier, NeighborSearchCV, SoftKNNClassifier
 
 SCORING = "neg_log_loss"
 KS = [1, 2, 4, 8, 16, 32, 64, 128]  # clipped to what a fold holds
@@ -70,15 +58,8 @@ MARKERS = ["s", "D", "X", "^", "o", "v"]
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--sets", nargs="*", help="names of sets; all by default")
+    parser = arguments(__doc__)
     parser.add_argument("--fungi", action="store_true", help="gradient features too")
-    parser.add_argument("--shots", type=int, default=5, help="images a class, few-shot")
-    parser.add_argument("--seeds", type=int, default=5, help="draws of the few shots")
-    parser.add_argument("--cache", default="skknn_cache")
     parser.add_argument("--output", type=Path, default=Path("accuracy"))
     args = parser.parse_args()
 
@@ -101,82 +82,6 @@ def main():
         raise SystemExit(f"No photo set in {args.data} (see --help for the layout).")
     summarise(rows)
     write(rows, args.output)
-
-
-def photo_sets(folder, wanted):
-    """(name, data) of every set; data: images and labels of both parts, groups."""
-    places = sorted(folder.iterdir())
-    missing = set(wanted or ()) - {"digits", *(place.name for place in places)}
-    if missing:
-        raise SystemExit(f"{folder} has no set {sorted(missing)}.")
-    for place in places:
-        if wanted and place.name not in wanted:
-            continue
-        arrays = sorted(place.glob("*.npz")) if place.is_dir() else []
-        if (place / "train").is_dir() and any(
-            entry.is_dir() and any(entry.glob("*.jpg"))
-            for entry in (place / "train").iterdir()
-            if entry.name not in ("images", "masks")
-        ):
-            train = load_image_folder(place / "train")
-            test = load_image_folder(place / "test", classes=train.target_names)
-            data = dict(
-                images=train.data, y=train.target, groups=None,
-                images_test=test.data, y_test=test.target,
-            )  # fmt: skip
-        elif arrays:
-            z = np.load(arrays[0])
-            groups = None
-            if "track_train" in z:
-                pairs = np.column_stack([z["y_train"], z["track_train"]])
-                groups = np.unique(pairs, axis=0, return_inverse=True)[1].ravel()
-            data = dict(
-                images=z["x_train"], y=z["y_train"], groups=groups,
-                images_test=z["x_test"], y_test=z["y_test"],
-            )  # fmt: skip
-        else:
-            continue
-        yield place.name, data
-    if not wanted or "digits" in wanted:
-        digits = load_digits()
-        images, images_test, y, y_test = train_test_split(
-            digits.images / 16, digits.target, stratify=digits.target, random_state=0
-        )
-        yield (
-            "digits",
-            dict(
-                images=images, y=y, groups=None, images_test=images_test, y_test=y_test
-            ),
-        )
-
-
-def features(data, args):
-    """Features of both parts: dict kind -> (training rows, test rows)."""
-    makers = {"embedding": BackboneEmbedder(memory=args.cache, verbose=1)}
-    if args.fungi:
-        makers["FUNGI"] = FungiTransformer(
-            objectives=("kl", "dino"), memory=args.cache, random_state=0, verbose=1
-        )
-    found = {
-        kind: (
-            maker.fit_transform(data["images"]),
-            maker.transform(data["images_test"]),
-        )
-        for kind, maker in makers.items()
-    }
-    if np.shape(data["images"])[1:] == (8, 8):
-        # Few enough pixels to be features themselves; here neighbours beat a line.
-        found["pixels"] = tuple(
-            data[part].reshape(-1, 64) for part in ("images", "images_test")
-        )
-    return found
-
-
-def few(y, shots, seed):
-    """The same number of rows of each class, drawn at random."""
-    random = np.random.default_rng(seed)
-    picks = [random.permutation(np.flatnonzero(y == c))[:shots] for c in np.unique(y)]
-    return np.sort(np.concatenate(picks))
 
 
 def evaluate(X, y, groups, X_test, seed):

@@ -22,11 +22,10 @@ tau ``BlockWeights`` chose by the same leave-one-out on the same draw. Nothing i
 on the test part.
 """
 
-import argparse
 from pathlib import Path
 
 import numpy as np
-from accuracy import few, photo_sets
+from _photo_sets import arguments, few, photo_sets
 from sklearn.neighbors import KNeighborsClassifier
 
 from skknn import BlockWeights, FungiTransformer, SoftKNNClassifier
@@ -35,15 +34,8 @@ ROWS = ["embedding", "equal", "no views", "weighed"]
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--sets", nargs="*", help="names of sets; all by default")
+    parser = arguments(__doc__)
     parser.add_argument("--features", type=Path, help="folder of rows to keep or read")
-    parser.add_argument("--shots", type=int, default=5, help="images a class, few-shot")
-    parser.add_argument("--seeds", type=int, default=5, help="draws of each regime")
-    parser.add_argument("--cache", default="skknn_cache")
     parser.add_argument(
         "--study",
         action="store_true",

@@ -16,12 +16,10 @@ Whole bursts are kept in one fold. Prints test accuracies, and points above BASE
 the lowest and the highest draw, losses included.
 """
 
-import argparse
 import warnings
-from pathlib import Path
 
 import numpy as np
-from accuracy import features, few, photo_sets
+from _photo_sets import arguments, features, few, photo_sets
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.preprocessing import Normalizer
 
@@ -31,15 +29,8 @@ MODELS = ["votes", "BASE", "JOINT", "one-se"]
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--sets", nargs="*", help="names of sets; all by default")
+    parser = arguments(__doc__)
     parser.add_argument("--fungi", action="store_true", help="gradient features too")
-    parser.add_argument("--shots", type=int, default=5, help="images a class, few-shot")
-    parser.add_argument("--seeds", type=int, default=5, help="draws of shots and folds")
-    parser.add_argument("--cache", default="skknn_cache")
     args = parser.parse_args()
 
     print(f"{'':44}" + "".join(f"{m:>8}" for m in MODELS) + "  points above BASE")
