@@ -91,15 +91,10 @@ def test_every_package_says_what_it_is(name):
 def test_files_are_short_and_typed(name):
     assert FILES[name].stat().st_size <= 16_000
     for node in ast.walk(TREES[name]):
-        if isinstance(node, ast.FunctionDef) and not is_compiled(node):
+        if isinstance(node, ast.FunctionDef):
             given = node.args
             typed = [*given.posonlyargs, *given.args, *given.kwonlyargs]
             typed += [a for a in (given.vararg, given.kwarg) if a]
             bare = [a.arg for a in typed if a.annotation is None]
             assert set(bare) <= {"self", "cls"}, node.name
             assert node.returns is not None, node.name
-
-
-def is_compiled(function):
-    """numba finds the types of its loops itself."""
-    return any("jit" in ast.unparse(d) for d in function.decorator_list)
