@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlogy
 from sklearn.base import _fit_context as fit_context
+from sklearn.metrics import _classification
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._validation import (
     _insert_error_scores as insert_error_scores,
@@ -17,7 +18,6 @@ from sklearn.model_selection._validation import _score as score
 from sklearn.model_selection._validation import (
     _warn_or_raise_about_fit_failures as report_fit_failures,
 )
-from sklearn.utils import _array_api
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import (
     HasMethods,
@@ -68,6 +68,6 @@ def log_in_scores(proba: NDArray[Any]) -> NDArray[Any]:
     -------
     ndarray
     """
-    if hasattr(_array_api, "_xlogy"):
+    if hasattr(_classification, "_xlogy"):
         return np.log(proba)
     return xlogy(np.ones(proba.shape, dtype=np.int64), proba)
