@@ -36,7 +36,9 @@ def message(kind, name, value):
         estimator = FungiTransformer("test_vit", weights=None, objectives=[estimator])
     images = np.zeros((4, 8, 8, 3), np.uint8)
     with pytest.raises((TypeError, ValueError)) as caught:
-        estimator.fit(images if hasattr(estimator, "backbone") else [[0.0]] * 4, [0, 1] * 2)
+        estimator.fit(
+            images if hasattr(estimator, "backbone") else [[0.0]] * 4, [0, 1] * 2
+        )
     return str(caught.value)
 
 

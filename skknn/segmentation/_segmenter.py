@@ -198,8 +198,7 @@ class InContextSegmenter(BankEstimator):
 
         Parameters
         ----------
-        images, masks
-            As for :meth:`fit`.
+        images, masks : as for :meth:`fit`
 
         Returns
         -------
@@ -233,8 +232,7 @@ class InContextSegmenter(BankEstimator):
 
         Parameters
         ----------
-        images, sizes
-            As for :meth:`predict`.
+        images, sizes : as for :meth:`predict`
 
         Returns
         -------
@@ -295,8 +293,7 @@ class InContextSegmenter(BankEstimator):
 
         Parameters
         ----------
-        images, masks
-            As for :meth:`fit`.
+        images, masks : as for :meth:`fit`
 
         Returns
         -------
@@ -319,8 +316,7 @@ class InContextSegmenter(BankEstimator):
 
         Parameters
         ----------
-        images, masks
-            As for :meth:`fit`.
+        images, masks : as for :meth:`fit`
         n_neighbors : sequence of int
         tau : sequence of float
 
