@@ -109,6 +109,9 @@ def check_parameters(where, text, function):
     )
     empty = [name for name, said in described.items() if not said]
     assert not empty, f"{where}: nothing is said about {empty}"
+    lines = [line for line in sections(text).get("Parameters", []) if line.strip()]
+    untyped = [line for line in lines if line[0] not in " *" and " : " not in line]
+    assert not untyped, f"{where}: no type is given for {untyped}"
 
 
 def own_methods(cls):
@@ -342,6 +345,7 @@ def test_a_fault_is_found():
     for wrong, message in [
         (text.replace("a, b : int", "a : int"), r"without description \['b'\]"),
         (text.replace("a, b : int", "a, b, z : int"), r"not there \['z'\]"),
+        (text.replace("a, b : int", "a, b\n            Two."), "no type is given"),
         (text.replace("Anything.", ""), r"nothing is said about \['\*\*more'\]"),
         ("", "no docstring"),
         (None, "no docstring"),

@@ -59,9 +59,10 @@ def make_base(classifier: Any) -> BaseRecipe:
         value = getattr(classifier, name)
         if value != default:
             warnings.warn(
+                # Without the estimator's parameters: a search over them says it once.
                 f"{name}={value!r} is a parameter of the default base and changes "
-                f"nothing beside estimator={own!r}. Set it on estimator, or leave "
-                "estimator=None.",
+                f"nothing beside estimator={type(own).__name__}(...). Set it on "
+                "estimator, or leave estimator=None.",
                 UserWarning,
                 stacklevel=4,
             )

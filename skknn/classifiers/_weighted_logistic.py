@@ -146,7 +146,12 @@ class KNNWeightedLogisticRegression(ParamsMixin, ClassifierMixin, BaseEstimator)
         "tol": [Interval(Real, 0, None, closed="neither")],
     }
     _param_aliases = KNN_ALIASES
-    _param_remedies = GUIDED_REMEDIES
+    _param_remedies = {
+        **GUIDED_REMEDIES,
+        "fit_intercept": "False leaves out the intercept, for centred rows.",
+        "max_iter": "Use a positive number of iterations; 1000 is usually enough.",
+        "tol": "Use a small positive number, such as 1e-6.",
+    }
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
 from ..utils._sklearn import fit_context
 from ._image_transformer import ImageTransformer
+from ._remedies import IMAGE_REMEDIES
 from ._shared_parameters import CONSTRAINTS, fill_in_descriptions
 
 
@@ -103,6 +104,7 @@ class BackboneEmbedder(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
     """
 
     _parameter_constraints = {**CONSTRAINTS, "layer": [str, numbers.Integral, None]}
+    _param_remedies = IMAGE_REMEDIES
 
     def __init__(
         self,

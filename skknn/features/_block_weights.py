@@ -30,6 +30,7 @@ from ._column_blocks import (
     first_block,
     named_blocks,
 )
+from ._remedies import BLOCK_REMEDIES
 from ._vote_grids import check_n_neighbors, check_tau, check_weights
 from ._weighed_rows import mean_or_zero, unit_rows, weigh
 from ._weight_search import LeaveOneOutVotes, Step, search_weights
@@ -144,6 +145,7 @@ class BlockWeights(ParamsMixin, TransformerMixin, BaseEstimator):
     (150, 4)
     """
 
+    _param_remedies = BLOCK_REMEDIES
     _parameter_constraints = {
         "weights": ["array-like"],
         "blocks": [
@@ -221,7 +223,8 @@ class BlockWeights(ParamsMixin, TransformerMixin, BaseEstimator):
         rows = validate_data(checker, X, dtype=[np.float32, np.float64])
         if y is None:
             raise ValueError(
-                "BlockWeights requires y to be passed, but the target y is None."
+                "BlockWeights requires y to be passed, but the target y is None. "
+                "Pass one class label a row."
             )
         labels = column_or_1d(y, warn=True)
         check_consistent_length(rows, labels, groups)

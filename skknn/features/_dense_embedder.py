@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..utils._sklearn import fit_context
 from ._image_transformer import ImageTransformer
+from ._remedies import DENSE_REMEDIES
 from ._shared_parameters import CONSTRAINTS, POSITIVE, fill_in_descriptions
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ class DenseEmbedder(ImageTransformer):
         "layer": "no_validation",
         "stride": [POSITIVE, None],
     }
+    _param_remedies = DENSE_REMEDIES
     _usual_batch_size = 16
 
     def __init__(

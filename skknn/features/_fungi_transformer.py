@@ -15,6 +15,7 @@ from ._backbone_loader import BackboneLoader
 from ._block_rows import fit_pca, numbered, reduce_rows, warn_of_zeros
 from ._gradient_views import GradientViews
 from ._objective_params import ObjectiveParams
+from ._remedies import FUNGI_REMEDIES
 from ._shared_parameters import CONSTRAINTS, fill_in_descriptions, memory_folder
 
 if TYPE_CHECKING:
@@ -153,6 +154,7 @@ class FungiTransformer(ObjectiveParams, GradientViews):
     slice(64, 128, None)
     """
 
+    _param_remedies = FUNGI_REMEDIES
     _parameter_constraints = {
         **CONSTRAINTS,
         "objectives": [str, tuple, list, Objective],

@@ -12,6 +12,8 @@ from ._random import generator
 # Entries of R unpacked at once: 3 MB of float32, which stays in cache
 # (benchmarks/fungi.py --projection).
 _TILE = 3 * 2**18
+# From so many rows on, products of oneDNN and of MKL have the same bits in every row.
+_LEAST_ROWS = 16
 
 
 class SignProjection:
@@ -77,7 +79,10 @@ class SignProjection:
 
     def _on_cpu(self, G: torch.Tensor) -> torch.Tensor:
         """Return G R' in float64."""
-        bits = self.bits()
+        bits, n = self.bits(), len(G)
+        # Libraries add up few rows in another order, and a row's bits must not depend
+        # on how many rows come with it.
+        G = F.pad(G, (0, 0, 0, max(0, _LEAST_ROWS - n)))
         # Few additions, each of a whole tile: float64 costs nothing here.
         out = torch.zeros(len(G), self.n_out, dtype=torch.float64)
         product = _onednn_product if can_prepack() else F.linear
@@ -87,7 +92,7 @@ class SignProjection:
             packed = bits[:, start // 8 : -(-(start + part.shape[1]) // 8)]
             signs = self._unpack(packed, buffer)
             out += product(part, signs[:, : part.shape[1]])
-        return out
+        return out[:n]
 
     def _unpack(self, packed: NDArray[np.uint8], buffer: NDArray) -> torch.Tensor:
         """Unpack bytes (n_out, k) to signs (n_out, 8 * k)."""

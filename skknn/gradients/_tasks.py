@@ -79,6 +79,12 @@ class Task:
                     f"{tuple(loss.shape)} for {len(e)} images; expected ({len(e)},), "
                     "one loss an image."
                 )
+            if not loss.requires_grad:
+                raise ValueError(
+                    f"{type(self.objective).__name__}.loss returned a value without "
+                    "gradient. Compute it from latents by torch's own operations, "
+                    "without detach(), item(), numpy() or torch.no_grad()."
+                )
             (slope,) = torch.autograd.grad(loss.sum(), e)
         exponents = _exponents(slope)
         slope = slope * torch.exp2(-exponents.double())[:, None, None]

@@ -132,8 +132,9 @@ class NeighborsDisplay:
         x = [x] if _is_image(x) else np.asarray(x)[None]
         if query_image is None and isinstance(x, list):
             query_image = x[0]
-        proba = estimator.predict_proba(x)[0]
+        # First, because it says what is wrong with a model that has no neighbours.
         model, knn, rows = knn_side(estimator, x)
+        proba = estimator.predict_proba(x)[0]
         names = class_texts(model.classes_, class_names)
         distances, ids = knn.kneighbors(rows)
         weights = vote_weights(distances, knn.tau_)[0]

@@ -112,13 +112,20 @@ class SegmentationDisplay:
 
         Raises
         ------
+        TypeError
+            If images or masks are a single one, such as a path, and no sequence.
         ValueError
-            If ``position`` comes without ``train_images`` or is outside the image.
+            If ``position`` comes without ``train_images`` or is outside the image, or
+            there are not as many masks as images.
         """
-        from ..segmentation import read_mask
+        from ..segmentation import check_as_many, count, read_mask
 
+        count(images, "images")
+        if train_images is not None:
+            count(train_images, "train_images")
         images = list(images)
         if masks is not None:
+            check_as_many(images, masks)
             masks = [read_mask(mask, number) for number, mask in enumerate(masks)]
         predictions = list(estimator.predict(images))
         names = class_texts(estimator.classes_, class_names)
@@ -143,9 +150,7 @@ class SegmentationDisplay:
             predictions=predictions,
             classes=estimator.classes_,
             class_names=names,
-            masks=None
-            if masks is None
-            else [read_mask(m, i) for i, m in enumerate(masks)],
+            masks=masks,
             position=position,
             neighbors=neighbors,
         )

@@ -69,8 +69,7 @@ def mean_average_precision(
 
     Parameters
     ----------
-    similarity, positives, junk, kind
-        As in :func:`retrieval_scores`.
+    similarity, positives, junk, kind : as for :func:`retrieval_scores`
 
     Returns
     -------

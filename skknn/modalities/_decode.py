@@ -110,9 +110,9 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     """Return an RGB image; the one that was given where it is RGB already."""
     mode = image.mode
     if mode.startswith("I;16"):
-        return _from_grey_16(image)
-    if mode == "I":
-        return from_array(_narrow(np.asarray(image))).pil()
+        return _from_grey_16(image, np.asarray(image))
+    if mode == "I":  # also 16-bit PNG files, by old releases of Pillow
+        return _from_grey_16(image, _narrow(np.asarray(image)))
     if mode == "F":
         try:
             return from_array(np.asarray(image)).pil()
@@ -128,8 +128,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return image if mode == "RGB" else image.convert("RGB")
 
 
-def _from_grey_16(image: Image.Image) -> Image.Image:
-    levels = np.asarray(image)
+def _from_grey_16(image: Image.Image, levels: NDArray[np.uint16]) -> Image.Image:
     rgb = from_array(levels).pil()
     transparent = image.info.get("transparency")
     if isinstance(transparent, int):
@@ -163,7 +162,7 @@ def from_array(array: ArrayLike) -> RGBImage:
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[:, :, 0]
     if pixels.ndim == 3 and pixels.shape[2] == 4:
-        return from_pil(Image.fromarray(pixels, "RGBA"))
+        return from_pil(Image.fromarray(pixels))
     if pixels.ndim == 3:
         return RGBImage(pixels)
     return RGBImage(Image.fromarray(pixels).convert("RGB"))

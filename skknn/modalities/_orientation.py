@@ -4,9 +4,15 @@ Nothing else is read and nothing written back, so a file whose other tags are od
 damaged is an image like any other.
 """
 
+import struct
+from typing import Any
+
 from PIL import Image
 
 _TAG = 0x0112  # of EXIF
+
+# Types that whole numbers have in EXIF.
+_NUMBERS = {1: "B", 3: "H", 4: "I"}
 
 # How each orientation is undone.
 _METHODS = {
@@ -32,7 +38,32 @@ def upright(image: Image.Image) -> Image.Image:
 
 
 def _undo(image: Image.Image) -> Image.Transpose | None:
+    return _METHODS.get(_by_pillow(image) or _in_exif(image.info.get("exif")) or 1)
+
+
+def _by_pillow(image: Image.Image) -> Any:
+    """What Pillow finds, also in XMP and in the tags of TIFF files."""
     try:
-        return _METHODS.get(image.getexif().get(_TAG, 1))
+        return image.getexif().get(_TAG)
     except Exception:  # damaged tags raise errors of any kind; viewers ignore them
         return None
+
+
+def _in_exif(exif: Any) -> int | None:
+    """Look for the tag alone: Pillow before 13 stops at the first damaged one."""
+    if not isinstance(exif, bytes):
+        return None
+    tags = exif.removeprefix(b"Exif\0\0")
+    order = {b"II": "<", b"MM": ">"}.get(tags[:2])
+    if order is None:
+        return None
+    try:
+        (start,) = struct.unpack_from(f"{order}I", tags, 4)
+        (count,) = struct.unpack_from(f"{order}H", tags, start)
+        for place in range(start + 2, start + 2 + 12 * count, 12):
+            tag, kind = struct.unpack_from(f"{order}HH", tags, place)
+            if tag == _TAG and kind in _NUMBERS:
+                return struct.unpack_from(order + _NUMBERS[kind], tags, place + 8)[0]
+    except struct.error:  # the directory ends early
+        return None
+    return None

@@ -117,7 +117,8 @@ class _Path:
 
     def __init__(self, unweighted: Any, X: Any, y: NDArray[Any]) -> None:
         self._unweighted, self._y = unweighted, y
-        X = check_array(X, dtype=[np.float64, np.float32], order="C")
+        # The precision of cold fits: some releases solve for float32 rows in float64.
+        X = check_array(X, dtype=unweighted.coef_.dtype, order="C")
         self._codes = np.searchsorted(unweighted.classes_, y)
         self._path = LogisticPath(
             X,

@@ -15,6 +15,7 @@ from ..utils._sklearn import StrOptions, fit_context
 from ._joint_grid import check_training, joint_grid, routed_splits
 from ._joint_rules import JointChoice
 from ._joint_search import find_parameters
+from ._remedies import JOINT_CV_REMEDIES
 
 # What the classifier takes as it is.
 _PASSED_ON = (
@@ -205,21 +206,7 @@ class JointKNNClassifierCV(
         "verbose": ["verbose"],
     }
     _param_aliases = JOINT_ALIASES
-    _param_remedies = {
-        **JointKNNClassifier._param_remedies,
-        "n_neighbors": "Use one number of voting rows or several, for example "
-        "(4, 16, 64), or 'mean'.",
-        "tau": "Use one positive temperature or several, for example (0.05, 0.1), or "
-        "'scale'.",
-        "alpha": "Use one strength or several, for example (0, 0.01); 0 weights all "
-        "rows alike.",
-        "C": "Use 'auto', or one positive number or several; None leaves the C of "
-        "estimator alone.",
-        "lam": "Use 'path' for all shares of the votes, or one number from 0 to 1 or "
-        "several.",
-        "selection": "'best' takes the share of the votes to expect, 'one-se' the "
-        "least that is as good within one standard error.",
-    }
+    _param_remedies = JOINT_CV_REMEDIES
 
     def __init__(
         self,

@@ -109,6 +109,16 @@ def routed_splits(
                 f"{sorted(params)}. Without metadata routing it takes groups alone."
             )
     splits = make_splits(_splitter(search.cv, y), search, [], X, y, of_splitter)
+    for number, (train, _) in enumerate(splits):
+        found = np.unique(y[train])
+        if len(found) < 2:
+            raise ValueError(
+                f"cv={search.cv!r} leaves one class only ({found.tolist()}) in "
+                f"training part {number} of the {len(y)} rows; "
+                f"{type(search).__name__} needs at least 2 there. Use more rows of each "
+                "class, a splitter that keeps their shares such as StratifiedKFold, or JointKNNClassifier with "
+                "parameters of your own."
+            )
     return splits, of_scorer
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import get_scorer
 
+from ..utils._sklearn import log_in_scores
 from ..utils._sklearn import score as run_scorer
 from ._answers import FittedView
 
@@ -212,5 +213,4 @@ def neg_log_loss(own: NDArray[Any]) -> float:
     float
     """
     eps = np.finfo(own.dtype).eps
-    # numpy's logarithm, as scikit-learn's: scipy's xlogy may differ in the last bit.
-    return -1 * float(np.average(-np.log(own.clip(eps, 1 - eps))))
+    return -1 * float(np.average(-log_in_scores(own.clip(eps, 1 - eps))))

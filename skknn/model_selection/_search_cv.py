@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer_names
 from sklearn.utils import indexable
 
+from ..utils._parameters import ParamsMixin
 from ..utils._sklearn import (
     BaseSearchCV,
     HasMethods,
@@ -22,13 +23,14 @@ from ..utils._sklearn import (
 from ._candidates import Candidate, make_candidates
 from ._grid_checks import check_data, check_path, grid_points, make_splits
 from ._grid_run import GridRun
+from ._remedies import SEARCH_REMEDIES
 from ._scoring import scorer_kinds
 from ._sequential import Stages
 from ._settings import forget_modules
 from ._split import Result, Task
 
 
-class NeighborSearchCV(BaseSearchCV):
+class NeighborSearchCV(ParamsMixin, BaseSearchCV):
     """Grid search for this package's classifiers at the cost of about one fit.
 
     A drop-in for :class:`~sklearn.model_selection.GridSearchCV`; Notes say where its
@@ -159,6 +161,7 @@ class NeighborSearchCV(BaseSearchCV):
     True
     """
 
+    _param_remedies = SEARCH_REMEDIES
     _parameter_constraints = {
         "estimator": [HasMethods(["fit"])],
         "param_grid": [dict, list],

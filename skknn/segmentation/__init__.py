@@ -9,7 +9,9 @@ images or maps. ``_filling`` calls these in order and gives one frozen object, w
 ``_bank_estimator`` holds; ``_segmenter`` predicts from it.
 """
 
+from ._bank_estimator import check_as_many
+from ._inputs import count
 from ._masks import read_mask
 from ._segmenter import InContextSegmenter
 
-__all__ = ["InContextSegmenter", "read_mask"]
+__all__ = ["InContextSegmenter", "check_as_many", "count", "read_mask"]

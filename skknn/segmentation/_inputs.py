@@ -1,5 +1,6 @@
 """Images or precomputed maps, one feature map after the other."""
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,9 +25,11 @@ def count(X: Any, name: str) -> int:
         If it is a single path or empty.
     """
     if isinstance(X, (str, bytes)) or not hasattr(X, "__len__"):
+        value = f"={X!r}" if isinstance(X, (str, os.PathLike)) else ""
         raise TypeError(
-            f"{name} is a {type(X).__name__}; a sequence with one entry an image is "
-            "needed. Put a single one into a list."
+            f"{name}{value} is a {type(X).__name__}; a sequence with one entry an "
+            "image is needed. Put a single one into a list: "
+            f"[{name.removesuffix('s')}]."
         )
     if len(X) == 0:
         raise ValueError(f"{name} is empty; at least one image is needed.")

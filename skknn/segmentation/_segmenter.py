@@ -15,7 +15,7 @@ from ._enlarge import enlarge, enlarged_argmax
 from ._inputs import count, entry, feature_maps
 from ._masks import read_labels
 from ._scores import Scores
-from ._settings import checked_k, checked_list, checked_sizes, checked_tau
+from ._settings import REMEDIES, checked_k, checked_list, checked_sizes, checked_tau
 from ._votes import soft_label_votes, walk_settings
 
 
@@ -119,6 +119,7 @@ class InContextSegmenter(BankEstimator):
     """
 
     _param_aliases = {"k": "n_neighbors", "temperature": "tau"}
+    _param_remedies = REMEDIES
     _parameter_constraints = {
         "embedder": [HasMethods(["fit", "transform"]), None],
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
@@ -197,8 +198,7 @@ class InContextSegmenter(BankEstimator):
 
         Parameters
         ----------
-        images, masks
-            As for :meth:`fit`.
+        images, masks : as for :meth:`fit`
 
         Returns
         -------
@@ -232,8 +232,7 @@ class InContextSegmenter(BankEstimator):
 
         Parameters
         ----------
-        images, sizes
-            As for :meth:`predict`.
+        images, sizes : as for :meth:`predict`
 
         Returns
         -------
@@ -294,8 +293,7 @@ class InContextSegmenter(BankEstimator):
 
         Parameters
         ----------
-        images, masks
-            As for :meth:`fit`.
+        images, masks : as for :meth:`fit`
 
         Returns
         -------
@@ -318,8 +316,7 @@ class InContextSegmenter(BankEstimator):
 
         Parameters
         ----------
-        images, masks
-            As for :meth:`fit`.
+        images, masks : as for :meth:`fit`
         n_neighbors : sequence of int
         tau : sequence of float
 

@@ -4,6 +4,25 @@ from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
 
+# What to do about a parameter that has no allowed value.
+REMEDIES = {
+    "embedder": "Pass a transformer that gives feature maps, such as DenseEmbedder(), "
+    "or None where images are maps already.",
+    "n_neighbors": "Use a number of voting rows, such as 30.",
+    "tau": "Use a positive temperature of cosines, such as 0.02; inf gives all "
+    "neighbours the same weight.",
+    "max_patches": "Use the largest number of rows that the bank may have, or None to "
+    "keep all.",
+    "n_augmentations": "Use 0 for images as they are, or a number of passes over "
+    "changed ones.",
+    "ignore_index": "Use the label of void pixels, such as 255, or None where there is "
+    "none.",
+    "preprocessing": "'l2' is the published way, 'l2-center' subtracts the bank's "
+    "mean.",
+    "algorithm": "Use 'auto' unless you need one engine by name, or pass an object "
+    "such as sklearn.neighbors.NearestNeighbors().",
+}
+
 
 def checked_k(n_neighbors: Any) -> int:
     """Return a number of neighbours."""

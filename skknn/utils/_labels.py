@@ -1,4 +1,4 @@
-"""Labels that are missing."""
+"""Labels that are missing, or cannot be told apart by sorting."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 def check_labels_present(y: NDArray[Any]) -> None:
-    """Raise an error that names the first row without a label.
+    """Raise an error that names the first row without a label, or of another kind.
 
     Parameters
     ----------
@@ -22,6 +22,21 @@ def check_labels_present(y: NDArray[Any]) -> None:
             f"y has no label in row {row} (y[{row}] is {y[row]!r}; NaN and None mean "
             f"missing); rows without one: {missing.sum()}. Remove these rows or label "
             "them."
+        )
+    _check_sortable(y)
+
+
+def _check_sortable(y: NDArray[Any]) -> None:
+    """Classes are sorted, so numbers do not go with text."""
+    if y.dtype.kind != "O":
+        return
+    text = np.array([isinstance(label, str) for label in y], dtype=bool)
+    if text.any() and not text.all():
+        rows = int(text.argmax()), int((~text).argmax())
+        first, second = (f"y[{row}] is {y[row]!r}" for row in sorted(rows))
+        raise ValueError(
+            f"y mixes text and other labels, which have no common order: {first}, "
+            f"{second}. Make them all text, for example with y.astype(str)."
         )
 
 

@@ -5,6 +5,14 @@ from typing import Any, ClassVar, Self
 
 from ._sklearn import InvalidParameterError
 
+# Of parameters that mean the same everywhere.
+_COMMON_REMEDIES = {
+    "n_jobs": "Use None, a positive number of threads, or -1 for all cores.",
+    "random_state": "Use an int, which draws the same at every fit, a RandomState, or "
+    "None.",
+    "verbose": "Use 0 for silence, 1 to be told how far it is.",
+}
+
 
 class ParamsMixin:
     """Aliases in ``set_params`` and errors that end with a remedy.
@@ -17,7 +25,8 @@ class ParamsMixin:
         ``get_params``, ``repr`` and ``clone`` know canonical names alone.
     ``_param_remedies``
         dict canonical name -> sentence added to the error raised when that
-        parameter is outside its constraints.
+        parameter is outside its constraints; needed for every parameter that has
+        constraints but ``n_jobs``, ``random_state`` and ``verbose``.
     """
 
     _param_aliases: ClassVar[Mapping[str, str]] = {}
@@ -71,7 +80,7 @@ class ParamsMixin:
             super()._validate_params()  # type: ignore[misc]
         except InvalidParameterError as error:
             message = str(error)
-            for name, remedy in self._param_remedies.items():
+            for name, remedy in {**_COMMON_REMEDIES, **self._param_remedies}.items():
                 if message.startswith(f"The {name!r} parameter"):
                     raise InvalidParameterError(f"{message} {remedy}") from None
             raise

@@ -3,7 +3,13 @@
 A change there is mended in this file.
 """
 
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import xlogy
 from sklearn.base import _fit_context as fit_context
+from sklearn.metrics import _classification
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._validation import (
     _insert_error_scores as insert_error_scores,
@@ -39,8 +45,29 @@ __all__ = [
     "check_method_params",
     "fit_context",
     "insert_error_scores",
+    "log_in_scores",
     "report_fit_failures",
     "safe_indexing",
     "safe_split",
     "score",
 ]
+
+
+def log_in_scores(proba: NDArray[Any]) -> NDArray[Any]:
+    """Natural logarithms as scikit-learn's log loss takes them, to the last bit.
+
+    Those of scipy differ from numpy's there, and releases that use them take those of
+    float32 probabilities in float64.
+
+    Parameters
+    ----------
+    proba : ndarray
+        Above 0.
+
+    Returns
+    -------
+    ndarray
+    """
+    if hasattr(_classification, "_xlogy"):
+        return np.log(proba)
+    return xlogy(np.ones(proba.shape, dtype=np.int64), proba)

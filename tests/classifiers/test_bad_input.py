@@ -196,3 +196,10 @@ def test_classifiers_with_a_base_explain_why_there_is_no_leave_one_out(
     clf.fit(rng.normal(size=(20, 3)), np.arange(20) % 2)
     with pytest.raises(ValueError, match=f"no predictions for X=None.*{instead}"):
         getattr(clf, method)(None)
+
+
+@pytest.mark.parametrize("cls", [SoftKNNClassifier, JointKNNClassifier])
+def test_text_and_numbers_are_no_labels_together(cls):
+    y = np.array(["a", "b", 3, "a"], dtype=object)
+    with pytest.raises(ValueError, match=r"y\[0\] is 'a', y\[2\] is 3.*astype\(str\)"):
+        cls(1).fit(np.eye(4), y)

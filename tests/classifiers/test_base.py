@@ -207,3 +207,15 @@ def test_parameters_of_the_default_base_warn_beside_another(split, parameters, s
         warnings.simplefilter("error")
         JointKNNClassifier(8, estimator=GaussianNB()).fit(X, y)
         JointKNNClassifier(8, **parameters).fit(X, y)
+
+
+def test_searches_over_the_base_say_once_what_changes_nothing(split):
+    X, _, y, _ = split
+    base = LogisticRegression(max_iter=1000)
+    joint = JointKNNClassifier(8, estimator=base, class_weight="balanced")
+    grid = {"estimator__C": [0.1, 1.0, 10.0]}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        NeighborSearchCV(joint, grid, cv=2).fit(X, y)
+    said = {str(w.message) for w in caught if "changes nothing" in str(w.message)}
+    assert len(said) == 1

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import sklearn
 import torch
 from image_examples import Pairs, save_images
 from PIL import Image
@@ -39,7 +40,20 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("name", FORMS)
+# Searches and cross-validation of scikit-learn 1.6 take a tensor's device for numpy's.
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(
+            name,
+            marks=pytest.mark.skipif(
+                name == "tensor" and sklearn.__version__.startswith("1.6."),
+                reason="scikit-learn 1.6 splits no tensors",
+            ),
+        )
+        for name in FORMS
+    ],
+)
 def test_every_form_can_be_split(name, paths, model):
     X = FORMS[name](paths)
     expected = cross_val_score(model, paths, Y, cv=3, error_score="raise")

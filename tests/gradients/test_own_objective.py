@@ -1,6 +1,7 @@
 """Objectives of one's own need a loss and a name, and no more."""
 
 import numpy as np
+import pytest
 
 from skknn import FungiTransformer
 from skknn.gradients import Objective
@@ -26,3 +27,29 @@ def test_an_objective_without_constraints_is_fitted():
     rows = transformer.fit_transform(images)
     gradients = rows[:, transformer.feature_slices_["loudness"]]
     assert len(np.unique(gradients, axis=0)) == 4 and np.isfinite(rows).all()
+
+
+class Detached(Loudness):
+    def loss(self, latents, bank):
+        return super().loss(latents.detach(), bank)
+
+
+class Summed(Loudness):
+    def loss(self, latents, bank):
+        return super().loss(latents, bank).sum()
+
+
+@pytest.mark.parametrize(
+    "objective, message",
+    [
+        (Detached(), r"Detached\.loss returned a value without gradient.*detach\(\)"),
+        (Summed(), r"Summed\.loss returned shape \(\).*one loss an image"),
+    ],
+)
+def test_a_loss_that_will_not_do_is_named(objective, message):
+    images = np.zeros((2, 32, 32, 3), dtype=np.uint8)
+    transformer = FungiTransformer(
+        "test_vit", weights=None, image_size=32, objectives=(objective,)
+    )
+    with pytest.raises(ValueError, match=message):
+        transformer.fit(images)

@@ -112,3 +112,11 @@ def test_memory_is_a_twentieth_of_the_float_matrix():
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 4 * n_in * n_out / 20
+
+
+def test_a_row_has_the_same_bits_whatever_rows_come_with_it():
+    G = torch.from_numpy(np.random.default_rng(3).normal(size=(40, 4000))).float()
+    projection = SignProjection(4000, 64, 0)
+    all_rows = projection(G)
+    for n in (1, 2, 3, 9, 15, 16, 17, 33):
+        assert torch.equal(projection(G[:n]), all_rows[:n]), n

@@ -324,5 +324,6 @@ def test_a_search_without_a_refit_says_what_to_do(split):
     X, y, *_ = split
     search = NeighborSearchCV(SoftKNNClassifier(), {"k": [2, 4]}, cv=2, refit=False)
     search.fit(X[:99], y[:99])
-    with pytest.raises(ValueError, match="refit=False left NeighborSearchCV"):
-        HardExamplesDisplay.from_estimator(search)
+    for display, rows in ((HardExamplesDisplay, ()), (NeighborsDisplay, (X[0],))):
+        with pytest.raises(ValueError, match="refit=False left NeighborSearchCV"):
+            display.from_estimator(search, *rows)

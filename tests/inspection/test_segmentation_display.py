@@ -1,5 +1,7 @@
 """SegmentationDisplay: what it holds, and that it draws."""
 
+from pathlib import Path
+
 import matplotlib
 import numpy as np
 import pytest
@@ -80,3 +82,19 @@ def test_positions_that_will_not_do(fitted):
         SegmentationDisplay.from_estimator(
             segmenter, images[:1], position=(64, 0), train_images=images
         )
+
+
+@pytest.mark.parametrize("one", ["photo.png", Path("photo.png")])
+@pytest.mark.parametrize("name", ["images", "masks", "train_images"])
+def test_a_single_path_is_told_to_be_put_into_a_list(fitted, name, one):
+    segmenter, images, masks = fitted
+    given = {"images": images, "masks": masks, "train_images": images} | {name: one}
+    allowed = rf"{name}=.*photo\.png.* list: \[{name.removesuffix('s')}\]"
+    with pytest.raises(TypeError, match=allowed):
+        SegmentationDisplay.from_estimator(segmenter, **given)
+
+
+def test_there_are_as_many_masks_as_images(fitted):
+    segmenter, images, masks = fitted
+    with pytest.raises(ValueError, match="3 images and 2 masks"):
+        SegmentationDisplay.from_estimator(segmenter, images, masks[:2])

@@ -95,7 +95,7 @@ def test_damaged_tags_do_not_spoil_a_picture():
 # --- 16 bits --------------------------------------------------------------------------
 
 
-def png_16(levels, colour):
+def png_16(levels, colour, transparent=None):
     """A 16-bit PNG written by hand; Pillow writes none in colour."""
 
     def chunk(kind, data):
@@ -108,6 +108,7 @@ def png_16(levels, colour):
     return (
         b"\x89PNG\r\n\x1a\n"
         + chunk(b"IHDR", header)
+        + (b"" if transparent is None else chunk(b"tRNS", transparent))
         + chunk(b"IDAT", zlib.compress(rows))
         + chunk(b"IEND", b"")
     )
@@ -148,7 +149,7 @@ def test_16_bit_big_endian_values_below_256_are_dark():
 
 def test_a_transparent_grey_of_16_bits_is_white(tmp_path):
     levels = np.arange(12, dtype=np.uint16).reshape(3, 4) * 5000
-    data = encoded(Image.fromarray(levels), "PNG", transparency=10_000)
+    data = png_16(levels, 0, transparent=struct.pack(">H", 10_000))
     expected = np.where(levels == 10_000, 255, levels // 256)
     np.testing.assert_array_equal(pixels(data)[:, :, 0], expected)
 

@@ -342,3 +342,14 @@ def test_a_fit_that_fails_changes_nothing(fitted, small):
 def test_aliases_in_set_params():
     search = JointKNNClassifierCV().set_params(k=(3,), temperature=0.2, lambda_=0.1)
     assert (search.n_neighbors, search.tau, search.lam) == ((3,), 0.2, 0.1)
+
+
+@pytest.mark.parametrize("labels", [[0, 0, 1], [0, 0, 0, 1]])
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_folds_that_leave_one_class_are_its_own_error(labels):
+    X = np.arange(float(len(labels)))[:, None]
+    with pytest.raises(ValueError, match="cv=5 leaves one class only") as caught:
+        JointKNNClassifierCV().fit(X, labels)
+    text = str(caught.value)
+    assert "JointKNNClassifierCV needs at least 2" in text
+    assert "SoftKNN" not in text and "Use more rows of each class" in text

@@ -60,6 +60,18 @@ class DINOObjective(Objective):
 
     name = "dino"
 
+    _param_remedies = {
+        "n_global": "Use at least 1 global crop, which the teacher sees; 2 is "
+        "published.",
+        "n_local": "Use a number of local crops from 0 on; 10 is published.",
+        "global_scale": "Use (smallest, largest) shares of the image's area, such as "
+        "(0.25, 1.0).",
+        "local_scale": "Use (smallest, largest) shares of the image's area, such as "
+        "(0.05, 0.25).",
+        "teacher_temperature": "Use a positive number; 0.07 is published.",
+        "student_temperature": "Use a positive number; 0.1 is published.",
+        "head_dim": "Use at least 2 classes of the random head; 2048 is published.",
+    }
     _parameter_constraints = {
         "n_global": [Interval(numbers.Integral, 1, None, closed="left")],
         "n_local": [Interval(numbers.Integral, 0, None, closed="left")],

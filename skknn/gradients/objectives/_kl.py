@@ -43,6 +43,11 @@ class KLObjective(Objective):
     name = "kl"
     plain_view = True
 
+    _param_remedies = {
+        "temperature": "Use a positive number; 15 is the published one.",
+        "head_dim": "Use at least 2 classes of the random head; 768 is the published "
+        "number.",
+    }
     _parameter_constraints = {
         "temperature": [Interval(numbers.Real, 0, None, closed="neither")],
         "head_dim": [Interval(numbers.Integral, 2, None, closed="left")],

@@ -57,6 +57,12 @@ class SimCLRObjective(Objective):
     name = "simclr"
     normalize_embedding = False  # F 5.4
 
+    _param_remedies = {
+        "n_views": "Use a square number of views, such as 49.",
+        "n_negatives": "Use a number of training images from 0 on; 256 is published.",
+        "temperature": "Use a positive number; 0.07 is published.",
+        "head_dim": "Use the width of the random head; 96 is published.",
+    }
     _parameter_constraints = {
         "n_views": [Interval(numbers.Integral, 4, None, closed="left")],
         "n_negatives": [Interval(numbers.Integral, 0, None, closed="left")],

@@ -1,0 +1,57 @@
+"""Every error about a parameter of an estimator says what to do."""
+
+import inspect
+
+import numpy as np
+import pytest
+
+import skknn
+from skknn import FungiTransformer, JointKNNClassifier, NeighborSearchCV
+from skknn.gradients import Objective
+
+
+class Nothing:
+    """A value that no parameter may have."""
+
+    def __repr__(self):
+        return "Nothing()"
+
+
+PUBLIC = [getattr(skknn, name) for name in skknn.__all__]
+CLASSES = [kind for kind in PUBLIC if hasattr(kind, "_parameter_constraints")]
+PARAMETERS = [
+    pytest.param(kind, name, id=f"{kind.__name__}-{name}")
+    for kind in CLASSES
+    for name, allowed in kind._parameter_constraints.items()
+    if allowed != "no_validation"
+]
+
+
+def message(kind, name, value):
+    """What is said about a value when it is used."""
+    own = {"estimator": JointKNNClassifier(), "param_grid": {"k": [1]}}
+    estimator = kind(**own) if kind is NeighborSearchCV else kind()
+    estimator.set_params(**{name: value})
+    if isinstance(estimator, Objective):
+        estimator = FungiTransformer("test_vit", weights=None, objectives=[estimator])
+    images = np.zeros((4, 8, 8, 3), np.uint8)
+    with pytest.raises((TypeError, ValueError)) as caught:
+        estimator.fit(
+            images if hasattr(estimator, "backbone") else [[0.0]] * 4, [0, 1] * 2
+        )
+    return str(caught.value)
+
+
+def test_all_estimators_are_asked():
+    names = {kind.__name__ for kind in CLASSES}
+    fitted = {k.__name__ for k in PUBLIC if inspect.isclass(k) and hasattr(k, "fit")}
+    assert len(fitted) >= 10 and fitted <= names
+
+
+@pytest.mark.parametrize("kind, name", PARAMETERS)
+def test_errors_name_parameter_value_and_remedy(kind, name):
+    text = message(kind, name, Nothing())
+    assert f"The {name!r} parameter of {kind.__name__}" in text
+    allowed, value, remedy = text.partition(" Got Nothing() instead. ")
+    assert value and "must be" in allowed
+    assert len(remedy.split()) >= 4 and remedy.endswith(".")
