@@ -1,6 +1,6 @@
 """A frozen module with all it needs to turn images into rows of features."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Hashable
 from typing import Any
 
 import numpy as np
@@ -22,13 +22,13 @@ from ._digest import module_digest
 from ._features import PooledFeatures
 from ._fused_copy import fused_copy
 from ._layers import resolve_layer
+from ._module_stamp import is_watched, module_stamp
 from ._network import Network
 from ._pooling import has_class_token
 from ._precision import resolve_precision
 from ._preprocess import Preprocess
 from ._probe import (
     ROUNDING,
-    attributes_stamp,
     mixed_picture,
     same_sketch,
     sketch,
@@ -100,10 +100,9 @@ class Extractor:
         self._pooled: PooledFeatures | DenseFeatures
         self._pooled = PooledFeatures(pooling, self.layer)
         self._fused: Network | None = None
-        self._fused_versions: list[tuple[int, int]] = []
+        self._fused_stamp: Hashable = None
         self._n_features: int | None = None
         self._fingerprint: NDArray[np.float32] | None = None
-        self._last: tuple[int, NDArray[np.float32]] | None = None
 
     @property
     def n_features(self) -> int:
@@ -120,8 +119,7 @@ class Extractor:
         one picture; see :meth:`resembles`.
         """
         if self._fingerprint is None:
-            self._last = self._ask()
-            self._fingerprint = self._last[1]
+            self._fingerprint = self._ask()
         return self._fingerprint
 
     def resembles(self, fingerprint: NDArray[np.float32], like: str) -> bool:
@@ -139,25 +137,24 @@ class Extractor:
         if same_sketch(own, fingerprint, tolerance):
             return True
         # What chance has a part in cannot be recognised.
-        return not same_sketch(own, self._ask()[1], ROUNDING[self.precision])
+        return not same_sketch(own, self._ask(), ROUNDING[self.precision])
 
     def state_key(self) -> bytes | None:
         """Return a digest that is equal only for networks that give the same rows.
 
-        Within this process, and together with :meth:`identity`: for a named model from
-        what it was last seen to do, if nothing of it was bound anew since, else from
-        what it does now. None where someone watches it by hooks or a ``forward`` of
+        Within this process, and together with :meth:`identity`: from what the module
+        makes of a picture now. None where someone watches it by hooks or methods of
         their own, which may do anything.
         """
-        if _is_watched(self.module):
-            return None
-        last, self._last = self._last, None
-        if last is None or last[0] != attributes_stamp(self.module):
-            last = self._ask()
-        if self._from_timm:
-            # Modules of the user may change where nothing is bound anew.
-            self._last = last
-        return last[1].tobytes()
+        return None if is_watched(self.module) else self._ask().tobytes()
+
+    def stamp(self) -> Hashable:
+        """Return a key that changes when someone has changed the module.
+
+        Whoever keeps what :meth:`network` gave asks for another one then.
+        """
+        with single_threaded_torch(self.device.type == "cpu"):
+            return module_stamp(self.module)
 
     def prepare(self, image: Image.Image) -> torch.Tensor:
         """Resize and crop one RGB image to the (3, H, W) bytes the model sees."""
@@ -179,22 +176,21 @@ class Extractor:
         """Return the backbone in the form in which it is soonest done.
 
         A copy with fused layers, in bfloat16 where that is the precision; the module
-        itself where it is none of timm's, or someone watches it by hooks or a
-        ``forward`` of their own.
+        itself where it is none of timm's, or someone watches it by hooks or
+        methods of their own. Made anew when the module was changed since.
 
         Parameters
         ----------
         keep : collection of str
             Layers that must be in it as they are in :attr:`module`.
         """
-        if not self._from_timm or self.device.type == "mps" or _is_watched(self.module):
+        if not self._from_timm or self.device.type == "mps" or is_watched(self.module):
             return self._plain_network()
         if keep:
             return self._fused_network(keep)
-        tensors = [*self.module.parameters(), *self.module.buffers()]
-        versions = [(id(tensor), tensor._version) for tensor in tensors]
-        if self._fused is None or versions != self._fused_versions:
-            self._fused, self._fused_versions = self._fused_network(()), versions
+        stamp = self.stamp()
+        if self._fused is None or stamp != self._fused_stamp:
+            self._fused, self._fused_stamp = self._fused_network(()), stamp
         return self._fused
 
     def check_rows(self, rows: torch.Tensor, n: int) -> None:
@@ -233,14 +229,14 @@ class Extractor:
             },
         }
 
-    def _ask(self) -> tuple[int, NDArray[np.float32]]:
-        """Return what the module makes of a picture, and the module's stamp."""
+    def _ask(self) -> NDArray[np.float32]:
+        """Return what the module makes of a picture."""
         network = self._plain_network()
         with exact_float32(), single_threaded_torch(self.device.type == "cpu"):
             picture = mixed_picture(self._preprocess.size)
             rows = self._try(network, self._preprocess(picture)[None])
         self.check_rows(rows, 1)
-        return attributes_stamp(self.module), sketch(rows.cpu().numpy()[0])
+        return sketch(rows.cpu().numpy()[0])
 
     def _plain_network(self) -> Network:
         return self._as_network(self.module, torch.float32, self.precision == "bf16")
@@ -286,11 +282,3 @@ class Extractor:
         generator = torch.Generator().manual_seed(0)
         shape = (3, *self._preprocess.size)
         return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
-
-
-def _is_watched(module: nn.Module) -> bool:
-    """Whether hooks or a replaced ``forward`` would miss a run of a copy."""
-    return any(
-        part._forward_hooks or part._forward_pre_hooks or "forward" in vars(part)
-        for part in module.modules()
-    )

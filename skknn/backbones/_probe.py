@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from torch import nn
 
 from ..utils._behaviour import N_QUESTIONS
 
@@ -58,23 +57,6 @@ def folded(row: NDArray[np.float32]) -> NDArray[np.float32]:
     padded = np.zeros(-(-len(row) // _LONG) * _LONG)
     padded[: len(row)] = signs * row
     return padded.reshape(-1, _LONG).sum(axis=0).astype(np.float32)
-
-
-def attributes_stamp(module: nn.Module) -> int:
-    """Return a number that changes when anything of a module is bound anew.
-
-    What changes within tensors and containers is not seen.
-    """
-    return hash(
-        tuple(
-            (
-                id(part),
-                id(getattr(type(part), "forward", None)),
-                *map(id, vars(part).values()),
-            )
-            for part in module.modules()
-        )
-    )
 
 
 def same_sketch(

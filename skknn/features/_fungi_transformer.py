@@ -363,7 +363,8 @@ class FungiTransformer(ObjectiveParams, GradientViews):
                     pca = fit_pca(rows.values, self.n_components, state.n_features)
             self._table, self._seed, self._loader = table, seed, loader
             self._known = loader.known
-            self._state, self._blocks = state, (self.batch_size, blocks)
+            made_for = self.batch_size, loader.extractor.stamp()
+            self._state, self._blocks = state, (made_for, blocks)
             self.pca_ = pca
             self.n_components_ = state.width if pca is None else int(pca.n_components_)
             if rows is not None:

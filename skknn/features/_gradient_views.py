@@ -25,8 +25,9 @@ class GradientViews(ImageTransformer):
     ``_state``
         the :class:`~skknn.gradients._state.FungiState` that ``fit`` drew, always kept;
     ``_blocks``
-        the batch size and the :class:`~skknn.gradients._blocks.BlockExtractor` made
-        for it, never pickled and made again on demand.
+        the batch size, the state of the backbone, and the
+        :class:`~skknn.gradients._blocks.BlockExtractor` made for both; never pickled,
+        and made again on demand.
     """
 
     @property
@@ -166,11 +167,13 @@ class GradientViews(ImageTransformer):
     def _fitted_blocks(self) -> "BlockExtractor":
         from ..gradients._blocks import BlockExtractor
 
+        extractor, size = self.backbone_, self.batch_size
+        wanted = size, extractor.stamp()
         made_for, blocks = getattr(self, "_blocks", (None, None))
-        if blocks is None or made_for != self.batch_size:
-            size = self.batch_size
-            blocks = BlockExtractor(self.backbone_, self._state, batch_size=size)
-            self._blocks = size, blocks
+        # The network at work may be a copy of the module, which users may change.
+        if blocks is None or made_for != wanted:
+            blocks = BlockExtractor(extractor, self._state, batch_size=size)
+            self._blocks = wanted, blocks
         return blocks
 
 

@@ -82,13 +82,13 @@ def from_pil(image: Image.Image) -> RGBImage:
     The image itself stays as it is.
     """
     check_size(image)
-    first = _first_frame(image)
+    first = first_frame(image)
     first.load()
     rgb = _to_rgb(upright(first))
     return RGBImage(rgb, borrowed=rgb is image)
 
 
-def _first_frame(image: Image.Image) -> Image.Image:
+def first_frame(image: Image.Image) -> Image.Image:
     """Return the first frame of an animation, which stays where it stands."""
     place = image.tell()
     if place == 0:

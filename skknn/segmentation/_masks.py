@@ -1,5 +1,6 @@
 """Masks of every form -> arrays of class numbers."""
 
+import io
 import os
 from typing import Any
 
@@ -68,15 +69,17 @@ def read_labels(
 
 
 def _read_file(path: str | os.PathLike, number: int) -> NDArray:
-    from PIL import Image
+    """Read a file as images are: no devices, no bombs."""
+    from ..modalities._encoded import open_encoded
+    from ..modalities._files import read_file
 
     # Files that are cut off or no masks raise all kinds of errors.
     try:
+        data = read_file(path)
         if os.fspath(path).lower().endswith(".npy"):
-            return np.load(path, allow_pickle=False)
-        image = Image.open(path)
-        with image:
-            image.load()
+            return np.load(io.BytesIO(data), allow_pickle=False)
+        image = open_encoded(data)
+        image.load()
     except Exception as error:
         raise ValueError(
             f"Mask {number} ({os.fspath(path)!r}) cannot be read: {error}"
@@ -85,12 +88,16 @@ def _read_file(path: str | os.PathLike, number: int) -> NDArray:
 
 
 def _from_pil(image: Any, number: int) -> NDArray:
+    from ..modalities._decode import first_frame
+    from ..modalities._encoded import check_size
+
     if image.mode not in _MODES:
         raise ValueError(
             f"Mask {number} is an image of mode {image.mode!r}: colours. Class numbers "
             "are grey (L, I) or palette (P) images; turn colours into numbers first."
         )
     try:
-        return np.array(image)
+        check_size(image)
+        return np.array(first_frame(image))
     except Exception as error:
         raise ValueError(f"Mask {number} cannot be read: {error}") from error
