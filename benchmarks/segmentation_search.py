@@ -1,0 +1,123 @@
+"""Settings of in-context segmentation chosen on held-out sequences, tested once.
+
+    python benchmarks/segmentation_search.py DATA [--memory FOLDER] [--no-test]
+
+DATA has folders ``train`` and ``test`` of ``images`` and ``masks``. Frames of a video
+resemble each other, so whole sequences are left out in turn: a frame's sequence is its
+name up to the first ``_`` (``--separator``). Every candidate of ``--candidates`` is
+fitted on the other sequences; one search of the left-out frames scores all k and tau,
+with and without the mean of the bank. The best mean over frames is fitted on all
+training frames, and the test frames are scored with it, once.
+
+Candidates are layers of the backbone, some with gradients of patches: "kernel" by the
+exact similarity of pairs, "projected" by rows of random signs. ``--frames`` takes every
+so many-th training frame, ``--rows`` bounds the bank. With ``--memory`` maps are kept,
+and a search that was stopped goes on where it was.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+from _segmentation_data import load_pairs
+
+from skknn import DenseEmbedder, InContextSegmenter
+
+STAGES = {"layer": [2, 4, 6], "stride": 16}
+JOINED = {"layer": [2, 4, 5, 6, None], "stride": 16}
+CANDIDATES = {
+    "default": {},
+    "stages": STAGES,
+    "stages-480": STAGES | {"image_size": 480},
+    "joined": JOINED,
+    "joined-480": JOINED | {"image_size": 480},
+    "last": {"layer": None},
+}
+K, TAUS = (10, 15, 20, 30, 50), (0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08)
+PREPROCESSINGS = ("l2", "l2-center")
+
+
+def main(argv=None):
+    args = arguments().parse_args(argv)
+    images, masks = (part[:: args.frames] for part in load_pairs(args.data, "train"))
+    groups = np.array([Path(p).name.partition(args.separator)[0] for p in images])
+    print(f"{len(images)} training frames of {len(set(groups))} sequences", flush=True)
+    best = None
+    for name in args.candidates:
+        maps = embedder_of(name, args).fit_transform(images)
+        for preprocessing in PREPROCESSINGS:
+            start = time.perf_counter()
+            scores = held_out(maps, masks, groups, preprocessing, args)
+            i, j = np.unravel_index(np.argmax(scores), scores.shape)
+            found = scores[i, j], name, preprocessing, K[i], TAUS[j]
+            print(
+                f"{name:16} {preprocessing:10} held out {scores[i, j]:.4f} with k = "
+                f"{K[i]}, tau = {TAUS[j]} ({scores[K.index(30), 1]:.4f} with 30, 0.02)"
+                f" {time.perf_counter() - start:6.0f} s",
+                flush=True,
+            )
+            best = found if best is None else max(best, found)
+        del maps
+    if args.no_test:
+        return
+    _, name, preprocessing, k, tau = best
+    segmenter = InContextSegmenter(
+        embedder_of(name, args),
+        n_neighbors=k,
+        tau=tau,
+        preprocessing=preprocessing,
+        **bank_of(args),
+    ).fit(images, masks)
+    score = segmenter.score(*load_pairs(args.data, "test"))
+    print(f"chosen: {name}, {preprocessing}, k = {k}, tau = {tau}; test {score:.4f}")
+
+
+def held_out(maps, masks, groups, preprocessing, args):
+    """Mean over frames of the scores (k, tau) of sequences that are left out."""
+    total = np.zeros((len(K), len(TAUS)))
+    for group in np.unique(groups):
+        out = groups == group
+        kept, left = np.flatnonzero(~out), np.flatnonzero(out)
+        segmenter = InContextSegmenter(preprocessing=preprocessing, **bank_of(args))
+        segmenter.fit([maps[i] for i in kept], [masks[i] for i in kept])
+        scores = segmenter.grid_scores(
+            [maps[i] for i in left], [masks[i] for i in left], K, TAUS
+        )
+        total += out.mean() * scores
+    return total
+
+
+def embedder_of(name, args):
+    """The embedder of a candidate."""
+    return DenseEmbedder(memory=args.memory, random_state=0, **CANDIDATES[name])
+
+
+def bank_of(args):
+    """Settings of the segmenter that are not searched."""
+    return {
+        "max_patches": args.rows,
+        "ignore_index": args.ignore_index,
+        "random_state": 0,
+    }
+
+
+def arguments():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("data", type=Path)
+    parser.add_argument(
+        "--candidates", nargs="*", default=list(CANDIDATES), choices=list(CANDIDATES)
+    )
+    parser.add_argument("--separator", default="_")
+    parser.add_argument("--frames", type=int, default=1, help="every so many-th")
+    parser.add_argument("--rows", type=int, help="size of the bank")
+    parser.add_argument("--ignore-index", type=int, default=255)
+    parser.add_argument("--memory", help="folder for maps; they are large")
+    parser.add_argument("--no-test", action="store_true")
+    return parser
+
+
+if __name__ == "__main__":
+    main()
