@@ -26,13 +26,20 @@ from skknn import DenseEmbedder, InContextSegmenter
 
 STAGES = {"layer": [2, 4, 6], "stride": 16}
 JOINED = {"layer": [2, 4, 5, 6, None], "stride": 16}
+KERNEL = {"gradients": "simclr"}
+PROJECTED = KERNEL | {"gradient_form": "projected", "projection_dim": 256}
+SIZE = {"image_size": 480}
 CANDIDATES = {
     "default": {},
     "stages": STAGES,
-    "stages-480": STAGES | {"image_size": 480},
+    "stages-480": STAGES | SIZE,
     "joined": JOINED,
-    "joined-480": JOINED | {"image_size": 480},
-    "last": {"layer": None},
+    "joined-480": JOINED | SIZE,
+    "joined-480-kernel": JOINED | SIZE | KERNEL,
+    "joined-480-projected": JOINED | SIZE | PROJECTED,
+    "last-480": {"layer": None} | SIZE,
+    "last-480-kernel": {"layer": None} | SIZE | KERNEL,
+    "last-480-projected": {"layer": None} | SIZE | PROJECTED,
 }
 K, TAUS = (10, 15, 20, 30, 50), (0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08)
 PREPROCESSINGS = ("l2", "l2-center")
@@ -45,14 +52,21 @@ def main(argv=None):
     print(f"{len(images)} training frames of {len(set(groups))} sequences", flush=True)
     best = None
     for name in args.candidates:
-        maps = embedder_of(name, args).fit_transform(images)
+        start = time.perf_counter()
+        embedder = embedder_of(name, args).fit(images)
+        maps = embedder.transform(images)
+        print(f"{name:20} maps in {time.perf_counter() - start:.0f} s", flush=True)
         for preprocessing in PREPROCESSINGS:
             start = time.perf_counter()
-            scores = held_out(maps, masks, groups, preprocessing, args)
+            settings = bank_of(args) | {
+                "preprocessing": preprocessing,
+                "similarity": embedder.pair_widths_ or "cosine",
+            }
+            scores = held_out(maps, masks, groups, settings)
             i, j = np.unravel_index(np.argmax(scores), scores.shape)
             found = scores[i, j], name, preprocessing, K[i], TAUS[j]
             print(
-                f"{name:16} {preprocessing:10} held out {scores[i, j]:.4f} with k = "
+                f"{name:20} {preprocessing:10} held out {scores[i, j]:.4f} with k = "
                 f"{K[i]}, tau = {TAUS[j]} ({scores[K.index(30), 1]:.4f} with 30, 0.02)"
                 f" {time.perf_counter() - start:6.0f} s",
                 flush=True,
@@ -73,14 +87,15 @@ def main(argv=None):
     print(f"chosen: {name}, {preprocessing}, k = {k}, tau = {tau}; test {score:.4f}")
 
 
-def held_out(maps, masks, groups, preprocessing, args):
+def held_out(maps, masks, groups, settings):
     """Mean over frames of the scores (k, tau) of sequences that are left out."""
     total = np.zeros((len(K), len(TAUS)))
     for group in np.unique(groups):
         out = groups == group
         kept, left = np.flatnonzero(~out), np.flatnonzero(out)
-        segmenter = InContextSegmenter(preprocessing=preprocessing, **bank_of(args))
-        segmenter.fit([maps[i] for i in kept], [masks[i] for i in kept])
+        segmenter = InContextSegmenter(**settings).fit(
+            [maps[i] for i in kept], [masks[i] for i in kept]
+        )
         scores = segmenter.grid_scores(
             [maps[i] for i in left], [masks[i] for i in left], K, TAUS
         )

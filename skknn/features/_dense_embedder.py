@@ -97,6 +97,13 @@ class DenseEmbedder(PatchGradients):
         "gradient".
     layer_ : str or None
         Name of the differentiated layer.
+    head_ : (weight, bias) or None
+        The random head of the loss, float32 arrays.
+    support_ : ndarray of shape (n_support, width) or None
+        Training patches among which negatives are looked for: vectors of the last
+        feature map.
+    seed_ : int
+        What everything was drawn from.
     pair_widths_ : (int, int, int) or None
         Widths of features, inputs and slopes with ``gradient_form="pairs"``.
     $failed_

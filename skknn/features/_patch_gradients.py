@@ -46,6 +46,24 @@ class PatchGradients(ImageTransformer):
         return None if state is None else state.layer
 
     @property
+    def seed_(self) -> int:
+        """What everything was drawn from."""
+        self._fitted_patch_state("seed_")
+        return self._seed
+
+    @property
+    def head_(self) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+        """Weight and bias of the random head; None without gradients."""
+        state = self._fitted_patch_state("head_")
+        return None if state is None else state.head
+
+    @property
+    def support_(self) -> NDArray[np.float32] | None:
+        """Training patches (n_support, width); None without gradients."""
+        state = self._fitted_patch_state("support_")
+        return None if state is None else state.support
+
+    @property
     def feature_slices_(self) -> dict[str, slice]:
         """Block name -> slice of the vector of a position."""
         widths = {EMBEDDING: self._embedding_width("feature_slices_")}

@@ -119,11 +119,6 @@ class PatchExtractor:
 
     def slopes(self, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return an image's dL/dtokens (N, D) over a power of two, and its exponent."""
-        if len(tokens) < 2:
-            raise ValueError(
-                "gradients: the last feature map has one position only, which is "
-                "compared with nothing. Use a larger image_size."
-            )
         with torch.no_grad():
             objective = self.state.objective
             chosen = objective.choose(self._nearest(tokens), self._generator("keep"))
@@ -225,6 +220,11 @@ class PatchRun:
         with torch.enable_grad():
             (maps, tokens), inputs, outputs = self._hook.run(
                 lambda x: patches.forward(x, self._record), patches.normalize(pixels)
+            )
+        if tokens.shape[1] < 2:
+            raise ValueError(
+                "gradients: the last feature map has one position only, which is "
+                "compared with nothing. Use a larger image_size."
             )
         patches.check_calls(outputs, n, maps.shape)
         # Each image has a graph of its own in the loss: no other has a part in it.
