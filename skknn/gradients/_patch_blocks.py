@@ -74,7 +74,5 @@ class PatchBlocks:
 def _places(grid: tuple[int, int], of: tuple[int, int]) -> torch.Tensor:
     """Numbers of the positions of one grid in which those of another have their
     middle."""
-    row, column = (
-        ((torch.arange(n) * 2 + 1) * m) // (2 * n) for n, m in zip(grid, of)
-    )
+    row, column = (((torch.arange(n) * 2 + 1) * m) // (2 * n) for n, m in zip(grid, of))
     return (row[:, None] * of[1] + column).flatten()

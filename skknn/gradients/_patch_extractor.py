@@ -156,9 +156,14 @@ class PatchExtractor:
         inputs = input_rows(layer, a.float()).mT
         if layer.bias is not None:
             inputs = torch.cat([inputs, inputs.new_ones(*inputs.shape[:2], 1)], 2)
-        return inputs, output_rows(layer, b.float()), found.prefix.shape[1], (
-            height,
-            width,
+        return (
+            inputs,
+            output_rows(layer, b.float()),
+            found.prefix.shape[1],
+            (
+                height,
+                width,
+            ),
         )
 
     def check_calls(self, calls: list[torch.Tensor], n: int, maps: torch.Size) -> None:

@@ -313,4 +313,3 @@ class SegmentationDisplay:
         self.figure_.legend(
             handles=handles, loc="outside right center", fontsize=8, frameon=False
         )
-

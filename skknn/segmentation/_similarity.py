@@ -30,7 +30,9 @@ def resolve_pair_widths(similarity: Any, embedder: Any) -> PairWidths:
     if isinstance(similarity, str):
         return getattr(embedder, "pair_widths_", None) if similarity == "auto" else None
     widths = tuple(similarity)
-    if len(widths) != 3 or not all(isinstance(w, Integral) and int(w) > 0 for w in widths):
+    if len(widths) != 3 or not all(
+        isinstance(w, Integral) and int(w) > 0 for w in widths
+    ):
         raise ValueError(
             f"similarity={similarity!r} must be 'auto', 'cosine', or three positive "
             "widths: those of features, inputs and slopes (pair_widths_ of "

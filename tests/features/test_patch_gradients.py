@@ -1,7 +1,6 @@
 """Gradients of positions against float64 autograd and a loss in plain loops."""
 
 import copy
-import math
 
 import numpy as np
 import pytest

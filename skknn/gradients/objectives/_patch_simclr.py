@@ -104,9 +104,7 @@ class PatchSimCLRObjective(Objective):
         mixed = self.negatives == "interleaved"
         return max(self.n_negatives, _N_MIXED) if mixed else self.n_negatives
 
-    def choose(
-        self, near: "torch.Tensor", rng: np.random.Generator
-    ) -> "torch.Tensor":
+    def choose(self, near: "torch.Tensor", rng: np.random.Generator) -> "torch.Tensor":
         """Turn neighbours into negatives.
 
         Parameters
