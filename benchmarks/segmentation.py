@@ -12,11 +12,11 @@ low rank with noise, 1,024 positions an image.
 
 Prints seconds an image, and by how much the process grew while it predicted: an image
 after the first, and all in all, with the copy of the bank that an engine may keep
-(``--algorithm brute`` keeps none). With ``--peak`` instead the largest size of a process
-that fills such a bank and scores 200 images of 512 x 512 pixels (``--images``), whose maps
-are made one by one. With
-``--data`` (folders ``train`` and ``test`` of ``images`` and ``masks``) also what
-embedding, filling the bank and predicting take on images, and the score.
+(``--algorithm brute`` keeps none). With ``--peak`` instead the largest size of a
+process that fills such a bank and scores 200 images (``--images``) of 512 x 512 pixels,
+whose maps are made one by one. With ``--data`` (folders ``train`` and ``test`` of
+``images`` and ``masks``) also what embedding, filling the bank and predicting take on
+images, and the score.
 """
 
 import argparse

@@ -1,6 +1,7 @@
 """Settings of in-context segmentation chosen on held-out sequences, tested once.
 
     python benchmarks/segmentation_search.py DATA [--memory FOLDER] [--no-test]
+    python benchmarks/segmentation_search.py DATA --chosen joined-480 l2-center 20 0.04
 
 DATA has folders ``train`` and ``test`` of ``images`` and ``masks``. Frames of a video
 resemble each other, so whole sequences are left out in turn: a frame's sequence is its
@@ -11,8 +12,9 @@ training frames, and the test frames are scored with it, once.
 
 Candidates are layers of the backbone, some with gradients of patches: "kernel" by the
 exact similarity of pairs, "projected" by rows of random signs. ``--frames`` takes every
-so many-th training frame, ``--rows`` bounds the bank. With ``--memory`` maps are kept,
-and a search that was stopped goes on where it was.
+so many-th training frame, ``--rows`` bounds the bank. With ``--memory`` maps are kept.
+Searches of several candidates may run beside each other with ``--no-test``;
+``--chosen`` then tests what the best of them chose.
 """
 
 import argparse
@@ -42,7 +44,6 @@ CANDIDATES = {
     "last-480-projected": {"layer": None} | SIZE | PROJECTED,
 }
 K, TAUS = (10, 15, 20, 30, 50), (0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08)
-PREPROCESSINGS = ("l2", "l2-center")
 
 
 def main(argv=None):
@@ -50,13 +51,30 @@ def main(argv=None):
     images, masks = (part[:: args.frames] for part in load_pairs(args.data, "train"))
     groups = np.array([Path(p).name.partition(args.separator)[0] for p in images])
     print(f"{len(images)} training frames of {len(set(groups))} sequences", flush=True)
-    best = None
+    best = tuple(args.chosen) if args.chosen else search(images, masks, groups, args)
+    name, preprocessing, k, tau = best
+    if args.no_test:
+        return
+    segmenter = InContextSegmenter(
+        embedder_of(name, args),
+        n_neighbors=int(k),
+        tau=float(tau),
+        preprocessing=preprocessing,
+        **bank_of(args),
+    ).fit(images, masks)
+    score = segmenter.score(*load_pairs(args.data, "test"))
+    print(f"chosen: {name}, {preprocessing}, k = {k}, tau = {tau}; test {score:.4f}")
+
+
+def search(images, masks, groups, args):
+    """Candidate, preprocessing, k and tau with the best held-out score."""
+    best = (-1.0,)
     for name in args.candidates:
         start = time.perf_counter()
         embedder = embedder_of(name, args).fit(images)
         maps = embedder.transform(images)
         print(f"{name:20} maps in {time.perf_counter() - start:.0f} s", flush=True)
-        for preprocessing in PREPROCESSINGS:
+        for preprocessing in args.preprocessings:
             start = time.perf_counter()
             settings = bank_of(args) | {
                 "preprocessing": preprocessing,
@@ -64,27 +82,15 @@ def main(argv=None):
             }
             scores = held_out(maps, masks, groups, settings)
             i, j = np.unravel_index(np.argmax(scores), scores.shape)
-            found = scores[i, j], name, preprocessing, K[i], TAUS[j]
             print(
                 f"{name:20} {preprocessing:10} held out {scores[i, j]:.4f} with k = "
                 f"{K[i]}, tau = {TAUS[j]} ({scores[K.index(30), 1]:.4f} with 30, 0.02)"
                 f" {time.perf_counter() - start:6.0f} s",
                 flush=True,
             )
-            best = found if best is None else max(best, found)
+            best = max(best, (scores[i, j], name, preprocessing, K[i], TAUS[j]))
         del maps
-    if args.no_test:
-        return
-    _, name, preprocessing, k, tau = best
-    segmenter = InContextSegmenter(
-        embedder_of(name, args),
-        n_neighbors=k,
-        tau=tau,
-        preprocessing=preprocessing,
-        **bank_of(args),
-    ).fit(images, masks)
-    score = segmenter.score(*load_pairs(args.data, "test"))
-    print(f"chosen: {name}, {preprocessing}, k = {k}, tau = {tau}; test {score:.4f}")
+    return best[1:]
 
 
 def held_out(maps, masks, groups, settings):
@@ -124,6 +130,10 @@ def arguments():
     parser.add_argument("data", type=Path)
     parser.add_argument(
         "--candidates", nargs="*", default=list(CANDIDATES), choices=list(CANDIDATES)
+    )
+    parser.add_argument("--preprocessings", nargs="*", default=["l2", "l2-center"])
+    parser.add_argument(
+        "--chosen", nargs=4, metavar=("CANDIDATE", "PREPROCESSING", "K", "TAU")
     )
     parser.add_argument("--separator", default="_")
     parser.add_argument("--frames", type=int, default=1, help="every so many-th")
