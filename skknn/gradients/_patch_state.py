@@ -66,7 +66,12 @@ class PatchState:
 
     def with_support(self, support: NDArray[np.float32]) -> "PatchState":
         """Return a state with patches, at most as many as the objective asks for."""
-        return replace(self, support=support[: self.objective.n_support])
+        wanted = self.objective.n_support
+        if len(support) > wanted:
+            # By lot: the first ones would be those of the first images.
+            rng = generator(self.seed, "support sample", self.objective.name)
+            support = support[np.sort(rng.choice(len(support), wanted, replace=False))]
+        return replace(self, support=support)
 
     def settings(self, identity: dict[str, Any]) -> dict[str, Any]:
         """Return what a row depends on besides the image, as plain JSON.

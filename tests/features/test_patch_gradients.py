@@ -9,7 +9,12 @@ import torch
 from PIL import Image
 from torch import nn
 
-from skknn import DenseEmbedder, PatchSimCLRObjective
+from skknn import (
+    DenseEmbedder,
+    FungiTransformer,
+    PatchSimCLRObjective,
+    SimCLRObjective,
+)
 
 ALL_KEPT = PatchSimCLRObjective(keep=1.0, n_support=40, head_dim=16)
 PUBLISHED = PatchSimCLRObjective(
@@ -272,6 +277,30 @@ def test_the_support_is_patches_of_training_images(images):
     assert every.support_.shape == (4 * 24, 64)
 
 
+def images_of_support(embedder, plain, images):
+    """The image that each patch of the support is of."""
+    patches = plain.fit_transform(images)
+    patches = patches.reshape(len(images), -1, patches.shape[3])
+    return [
+        int(np.abs(patches - row).max(axis=2).min(axis=1).argmin())
+        for row in embedder.support_
+    ]
+
+
+def test_patches_too_many_go_by_lot(images):
+    seen = set()
+    for seed in range(4):
+        settings = {"weights": None, "image_size": 32, "random_state": seed}
+        five = PatchSimCLRObjective(n_support=5)
+        embedder = DenseEmbedder("test_vit", gradients=five, **settings).fit(images)
+        # Two of each image are three too many.
+        plain = DenseEmbedder("test_vit", **settings)
+        found = images_of_support(embedder, plain, images)
+        assert len(found) == 5
+        seen |= set(found)
+    assert seen == {0, 1, 2, 3}
+
+
 def test_what_is_dropped(images):
     near = torch.arange(24.0).reshape(4, 2, 3)
     draws = [
@@ -387,3 +416,26 @@ def test_without_gradients_there_are_none(images):
         embedder.patch_gradients(images)
     for name in ("layer_", "support_", "pair_widths_", "feature_slices_"):
         assert not hasattr(DenseEmbedder(), name)
+
+
+def test_the_objective_of_patches_is_no_objective_of_images(images):
+    with pytest.raises(TypeError, match="DenseEmbedder"):
+        FungiTransformer(
+            "test_vit", weights=None, objectives=PatchSimCLRObjective()
+        ).fit(images)
+    with pytest.raises(ValueError, match="gradients"):
+        embedder_for("test_vit", SimCLRObjective()).fit(images)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("name", ["test_vit", "test_efficientnet"])
+def test_cuda_gives_the_same_gradients(name, images):
+    settings = {"precision": "float32", "image_size": 128}
+    here = embedder_for(name, device="cpu", **settings).fit(images)
+    there = embedder_for(name, device="cuda", batch_size=3, **settings).fit(images)
+    for (a, b), (c, d) in zip(
+        here.patch_gradients(images), there.patch_gradients(images)
+    ):
+        assert relative(c, a) < 1e-4 and relative(d, b) < 1e-3
+    error = np.abs(here.transform(images) - there.transform(images)).max()
+    assert error < 1e-3

@@ -127,6 +127,12 @@ class PatchSimCLRObjective(Objective):
         kept = rng.random(near.shape[:2]) < self.keep
         return near[torch.from_numpy(kept).to(near.device)]
 
+    def draw(self, rng: np.random.Generator) -> None:
+        raise TypeError(
+            "PatchSimCLRObjective has no views of an image: it is for "
+            "DenseEmbedder(gradients=...). For whole images use SimCLRObjective."
+        )
+
     def make_bank(
         self, latents: "torch.Tensor", rng: np.random.Generator
     ) -> "torch.Tensor":
