@@ -43,7 +43,7 @@ CANDIDATES = {
     "last-480-kernel": {"layer": None} | SIZE | KERNEL,
     "last-480-projected": {"layer": None} | SIZE | PROJECTED,
 }
-K, TAUS = (10, 15, 20, 30, 50), (0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08)
+K, TAUS = [10, 20, 30, 50], [0.02, 0.03, 0.04, 0.06]
 
 
 def main(argv=None):
@@ -80,22 +80,23 @@ def search(images, masks, groups, args):
                 "preprocessing": preprocessing,
                 "similarity": embedder.pair_widths_ or "cosine",
             }
-            scores = held_out(maps, masks, groups, settings)
+            scores = held_out(maps, masks, groups, settings, args)
             i, j = np.unravel_index(np.argmax(scores), scores.shape)
+            chosen = args.k[i], args.tau[j]
             print(
-                f"{name:20} {preprocessing:10} held out {scores[i, j]:.4f} with k = "
-                f"{K[i]}, tau = {TAUS[j]} ({scores[K.index(30), 1]:.4f} with 30, 0.02)"
-                f" {time.perf_counter() - start:6.0f} s",
+                f"{name:20} {preprocessing:10} held out {scores[i, j]:.4f} with "
+                f"k = {chosen[0]}, tau = {chosen[1]}, in "
+                f"{time.perf_counter() - start:.0f} s",
                 flush=True,
             )
-            best = max(best, (scores[i, j], name, preprocessing, K[i], TAUS[j]))
+            best = max(best, (scores[i, j], name, preprocessing, *chosen))
         del maps
     return best[1:]
 
 
-def held_out(maps, masks, groups, settings):
+def held_out(maps, masks, groups, settings, args):
     """Mean over frames of the scores (k, tau) of sequences that are left out."""
-    total = np.zeros((len(K), len(TAUS)))
+    total = np.zeros((len(args.k), len(args.tau)))
     for group in np.unique(groups):
         out = groups == group
         kept, left = np.flatnonzero(~out), np.flatnonzero(out)
@@ -103,7 +104,7 @@ def held_out(maps, masks, groups, settings):
             [maps[i] for i in kept], [masks[i] for i in kept]
         )
         scores = segmenter.grid_scores(
-            [maps[i] for i in left], [masks[i] for i in left], K, TAUS
+            [maps[i] for i in left], [masks[i] for i in left], args.k, args.tau
         )
         total += out.mean() * scores
     return total
@@ -131,6 +132,8 @@ def arguments():
     parser.add_argument(
         "--candidates", nargs="*", default=list(CANDIDATES), choices=list(CANDIDATES)
     )
+    parser.add_argument("--k", type=int, nargs="*", default=K)
+    parser.add_argument("--tau", type=float, nargs="*", default=TAUS)
     parser.add_argument("--preprocessings", nargs="*", default=["l2", "l2-center"])
     parser.add_argument(
         "--chosen", nargs=4, metavar=("CANDIDATE", "PREPROCESSING", "K", "TAU")
