@@ -152,19 +152,12 @@ class PatchExtractor:
             found = to_feature_map(b, self._network.module, last, size)
         except ValueError as error:
             raise self._no_positions(f"gives {tuple(b.shape)}") from error
-        height, width = found.spatial.shape[2:]
         inputs = input_rows(layer, a.float()).mT
         if layer.bias is not None:
             inputs = torch.cat([inputs, inputs.new_ones(*inputs.shape[:2], 1)], 2)
-        return (
-            inputs,
-            output_rows(layer, b.float()),
-            found.prefix.shape[1],
-            (
-                height,
-                width,
-            ),
-        )
+        slopes, n_prefix = output_rows(layer, b.float()), found.prefix.shape[1]
+        grid = int(found.spatial.shape[2]), int(found.spatial.shape[3])
+        return inputs, slopes, n_prefix, grid
 
     def check_calls(self, calls: list[torch.Tensor], n: int, maps: torch.Size) -> None:
         """Refuse a layer that does not see every image's positions in one call."""
