@@ -5,6 +5,8 @@ known, where Python has the module ``resource``; Windows has none, and benchmark
 measure memory say so.
 """
 
+import ctypes
+import gc
 import os
 import sys
 
@@ -23,6 +25,18 @@ def status(field):
             if line.startswith(field):
                 return int(line.split()[1])
     raise KeyError(field)
+
+
+def trim():
+    """Give freed memory back, so that what is asked for next counts as growth.
+
+    Where the C library is not glibc, only what Python no longer needs.
+    """
+    gc.collect()
+    try:
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    except (OSError, AttributeError):
+        pass
 
 
 def reset_peak():

@@ -9,11 +9,17 @@ images squashed to 512 x 512, 30 neighbours, temperature 0.02, one augmented pas
 of 1024 x 10^2, 10^3 and 10^4 rows (``--rows``). ``--few-shot N`` takes N training
 images, 90 neighbours, temperature 0.1 and eight augmented passes.
 
+``--gradients pairs`` or ``projected`` adds gradients of patches (F, B.2): by their
+exact similarity, or projected to the width of the embedding as published.
+``--as-published`` also mixes negatives and leaves the temperature out as the published
+code does; ``--support`` is the number of training patches to look for negatives in
+(published: as many as the bank has rows).
+
 Ours is scored at the size of the masks, without void, over the classes that occur.
 ``--peer`` also prints the score as the code does that published numbers come from: void
 is background in the bank and absent classes count 0, after Hungarian matching.
 Published rows stand below, where ``--published-data`` and ``--published-backbone`` name
-them. The embedding's rows are those to compare with.
+them. Without ``--gradients`` the embedding's rows are those to compare with.
 """
 
 import argparse
@@ -23,7 +29,7 @@ import numpy as np
 from _published import print_published, published
 from _segmentation_data import load_pairs
 
-from skknn import DenseEmbedder, InContextSegmenter
+from skknn import DenseEmbedder, InContextSegmenter, PatchSimCLRObjective
 from skknn.metrics import ConfusionMeter
 from skknn.segmentation import read_mask
 
@@ -49,6 +55,8 @@ def main(argv=None):
                 args.backbone,
                 weights=None if args.weights == "random" else args.weights,
                 image_size=(args.image_size, args.image_size),
+                gradients=objective(args),
+                gradient_form=args.gradients or "pairs",
                 device=args.device,
                 memory=args.memory,
                 n_jobs=args.n_jobs,
@@ -79,6 +87,15 @@ def main(argv=None):
     print_published(published(paper="F", **wanted))
 
 
+def objective(args):
+    """Whose gradients are asked for, if any."""
+    if args.gradients is None:
+        return None
+    published = {"negatives": "interleaved", "denominator_temperature": False}
+    settings = published if args.as_published else {}
+    return PatchSimCLRObjective(n_support=args.support, **settings)
+
+
 def arguments():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -93,6 +110,9 @@ def arguments():
     parser.add_argument("--few-shot", type=int, metavar="N")
     parser.add_argument("--augmentations", type=int, help="passes; default F's")
     parser.add_argument("--ignore-index", type=int, default=255)
+    parser.add_argument("--gradients", choices=["pairs", "projected"])
+    parser.add_argument("--as-published", action="store_true")
+    parser.add_argument("--support", type=int, default=102_400)
     parser.add_argument("--peer", action="store_true")
     parser.add_argument("--device")
     parser.add_argument("--n-jobs", type=int)

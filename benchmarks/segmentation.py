@@ -1,6 +1,8 @@
 """In-context segmentation: seconds and memory, side by side with the direct way.
 
     python benchmarks/segmentation.py [--rows 100000] [--channels 768] [--images 4]
+        [--algorithm auto]
+    python benchmarks/segmentation.py --peak [--rows 100000] [--channels 768]
 
 The direct way is what one writes first: labels as a dense table, all similarities of an
 image's positions at once, the features of the neighbours gathered to compute the
@@ -9,9 +11,12 @@ the same labels but for ties. Maps are generated: smooth fields of classes, feat
 low rank with noise, 1,024 positions an image.
 
 Prints seconds an image, and by how much the process grew while it predicted: an image
-after the first, and all in all, with the copy of the bank that an engine may keep. With
-``--data`` (folders ``train`` and ``test`` of ``images`` and ``masks``) also what
-embedding, filling the bank and predicting take on images, and the score.
+after the first, and all in all, with the copy of the bank that an engine may keep
+(``--algorithm brute`` keeps none). With ``--peak`` instead the largest size of a
+process that fills such a bank and scores 200 images (``--images``) of 512 x 512 pixels,
+whose maps are made one by one. With ``--data`` (folders ``train`` and ``test`` of
+``images`` and ``masks``) also what embedding, filling the bank and predicting take on
+images, and the score.
 """
 
 import argparse
@@ -20,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from _memory import reset_peak, status
+from _memory import reset_peak, status, trim
 from _segmentation_data import load_pairs
 
 from skknn import DenseEmbedder, InContextSegmenter
@@ -35,12 +40,18 @@ def main(argv=None):
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--channels", type=int, default=768)
     parser.add_argument("--classes", type=int, default=21)
-    parser.add_argument("--images", type=int, default=4, help="to predict")
+    parser.add_argument("--images", type=int, help="to predict; 4, or 200 with --peak")
+    parser.add_argument("--algorithm", default="auto")
+    parser.add_argument("--peak", action="store_true")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--ignore-index", type=int, default=255)
     args = parser.parse_args(argv)
     print(f"{torch.get_num_threads()} threads")
-    ours, direct = compare(args.rows, args.channels, args.classes, args.images)
+    if args.peak:
+        peak(args.rows, args.channels, args.classes, args.images or 200, args.algorithm)
+        return
+    sizes = args.rows, args.channels, args.classes
+    ours, direct = compare(*sizes, args.images or 4, args.algorithm)
     for name, (seconds, grown, _) in {"direct": direct, "ours": ours}.items():
         print(
             f"{name:7} {seconds:7.3f} s an image, {grown[0]:8.1f} MB an image, "
@@ -52,7 +63,47 @@ def main(argv=None):
         on_images(args.data, args.ignore_index)
 
 
-def compare(n_rows, n_channels, n_classes, n_images):
+def peak(n_rows, n_channels, n_classes, n_images, algorithm):
+    """Largest size of the process while it fills a bank and scores images."""
+    positions = GRID[0] * GRID[1]
+    made = {"n_channels": n_channels, "n_classes": n_classes, "pixels": (512, 512)}
+    train = Made(-(-n_rows // positions), 0, made)
+    test = Made(n_images, 1, made)
+    print(f"libraries {status('VmHWM') / 2**20:.2f} GB")
+    segmenter = InContextSegmenter(
+        n_neighbors=K, max_patches=n_rows, algorithm=algorithm, random_state=0
+    ).fit(train.maps, train.masks)
+    print(
+        f"with a bank of {len(segmenter.bank_)} rows {status('VmHWM') / 2**20:.2f} GB"
+    )
+    start = time.perf_counter()
+    score = segmenter.score(test.maps, test.masks)
+    seconds = (time.perf_counter() - start) / n_images
+    print(
+        f"with {n_images} images scored {status('VmHWM') / 2**20:.2f} GB "
+        f"({seconds:.2f} s an image, mean IoU {score:.3f})"
+    )
+
+
+class Made:
+    """Images that are made when they are asked for, as two sequences."""
+
+    def __init__(self, n, seed, made):
+        self.maps, self.masks = (_Part(n, seed, made, part) for part in (0, 1))
+
+
+class _Part:
+    def __init__(self, n, seed, made, part):
+        self._n, self._seed, self._made, self._part = n, seed, made, part
+
+    def __len__(self):
+        return self._n
+
+    def __getitem__(self, i):
+        return make_maps(1, seed=[self._seed, i], **self._made)[self._part][0]
+
+
+def compare(n_rows, n_channels, n_classes, n_images, algorithm):
     """(seconds an image, (megabytes, megabytes), labels) of both ways."""
     positions = GRID[0] * GRID[1]
     n_train = -(-n_rows // positions)
@@ -60,7 +111,11 @@ def compare(n_rows, n_channels, n_classes, n_images):
     queries, _ = make_maps(n_images + 1, n_channels, n_classes, seed=1)
     start = time.perf_counter()
     segmenter = InContextSegmenter(
-        n_neighbors=K, tau=TAU, max_patches=n_rows, random_state=0
+        n_neighbors=K,
+        tau=TAU,
+        max_patches=n_rows,
+        algorithm=algorithm,
+        random_state=0,
     ).fit(maps, masks)
     del maps
     print(
@@ -76,8 +131,10 @@ def compare(n_rows, n_channels, n_classes, n_images):
 
 def measure(predict, queries):
     """Seconds of all queries but the first; growth with the first and after it."""
+    trim()
     before = status("VmRSS")
     predict(queries[0])
+    trim()
     reset_peak()
     once, start = status("VmRSS"), time.perf_counter()
     labels = [predict(map_) for map_ in queries[1:]]
@@ -104,17 +161,17 @@ def direct_way(map_, bank, labels):
     return wide[0].argmax(0).numpy()
 
 
-def make_maps(n, n_channels, n_classes, seed):
+def make_maps(n, n_channels, n_classes, seed, pixels=PIXELS):
     """Maps (n, h, w, d) whose vectors follow smooth fields of classes, and masks."""
     shared, rng = np.random.default_rng(5), np.random.default_rng(seed)
     means = shared.normal(size=(n_classes, n_channels))
     rank = shared.normal(size=(48, n_channels)) / np.sqrt(48)
-    masks = np.empty((n, *PIXELS), np.uint8)
+    masks = np.empty((n, *pixels), np.uint8)
     maps = np.empty((n, *GRID, n_channels), np.float32)
-    tile = PIXELS[0] // GRID[0]
+    tile = pixels[0] // GRID[0]
     for i in range(n):
         coarse = rng.integers(0, n_classes, (4, 4))
-        rows, columns = (np.arange(side) * 4 // side for side in PIXELS)
+        rows, columns = (np.arange(side) * 4 // side for side in pixels)
         masks[i] = coarse[np.ix_(rows, columns)]
         grid = masks[i, tile // 2 :: tile, tile // 2 :: tile]
         hidden = rng.normal(size=(*GRID, 48)) @ rank

@@ -17,6 +17,7 @@ _HOME = {
     "KLObjective": "gradients",
     "DINOObjective": "gradients",
     "SimCLRObjective": "gradients",
+    "PatchSimCLRObjective": "gradients",
     "SoftKNNClassifier": "classifiers",
     "KNNWeightedLogisticRegression": "classifiers",
     "JointKNNClassifier": "classifiers",

@@ -18,23 +18,25 @@ one grid. ``_build`` makes either from a name, file or module, ``_make_job`` its
 """
 
 from ._build import build_extractor
-from ._dense_extractor import DenseExtractor, DenseSettings
+from ._dense_extractor import DenseExtractor, DenseJob, DenseSettings
 from ._dense_features import N_GRID, grid_of_row
 from ._digest import module_digest
 from ._extractor import Extractor
 from ._load import load_backbone
-from ._make_job import embedding_answers, make_job
+from ._make_job import embedding_answers, job_answers, make_job
 from ._pooling import POOLINGS
 
 __all__ = [
     "N_GRID",
     "POOLINGS",
     "DenseExtractor",
+    "DenseJob",
     "DenseSettings",
     "Extractor",
     "build_extractor",
     "embedding_answers",
     "grid_of_row",
+    "job_answers",
     "load_backbone",
     "make_job",
     "module_digest",

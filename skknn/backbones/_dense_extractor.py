@@ -29,11 +29,14 @@ class DenseSettings:
     layer : "auto", str, int, None or tuple of str, int and None
     stride : int or None
     image_size : int, (height, width) or None
+    tokens : bool
+        Whether forward passes give the vectors of the last feature map besides.
     """
 
     layer: Any
     stride: int | None
     image_size: Any
+    tokens: bool = False
 
 
 class DenseExtractor(Extractor):
@@ -62,9 +65,10 @@ class DenseExtractor(Extractor):
         multiple = coarsest_stride(module)
         super().__init__(module, config, pooling="auto", layer=None, **more)
         self.layers = layers
-        self._settings = settings
+        self._settings, self._as_built = settings, (dict(config), more)
         dense = DensePreprocess(config, settings.image_size, multiple)
-        self._preprocess, self._dense = dense, DenseFeatures(layers, stride)
+        self._preprocess = dense
+        self._dense = DenseFeatures(layers, stride, settings.tokens)
         self._pooled = self._dense
         # Questions are asked in pictures of this size.
         self.data_config["input_size"] = (3, *dense.size)
@@ -76,6 +80,20 @@ class DenseExtractor(Extractor):
             self.fingerprint()
         assert self._dense.n_channels is not None
         return self._dense.n_channels
+
+    @property
+    def token_width(self) -> int:
+        """Length of a vector of the last feature map, where ``tokens`` is set."""
+        if self._dense.token_width is None:
+            self.fingerprint()
+        assert self._dense.token_width is not None
+        return self._dense.token_width
+
+    def of_last_map(self) -> "DenseExtractor":
+        """Return one of the same module and images that gives the last feature map."""
+        settings = DenseSettings(None, None, self._settings.image_size)
+        config, more = self._as_built
+        return DenseExtractor(self.module, config, settings, **more)
 
     def identity(self) -> dict[str, Any]:
         """Return what a map depends on besides the image, as plain JSON."""

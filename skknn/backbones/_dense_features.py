@@ -95,42 +95,80 @@ class DenseFeatures:
     stride : int or None
         Pixels between neighbouring positions. None takes the grid of the finest of
         the layers.
+    tokens : bool
+        Whether the last feature map is wanted besides, for :meth:`with_tokens`.
 
     Attributes
     ----------
     n_channels : int or None
         Length of a vector, once a picture has been run.
+    token_width : int or None
+        Length of a vector of the last feature map, once one was wanted.
     """
 
     #: Positions are not pooled.
     pooling = "none"
 
-    def __init__(self, layers: Sequence[str | None], stride: int | None) -> None:
-        self.layers, self.stride = tuple(layers), stride
+    def __init__(
+        self, layers: Sequence[str | None], stride: int | None, tokens: bool = False
+    ) -> None:
+        self.layers, self.stride, self._tokens = tuple(layers), stride, tokens
         self.n_channels: int | None = None
+        self.token_width: int | None = None
 
     def __call__(self, module: nn.Module, x: torch.Tensor) -> torch.Tensor:
-        """Return maps (n, height * width * n_channels) of normalised pixels."""
+        """Return maps (n, height * width * n_channels) of normalised pixels.
+
+        Behind them the directions of the tokens, where these are wanted: whoever
+        compares modules has to see all that they give.
+        """
         with self.hooked(module) as hook:
-            return self._map(module, x, hook).flatten(1)
+            if not self._tokens:
+                return self._map(hook.run(module, x), module, x).flatten(1)
+            maps, tokens = self.with_tokens(module, x, hook)
+            parts = maps, F.normalize(tokens, dim=2)
+            return torch.cat([part.flatten(1) for part in parts], 1)
 
     @contextmanager
     def hooked(self, module: nn.Module) -> Iterator[RecordHook]:
         """Hook the layers for many calls of :meth:`of`."""
         names = list(dict.fromkeys(name for name in self.layers if name is not None))
-        hook = RecordHook(names, None in self.layers)
+        hook = RecordHook(names, self._tokens or None in self.layers)
         with hook.on(module):
             yield hook
 
     def of(self, module: nn.Module, x: torch.Tensor, hook: Any) -> torch.Tensor:
         """Return rows: maps as above, then their grid in units of 2**-20."""
-        found = self._map(module, x, hook).float()
-        grid = found.new_tensor(found.shape[1:3]) * _GRID_UNIT
-        return torch.cat([found.flatten(1), grid.expand(len(x), N_GRID)], 1)
+        return as_rows(self._map(hook.run(module, x), module, x).float())
 
-    def _map(self, module: nn.Module, x: torch.Tensor, hook: RecordHook) -> Any:
-        size = tuple(x.shape[2:])
+    def with_tokens(
+        self, module: nn.Module, x: torch.Tensor, hook: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return maps (n, h, w, n_channels), and the last feature map's vectors.
+
+        Parameters
+        ----------
+        module : torch.nn.Module
+        x : tensor of shape (n, 3, H, W)
+        hook : RecordHook
+            What :meth:`hooked` gave.
+
+        Returns
+        -------
+        maps : float32 tensor of shape (n, h, w, n_channels)
+        tokens : float32 tensor of shape (n, P + h' * w', token_width)
+            Class and register tokens first, then positions row by row.
+        """
         found = hook.run(module, x)
+        last = to_feature_map(found[None], module, size=tuple(x.shape[2:]))
+        tokens = torch.cat([last.prefix, last.spatial.flatten(2).mT], 1).float()
+        self.token_width = tokens.shape[2]
+        return self._map(found, module, x).float(), tokens
+
+    def _map(
+        self, found: dict[str | None, Any], module: nn.Module, x: torch.Tensor
+    ) -> torch.Tensor:
+        size = tuple(x.shape[2:])
         maps = [
             to_feature_map(found[name], module, size=size).spatial
             for name in self.layers
@@ -151,6 +189,12 @@ class DenseFeatures:
             return max(grids, key=lambda grid: grid[0] * grid[1])
         height, width = (max(1, -(-side // self.stride)) for side in size)
         return height, width
+
+
+def as_rows(maps: torch.Tensor) -> torch.Tensor:
+    """Return maps (n, h, w, d) as rows, each followed by its grid."""
+    grid = maps.new_tensor(maps.shape[1:3]) * _GRID_UNIT
+    return torch.cat([maps.flatten(1), grid.expand(len(maps), N_GRID)], 1)
 
 
 def grid_of_row(row: Any) -> tuple[int, int]:

@@ -7,10 +7,12 @@ that use it alone: several runs may hook the same part at the same time.
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import nn
+
+_Result = TypeVar("_Result")
 
 
 class _Stop(Exception):
@@ -100,8 +102,8 @@ class GraphHook:
             handle.remove()
 
     def run(
-        self, forward: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor
-    ) -> tuple[torch.Tensor, list[torch.Tensor], list[torch.Tensor]]:
+        self, forward: Callable[[torch.Tensor], _Result], x: torch.Tensor
+    ) -> tuple[_Result, list[torch.Tensor], list[torch.Tensor]]:
         """Return ``forward(x)`` and the hooked layer's inputs and outputs in it.
 
         Nothing is recorded where gradients are switched off.

@@ -27,9 +27,24 @@ def make_job(extractor: Extractor, batch_size: int | str = "auto") -> EmbeddingJ
 
 def embedding_answers(extractor: Extractor, n: int) -> list[Answer]:
     """Return the rows of ``n`` fixed pictures, as a row cache compares them."""
+    return job_answers(make_job(extractor, n), extractor, n)
+
+
+def job_answers(
+    job: EmbeddingJob, extractor: Extractor, n: int, more_rounding: float = 1.0
+) -> list[Answer]:
+    """Return what a job on an extractor's images gives for ``n`` fixed pictures.
+
+    Parameters
+    ----------
+    job : EmbeddingJob
+    extractor : Extractor
+    n : int
+    more_rounding : float
+        By how much its rows round more than embeddings do.
+    """
     images = pictures(tuple(extractor.data_config["input_size"][1:]), n)
-    job = make_job(extractor, len(images))
     with job.running():
         prepared = [job.prepare(RGBImage(image)) for image in images]
         rows = np.stack([folded(row) for row in job.collect(job.launch(prepared))])
-    return [Answer(rows, ROUNDING[extractor.precision])]
+    return [Answer(rows, more_rounding * ROUNDING[extractor.precision])]

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..utils._sklearn import fit_context
-from ._image_transformer import ImageTransformer
+from ..gradients.objectives import PatchSimCLRObjective
+from ..utils._sklearn import StrOptions, fit_context
+from ._patch_gradients import PatchGradients
 from ._remedies import DENSE_REMEDIES
 from ._shared_parameters import CONSTRAINTS, POSITIVE, fill_in_descriptions
 
@@ -20,12 +21,13 @@ FeatureMaps = NDArray[np.float32] | list[NDArray[np.float32]]
 
 
 @fill_in_descriptions
-class DenseEmbedder(ImageTransformer):
+class DenseEmbedder(PatchGradients):
     """Maps of features of a frozen pretrained network: a vector for every position.
 
     Tokens of vision transformers without class and register tokens, feature maps of
     convolutional networks, or several layers joined on one grid. ``fit`` trains
-    nothing. Each image's map depends on that image alone.
+    nothing. Each image's map depends on that image alone. With ``gradients`` the
+    vector of a position is joined by the gradient of a self-supervised loss at it [1]_.
 
     Parameters
     ----------
@@ -46,6 +48,23 @@ class DenseEmbedder(ImageTransformer):
         to 1 : 8); a pair is taken as it is, whatever the aspect; None keeps each
         image's own size. All are rounded to multiples of the coarsest stride or of
         the patch. Position embeddings are resampled.
+    gradients : "simclr", PatchSimCLRObjective or None, default=None
+        Whose gradients follow the features, both of length 1; "simclr" stands for
+        ``PatchSimCLRObjective()``. ``fit`` then takes patches of the training images,
+        with which those of other images are compared.
+    gradient_layer : str, default="auto"
+        The layer whose weights are differentiated, by its name: a Linear that is
+        applied to every token, or a Conv2d(groups=1) of a feature map. "auto" is the
+        last attention output projection of a transformer, the last 1x1 convolution of
+        a CNN (on its last, coarse grid).
+    gradient_form : {"pairs", "projected"}, default="pairs"
+        The gradient of a position is the outer product of the layer's input a and a
+        slope b. "pairs" keeps these two, each of length 1, from which
+        :class:`InContextSegmenter` computes the exact similarity. "projected" takes
+        the whole product through a matrix of random signs, as published: any search
+        will do, similarities are approximate, and it costs hundreds of times more.
+    projection_dim : int, default=None
+        Width of projected gradients; None is that of the last feature map.
     $weights
     $image_shape
     batch_size : int or "auto", default="auto"
@@ -61,7 +80,8 @@ class DenseEmbedder(ImageTransformer):
     $on_error
     $backbone_params
     random_state : int, RandomState or None, default=None
-        Seed of random weights (``weights=None``); without meaning otherwise.
+        Seed of random weights (``weights=None``) and of what gradients need: head,
+        support patches, which negatives are dropped, signs.
     verbose : int, default=0
         Above 0, a progress bar with rate and time left.
 
@@ -73,6 +93,20 @@ class DenseEmbedder(ImageTransformer):
         Full names of the layers; None is the last feature map.
     n_channels_ : int
         Length of the vector of a position.
+    feature_slices_ : dict
+        Block name -> slice of that vector: "embedding", then "inputs" and "slopes", or
+        "gradient".
+    layer_ : str or None
+        Name of the differentiated layer.
+    head_ : (weight, bias) or None
+        The random head of the loss, float32 arrays.
+    support_ : ndarray of shape (n_support, width) or None
+        Training patches among which negatives are looked for: vectors of the last
+        feature map.
+    seed_ : int
+        What everything was drawn from.
+    pair_widths_ : (int, int, int) or None
+        Widths of features, inputs and slopes with ``gradient_form="pairs"``.
     $failed_
     $n_features_in_
     $feature_names_in_
@@ -80,6 +114,7 @@ class DenseEmbedder(ImageTransformer):
     See Also
     --------
     BackboneEmbedder : One row of features an image.
+    PatchSimCLRObjective : The loss whose gradients positions get.
     InContextSegmenter : Classes of positions by their neighbours among labelled ones.
 
     Notes
@@ -88,8 +123,15 @@ class DenseEmbedder(ImageTransformer):
 
     Models with windows of fixed size (Swin) need ``image_size=(height, width)``.
 
+    A pickle with gradients holds the patches that ``fit`` took
+    (``PatchSimCLRObjective.n_support`` vectors).
+
     References
     ----------
+    .. [1] W. Simoncini, S. Gidaris, A. Bursuc, Y. M. Asano, "No Train, all Gain:
+       Self-Supervised Gradients Improve Deep Frozen Representations", NeurIPS 2024,
+       https://arxiv.org/abs/2407.10964 (Section B.2).
+
     I. Balažević, D. Steiner, N. Parthasarathy, R. Arandjelović, O. Hénaff, "Towards
     In-Context Scene Understanding", NeurIPS 2023, https://arxiv.org/abs/2306.01667.
 
@@ -103,12 +145,18 @@ class DenseEmbedder(ImageTransformer):
     >>> embedder = DenseEmbedder("test_vit", weights=None, image_size=64)
     >>> embedder.fit_transform(images).shape
     (2, 4, 6, 64)
+    >>> embedder.set_params(gradients="simclr").fit(images).feature_slices_["slopes"]
+    slice(129, 193, None)
     """
 
     _parameter_constraints = {
         **{name: allowed for name, allowed in CONSTRAINTS.items() if name != "pooling"},
         "layer": "no_validation",
         "stride": [POSITIVE, None],
+        "gradients": [str, PatchSimCLRObjective, None],
+        "gradient_layer": [str],
+        "gradient_form": [StrOptions({"pairs", "projected"})],
+        "projection_dim": [POSITIVE, None],
     }
     _param_remedies = DENSE_REMEDIES
     _usual_batch_size = 16
@@ -120,6 +168,10 @@ class DenseEmbedder(ImageTransformer):
         layer: str | int | None | Sequence[str | int | None] = "auto",
         stride: int | None = None,
         image_size: int | tuple[int, int] | None = 512,
+        gradients: Any = None,
+        gradient_layer: str = "auto",
+        gradient_form: str = "pairs",
+        projection_dim: int | None = None,
         weights: str | os.PathLike | None = "auto",
         image_shape: tuple[int, ...] | None = None,
         batch_size: int | str = "auto",
@@ -136,6 +188,10 @@ class DenseEmbedder(ImageTransformer):
         self.layer = layer
         self.stride = stride
         self.image_size = image_size
+        self.gradients = gradients
+        self.gradient_layer = gradient_layer
+        self.gradient_form = gradient_form
+        self.projection_dim = projection_dim
         self.weights = weights
         self.image_shape = image_shape
         self.batch_size = batch_size
@@ -152,10 +208,13 @@ class DenseEmbedder(ImageTransformer):
     def fit(self, X: Any, y: Any = None) -> "DenseEmbedder":
         """Load the backbone and note the form of ``X``; nothing is trained.
 
+        With ``gradients``, patches of ``X`` become the support for negatives.
+
         Parameters
         ----------
         X : list, array, tensor or Dataset of images, or 2-D array
-            Images are not read here; of a 2-D table the range is noted.
+            Images are not read here without ``gradients``; of a 2-D table the range
+            is noted.
         y : ignored
 
         Returns
@@ -170,10 +229,12 @@ class DenseEmbedder(ImageTransformer):
             If there are no weights: neither a package nor a network.
         """
         with self._fitting():
-            _, table = self._items_of_fit(X)
+            items, table = self._items_of_fit(X)
             seed = self._draw_seed()
             loader = self._new_loader(seed)
             loader.extractor  # noqa: B018  # loads it
+            state = self._draw_patch_state(loader, items, seed)
+            self._patch_state = state
             self._table, self._seed, self._loader = table, seed, loader
             self._known = loader.known
         return self
@@ -213,7 +274,12 @@ class DenseEmbedder(ImageTransformer):
     @property
     def n_channels_(self) -> int:
         """Length of the vector of a position."""
-        return self._dense_backbone("n_channels_").n_channels
+        if not self.__sklearn_is_fitted__():
+            raise AttributeError("n_channels_ is there after fit only")
+        return self._slices()[-1].stop
+
+    def _embedding_width(self, name: str) -> int:
+        return self._dense_backbone(name).n_channels
 
     def _dense_backbone(self, name: str) -> Any:
         if not self.__sklearn_is_fitted__():
@@ -230,7 +296,10 @@ class DenseEmbedder(ImageTransformer):
         return {
             "image_size": self.image_size if pair else None,
             "dense": DenseSettings(
-                tuple(layer) if several else layer, self.stride, self.image_size
+                tuple(layer) if several else layer,
+                self.stride,
+                self.image_size,
+                tokens=self.gradients is not None,
             ),
         }
 

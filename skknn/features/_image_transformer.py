@@ -198,14 +198,17 @@ class ImageTransformer(ParamsMixin, TransformerMixin, BaseEstimator):
             "on_error": self.on_error,
         }
 
+    def _embedding_work(self) -> "Work":
+        from ._work import EmbeddingWork
+
+        return EmbeddingWork(self._fitted_loader(), **self._work_settings())
+
     def _embed(self, X: Any) -> "Rows":
         """Rows of the embeddings of images, or of maps."""
         from ..extraction import show_progress
-        from ._work import EmbeddingWork
 
         check_is_fitted(self)
-        items = self._items(X)
-        work = EmbeddingWork(self._fitted_loader(), **self._work_settings())
+        items, work = self._items(X), self._embedding_work()
         with show_progress(self.verbose, len(items), "embedding", items.unit) as shown:
             return self._run(work, items, shown)
 

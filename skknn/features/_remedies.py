@@ -31,6 +31,12 @@ DENSE_REMEDIES = {
     "width), or None for each image's own size.",
     "stride": "Use the pixels from one position to the next, such as 16, or None for "
     "the grid of the finest layer.",
+    "gradients": "Use 'simclr', a PatchSimCLRObjective, or None for features alone.",
+    "gradient_layer": "Use 'auto', or the name of a linear layer or a convolution, "
+    "such as 'blocks.5.attn.proj'.",
+    "gradient_form": "'pairs' are compared exactly, 'projected' serve every engine.",
+    "projection_dim": "Use the width of projected gradients, such as 512, or None for "
+    "that of the features.",
 }
 
 FUNGI_REMEDIES = {

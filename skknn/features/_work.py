@@ -71,10 +71,14 @@ class Work:
     def _job(self) -> Job:
         raise NotImplementedError
 
+    @property
+    def _extractor(self) -> "Extractor":
+        return self._loader.extractor
+
     def _cache(self, folder: str | os.PathLike) -> RowCache | BlockCache | None:
         """Open the cache; None where what is asked twice gives other rows."""
         if self._identity is None:
-            self._identity = self._loader.extractor.identity()
+            self._identity = self._extractor.identity()
             self._behaviours = self._observe(self._identity)
         if self._behaviours is None:
             return None
@@ -99,16 +103,16 @@ class EmbeddingWork(Work):
     def _job(self) -> Job:
         from ..backbones import make_job
 
-        return make_job(self._loader.extractor, self._batch_size)
+        return make_job(self._extractor, self._batch_size)
 
     def _observe(self, identity: dict[str, Any]) -> dict[str, Behaviour] | None:
         from ..backbones import embedding_answers
 
-        extractor = self._loader.extractor
+        extractor = self._extractor
         return observe(
             lambda n: {"row": embedding_answers(extractor, n)},
             "The backbone",
-            _same(extractor, identity),
+            same_network(extractor, identity),
         )
 
     def _open(
@@ -238,7 +242,7 @@ class LatentsWork(Work):
         return RowCache(folder, settings, behaviours["row"])
 
 
-def _same(
+def same_network(
     extractor: "Extractor", identity: dict[str, Any], *what: Any
 ) -> Hashable | None:
     """Return a key that is equal only where a network answers alike."""
@@ -256,7 +260,7 @@ def _observe_network(
     return observe(
         lambda n: network_answers(blocks, n),
         "The backbone",
-        _same(blocks.extractor, identity, state.layer, gradients),
+        same_network(blocks.extractor, identity, state.layer, gradients),
     )
 
 

@@ -11,6 +11,11 @@ views that the ``objectives/`` ask for (``views/``), in threads or on a CUDA dev
 ``_blocks`` holds all of that for one backbone and one state; ``_jobs`` are the work on
 it that the extraction loop runs.
 
+Gradients of single positions of feature maps take the same layers, tasks, outer
+products and projection: ``_patch_state`` is what fit draws, ``_patch_extractor`` the
+forward pass, the loss and the way back, ``_patch_blocks`` makes vectors of what it
+gives, ``_patch_job`` is the work that the loop runs.
+
 Importing the package loads no torch: only what computes does.
 
 F, here and in ``features``:
@@ -19,6 +24,18 @@ F, here and in ``features``:
     https://arxiv.org/abs/2407.10964
 """
 
-from .objectives import DINOObjective, KLObjective, Objective, SimCLRObjective
+from .objectives import (
+    DINOObjective,
+    KLObjective,
+    Objective,
+    PatchSimCLRObjective,
+    SimCLRObjective,
+)
 
-__all__ = ["DINOObjective", "KLObjective", "Objective", "SimCLRObjective"]
+__all__ = [
+    "DINOObjective",
+    "KLObjective",
+    "Objective",
+    "PatchSimCLRObjective",
+    "SimCLRObjective",
+]

@@ -55,12 +55,16 @@ class Task:
         z = {name: e @ weight.mT + bias for name, (weight, bias) in self.heads.items()}
         return z if len(z) > 1 else next(iter(z.values()))
 
-    def slopes(self, embeddings: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def slopes(
+        self, embeddings: torch.Tensor, bank: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return dL/de scaled by powers of two, and those powers.
 
         Parameters
         ----------
         embeddings : tensor of shape (n, V, E)
+        bank : tensor, optional
+            What these images are compared with, in the place of what all are.
 
         Returns
         -------
@@ -72,7 +76,8 @@ class Task:
         """
         with torch.enable_grad():
             e = embeddings.to(self.device, torch.float64).requires_grad_()
-            loss = self.objective.loss(self.latents(e), self.bank)
+            bank = self.bank if bank is None else bank
+            loss = self.objective.loss(self.latents(e), bank)
             if loss.shape != (len(e),):
                 raise ValueError(
                     f"{type(self.objective).__name__}.loss returned shape "

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._pictures import class_texts, draw_image, plain_text, pyplot
+from ._voters import Voters, find_voters
 
 # Void, and what has no class.
 _NO_CLASS = (0.0, 0.0, 0.0)
@@ -16,7 +17,9 @@ _BOX = "#E69F00"
 class SegmentationDisplay:
     """Images, their masks, predicted label maps, and the neighbours of one position.
 
-    Build it with :meth:`from_estimator`.
+    Build it with :meth:`from_estimator`. With the training images at hand, a click on a
+    predicted label map shows who voted there (while the display is kept in a
+    variable, and where matplotlib has windows); :meth:`show_neighbors` does the same.
 
     Parameters
     ----------
@@ -29,10 +32,14 @@ class SegmentationDisplay:
     masks : list of ndarray of shape (H, W), or None
         True labels.
     position : (row, column) or None
-        A pixel of the first image's prediction.
+        The pixel of a prediction whose neighbours are shown.
     neighbors : list of (image, box, text), or None
         Training images with the tile (top, left, bottom, right, in shares of height
         and width) of each neighbour of that pixel.
+    voters : list of objects, or None
+        For each image the nearest training positions of all its positions.
+    train_images : sequence, or None
+        The images that ``voters`` number.
 
     Attributes
     ----------
@@ -55,6 +62,8 @@ class SegmentationDisplay:
     ... )
     >>> len(display.neighbors), display.neighbors[0][2]
     (4, '1, cos 1.000')
+    >>> display.show_neighbors(8, 10)[0][2]
+    '0, cos 1.000'
     """
 
     def __init__(
@@ -67,6 +76,8 @@ class SegmentationDisplay:
         masks: list[NDArray] | None = None,
         position: tuple[int, int] | None = None,
         neighbors: list[tuple[Any, NDArray, str]] | None = None,
+        voters: list[Voters] | None = None,
+        train_images: Any = None,
     ) -> None:
         self.images = images
         self.predictions = predictions
@@ -75,6 +86,9 @@ class SegmentationDisplay:
         self.masks = masks
         self.position = position
         self.neighbors = neighbors
+        self.voters = voters
+        self.train_images = train_images
+        self._of_image = 0
 
     @classmethod
     def from_estimator(
@@ -97,10 +111,10 @@ class SegmentationDisplay:
         images : sequence of paths, PIL images or arrays
         masks : sequence of masks, default=None
         position : (row, column), default=None
-            A pixel of the first image whose neighbours are shown.
+            A pixel of the first image whose neighbours are shown at first.
         train_images : sequence, default=None
             The images of ``fit``, in their order, without augmentation; needed for
-            ``position``.
+            ``position``, clicks and :meth:`show_neighbors`.
         n_neighbors : int, default=4
             How many neighbours to show.
         class_names : list of str, default=None
@@ -129,31 +143,75 @@ class SegmentationDisplay:
             masks = [read_mask(mask, number) for number, mask in enumerate(masks)]
         predictions = list(estimator.predict(images))
         names = class_texts(estimator.classes_, class_names)
-        neighbors = None
-        if position is not None:
-            if train_images is None:
-                raise ValueError(
-                    "position= shows training images: pass them in train_images=, in "
-                    "the order of fit."
-                )
-            size = predictions[0].shape
-            if not all(0 <= p < n for p, n in zip(position, size)):
-                raise ValueError(
-                    f"position={position} is outside of the first image, which has "
-                    f"(height, width) {size}."
-                )
-            neighbors = _neighbors(
-                estimator, images[0], position, size, train_images, n_neighbors, names
+        if position is not None and train_images is None:
+            raise ValueError(
+                "position= shows training images: pass them in train_images=, in "
+                "the order of fit."
             )
-        return cls(
+        voters = None
+        if train_images is not None:
+            voters = find_voters(estimator, images, n_neighbors)
+        display = cls(
             images=images,
             predictions=predictions,
             classes=estimator.classes_,
             class_names=names,
             masks=masks,
-            position=position,
-            neighbors=neighbors,
+            voters=voters,
+            train_images=train_images,
         )
+        if position is not None:
+            display.show_neighbors(*position)
+        return display
+
+    def show_neighbors(
+        self, row: int, col: int, image: int = 0
+    ) -> list[tuple[Any, NDArray, str]]:
+        """Choose the pixel whose neighbours are shown; draws them if there is a plot.
+
+        Parameters
+        ----------
+        row, col : int
+            A pixel of a prediction.
+        image : int, default=0
+            Whose prediction.
+
+        Returns
+        -------
+        neighbors : list of (image, box, text)
+            Training images with the tile of each neighbour, the nearest first.
+
+        Raises
+        ------
+        ValueError
+            Without training images, or if the pixel is outside of the image.
+        """
+        if self.voters is None:
+            raise ValueError(
+                "Neighbours are in training images: pass them to from_estimator in "
+                "train_images=, in the order of fit."
+            )
+        if not 0 <= image < len(self.images):
+            raise ValueError(
+                f"image={image} is none of the {len(self.images)} that are shown."
+            )
+        size = self.predictions[image].shape
+        if not (0 <= row < size[0] and 0 <= col < size[1]):
+            raise ValueError(
+                f"position={row, col} is outside of image {image}, which has (height, "
+                f"width) {size}."
+            )
+        self.position, self._of_image = (row, col), image
+        self.neighbors = [
+            (self.train_images[number], box, text)
+            for number, box, text in self.voters[image].at(
+                self.position, size, self.class_names
+            )
+        ]
+        if hasattr(self, "figure_"):
+            self._draw_position()
+            self.figure_.canvas.draw_idle()
+        return self.neighbors
 
     def plot(self, ax: Any = None) -> Self:
         """Draw a row an image: image, truth, prediction; below them neighbours.
@@ -171,9 +229,11 @@ class SegmentationDisplay:
         columns = ["image", "prediction"]
         if self.masks is not None:
             columns.insert(1, "truth")
-        shown = self.neighbors or []
+        shown = len(self.neighbors or ())
+        if self.voters is not None:
+            shown = max(shown, self.voters[0].images.shape[2])
         n_rows = len(self.images) + bool(shown)
-        n_columns = max(len(columns), len(shown))
+        n_columns = max(len(columns), shown)
         if ax is None:
             size = 2.4 * n_columns + 1.6, 1.9 * n_rows + 0.3
             self.figure_ = plt.figure(figsize=size, layout="constrained")
@@ -193,18 +253,39 @@ class SegmentationDisplay:
                     axis.set_title(name, fontsize=9)
             for axis in self.axes_[row, len(columns) :]:
                 axis.set_axis_off()
-        if self.position is not None:
-            row, column = self.position
-            self.axes_[0, 0].plot(column, row, "+", color=_BOX, ms=12, mew=2.5)
-        if shown:
-            self._draw_neighbors(shown)
+        self._marker: Any = None
+        self._draw_position()
+        if self.voters is not None:
+            self.figure_.canvas.mpl_connect("button_press_event", self._on_click)
         self._legend()
         return self
 
-    def _draw_neighbors(self, shown: list[tuple[Any, NDArray, str]]) -> None:
+    def _on_click(self, event: Any) -> None:
+        """Show the neighbours of the pixel of a prediction that was clicked."""
+        column = 1 if self.masks is None else 2
+        for number in range(len(self.images)):
+            if event.inaxes is self.axes_[number, column]:
+                self.show_neighbors(round(event.ydata), round(event.xdata), number)
+
+    def _draw_position(self) -> None:
+        """Draw the cross, and the neighbours into the last row."""
         from matplotlib.patches import Rectangle
 
-        for axis, (image, box, text) in zip(self.axes_[-1], shown):
+        if self._marker is not None:
+            self._marker.remove()
+            self._marker = None
+        if self.position is not None:
+            row, column = self.position
+            self._marker = self.axes_[self._of_image, 0].plot(
+                column, row, "+", color=_BOX, ms=12, mew=2.5
+            )[0]
+        if len(self.axes_) == len(self.images):
+            return
+        for axis in self.axes_[-1]:
+            axis.clear()
+            axis.set_axis_off()
+        for axis, (image, box, text) in zip(self.axes_[-1], self.neighbors or ()):
+            axis.set_axis_on()
             draw_image(axis, image)
             width, height = axis.get_xlim()[1] + 0.5, axis.get_ylim()[0] + 0.5
             top, left, bottom, right = box * [height, width, height, width]
@@ -214,8 +295,6 @@ class SegmentationDisplay:
                 )
             )
             axis.set_title(plain_text(text), fontsize=9)
-        for axis in self.axes_[-1, len(shown) :]:
-            axis.set_axis_off()
 
     def _coloured(self, labels: NDArray) -> NDArray[np.float64]:
         """RGB of a label map; labels without a class are black."""
@@ -241,23 +320,3 @@ class SegmentationDisplay:
         self.figure_.legend(
             handles=handles, loc="outside right center", fontsize=8, frameon=False
         )
-
-
-def _neighbors(
-    estimator: Any,
-    image: Any,
-    position: tuple[int, int],
-    size: tuple[int, int],
-    train_images: Any,
-    n_neighbors: int,
-    names: list[str],
-) -> list[tuple[Any, NDArray, str]]:
-    distances, ids = estimator.kneighbors([image], n_neighbors)
-    grid = ids.shape[1:3]
-    row, column = (p * g // n for p, g, n in zip(position, grid, size))
-    bank, found = estimator.bank_, []
-    for distance, i in zip(distances[0, row, column], ids[0, row, column]):
-        label = names[int(bank.labels[[i]].toarray().argmax())]
-        text = f"{label}, cos {1 - distance:.3f}"
-        found.append((train_images[bank.images[i]], bank.boxes[i], text))
-    return found

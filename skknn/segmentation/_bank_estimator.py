@@ -13,7 +13,9 @@ from ..utils._parameters import ParamsMixin
 from ._filling import Filled, Filling
 from ._inputs import count
 from ._memory_bank import MemoryBank
+from ._pair_search import PairSearch
 from ._search import BankSearch
+from ._similarity import make_search, resolve_pair_widths
 
 
 class BankEstimator(ParamsMixin, BaseEstimator):
@@ -33,6 +35,7 @@ class BankEstimator(ParamsMixin, BaseEstimator):
     n_augmentations: int
     ignore_index: int | None
     preprocessing: str
+    similarity: Any
     algorithm: Any
     device: Any
     n_jobs: int | None
@@ -42,7 +45,7 @@ class BankEstimator(ParamsMixin, BaseEstimator):
     embedder_: Any
     _filled: Filled
     _seed: int
-    _search: BankSearch
+    _search: BankSearch | PairSearch
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_filled")
@@ -72,8 +75,10 @@ class BankEstimator(ParamsMixin, BaseEstimator):
             seed, embedder = _draw_seed(self.random_state), self.embedder
             if embedder is not None:
                 embedder = clone(embedder).fit(images)
+            widths = resolve_pair_widths(self.similarity, embedder)
         else:
             seed, embedder = self._seed, self.embedder_
+            widths = before.pair_widths
         n_steps = n * max(1, self.n_augmentations)
 
         def say(step: int) -> None:
@@ -86,6 +91,7 @@ class BankEstimator(ParamsMixin, BaseEstimator):
             self.preprocessing,
             streams,
             seed,
+            widths,
             say if self.verbose else None,
         )(images, masks, embedder, before)
         search = self._new_search(filled)
@@ -136,9 +142,10 @@ class BankEstimator(ParamsMixin, BaseEstimator):
             raise AttributeError(f"{name} is there after fit only")
         return self._filled
 
-    def _new_search(self, filled: Filled) -> BankSearch:
+    def _new_search(self, filled: Filled) -> BankSearch | PairSearch:
         how = self.algorithm, self.device, self.n_jobs
-        return BankSearch(filled.bank.features, filled.mean, *how)
+        rows = filled.bank.features
+        return make_search(rows, filled.mean, filled.pair_widths, *how)
 
 
 def check_as_many(images: Any, masks: Any) -> int:

@@ -12,6 +12,7 @@ from ._inputs import changed_maps, count, entry, feature_maps
 from ._masks import read_labels
 from ._memory_bank import MemoryBank, join_banks
 from ._search import BankSearch
+from ._similarity import PairWidths
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +29,8 @@ class Filled:
     n_channels : int
     ratios : frozenset of (float, float)
         Heights and widths of positions in pixels of their masks.
+    pair_widths : (int, int, int) or None
+        Of features, inputs and slopes, where gradients are pairs.
     """
 
     bank: MemoryBank
@@ -36,6 +39,7 @@ class Filled:
     n_images: int
     n_channels: int
     ratios: frozenset[tuple[float, float]]
+    pair_widths: PairWidths = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class Filling:
     streams : bool
         Whether images come in parts, so that nobody knows how many there will be.
     seed : int
+    pair_widths : (int, int, int) or None
     on_image : callable, optional
         Called with the number of every image that was added.
     """
@@ -59,6 +64,7 @@ class Filling:
     preprocessing: str
     streams: bool
     seed: int
+    pair_widths: PairWidths = None
     on_image: Callable[[int], None] | None = None
 
     def __call__(
@@ -103,7 +109,15 @@ class Filling:
             # Drawn by class within images; what is too many goes by lot.
             bank = as_sample(bank, np.random.default_rng([self.seed, first + n, 2]))
         bank = bank.keep(self.max_patches)
-        return Filled(bank, classes, mean, first + n, width, frozenset(ratios))
+        return Filled(
+            bank,
+            classes,
+            mean,
+            first + n,
+            width,
+            frozenset(ratios),
+            self.pair_widths,
+        )
 
     def _joined(
         self, added: MemoryBank | None, classes: NDArray, before: Filled | None
@@ -118,6 +132,9 @@ class Filling:
             mean = None
             if self.preprocessing == "l2-center":
                 mean = added.features.mean(axis=0, dtype=np.float64)
+                if self.pair_widths is not None:
+                    # A pair without its mean would be the pair of no gradient.
+                    mean[self.pair_widths[0] :] = 0
             BankSearch.center(added.features, mean)
             return added, mean
         places = np.searchsorted(classes, before.classes.astype(classes.dtype))

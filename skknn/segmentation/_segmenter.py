@@ -60,7 +60,13 @@ class InContextSegmenter(BankEstimator):
         that are all void are not kept.
     preprocessing : {"l2", "l2-center"}, default="l2"
         "l2-center" subtracts the mean of the bank of ``fit`` from rows of length 1
-        before cosines are taken.
+        before cosines are taken; of gradients as pairs nothing.
+    similarity : "auto", "cosine" or (int, int, int), default="auto"
+        "auto" is the cosine of vectors, except where ``embedder`` joins features with
+        gradients as pairs (``DenseEmbedder(gradients="simclr")``): there the mean of
+        the cosines of features and of gradients, which is exact. Of precomputed maps
+        with pairs name the widths of features, inputs and slopes, the embedder's
+        ``pair_widths_``.
     algorithm : str or object, default="auto"
         Search engine as in :class:`SoftKNNClassifier`. "auto" is exact up to a bank
         of a million rows, then "ivf" where faiss is installed.
@@ -128,6 +134,7 @@ class InContextSegmenter(BankEstimator):
         "n_augmentations": [Interval(Integral, 0, None, closed="left")],
         "ignore_index": [Integral, None],
         "preprocessing": [StrOptions({"l2", "l2-center"})],
+        "similarity": [StrOptions({"auto", "cosine"}), tuple, list],
         "algorithm": [
             StrOptions(set(ALGORITHMS) - {"precomputed"}),
             HasMethods(["fit", "kneighbors"]),
@@ -148,6 +155,7 @@ class InContextSegmenter(BankEstimator):
         n_augmentations: int = 0,
         ignore_index: int | None = 255,
         preprocessing: str = "l2",
+        similarity: Any = "auto",
         algorithm: Any = "auto",
         device: Any = None,
         n_jobs: int | None = None,
@@ -161,6 +169,7 @@ class InContextSegmenter(BankEstimator):
         self.n_augmentations = n_augmentations
         self.ignore_index = ignore_index
         self.preprocessing = preprocessing
+        self.similarity = similarity
         self.algorithm = algorithm
         self.device = device
         self.n_jobs = n_jobs
@@ -257,7 +266,7 @@ class InContextSegmenter(BankEstimator):
         Returns
         -------
         distances : ndarray of shape (n, height, width, k), float64
-            1 - cosine; only with ``return_distance``. A list where grids differ.
+            1 - similarity; only with ``return_distance``. A list where grids differ.
         ids : ndarray of shape (n, height, width, k)
             Rows of ``bank_``. A list where grids differ.
         """

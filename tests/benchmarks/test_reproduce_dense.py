@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from skknn import DenseEmbedder, DINOObjective, FungiTransformer, InContextSegmenter
+from skknn import (
+    DenseEmbedder,
+    DINOObjective,
+    FungiTransformer,
+    InContextSegmenter,
+    PatchSimCLRObjective,
+)
 from skknn.metrics import mean_average_precision, mean_iou
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -69,6 +75,67 @@ def test_segmentation(script, scenes, capsys):
     assert "memory 1024 x 1e2, Embeddings: 37.2" in out
 
 
+def test_segmentation_with_gradients(script, scenes, capsys):
+    settings = ["test_vit", "--weights", "random", "--image-size", "64"]
+    settings += ["--rows", "40", "--augmentations", "0", "--support", "20"]
+    settings += ["--gradients", "pairs", "--as-published"]
+    script("reproduce_segmentation").main([str(scenes), *settings])
+    out = capsys.readouterr().out
+    images = sorted((scenes / "val" / "images").iterdir())
+    masks = sorted((scenes / "val" / "masks").iterdir())
+    objective = PatchSimCLRObjective(
+        n_support=20, negatives="interleaved", denominator_temperature=False
+    )
+    segmenter = InContextSegmenter(
+        DenseEmbedder(
+            "test_vit",
+            weights=None,
+            image_size=(64, 64),
+            gradients=objective,
+            random_state=0,
+        ),
+        max_patches=40,
+        random_state=0,
+    ).fit(*script("_segmentation_data").load_pairs(scenes, "train"))
+    expected = segmenter.score(images, masks)
+    ours = float(re.search(r"40 rows \(40 kept\): mIoU ([\d.]+)", out)[1])
+    assert ours == pytest.approx(100 * expected, abs=0.006)
+
+
+def test_search_on_held_out_sequences(script, tmp_path, capsys, monkeypatch):
+    for part, n, seed in (("train", 6, 0), ("test", 2, 1)):
+        write_pairs(tmp_path / part / "images", tmp_path / part / "masks", n, seed)
+    for folder in ("images", "masks"):
+        for i in range(6):
+            file = tmp_path / "train" / folder / f"{i}.png"
+            file.rename(file.with_name(f"sequence{i % 2}_{i}.png"))
+    module = script("segmentation_search")
+    small = {"backbone": "test_vit", "weights": None, "image_size": 64}
+    gradients = {"gradients": PatchSimCLRObjective(n_support=20)}
+    candidates = {"plain": small, "kernel": small | gradients}
+    monkeypatch.setattr(module, "CANDIDATES", candidates)
+    module.main([str(tmp_path), "--candidates", "plain", "kernel"])
+    out = capsys.readouterr().out
+    assert "6 training frames of 2 sequences" in out
+    held_out = [float(x) for x in re.findall(r"held out ([\d.]+)", out)]
+    assert len(held_out) == 4
+    name, preprocessing, k, tau, test = re.search(
+        r"chosen: (\w+), ([\w-]+), k = (\d+), tau = ([\d.]+); test ([\d.]+)", out
+    ).groups()
+    segmenter = InContextSegmenter(
+        DenseEmbedder(random_state=0, **candidates[name]),
+        n_neighbors=int(k),
+        tau=float(tau),
+        preprocessing=preprocessing,
+        random_state=0,
+    )
+    load = script("_segmentation_data").load_pairs
+    score = segmenter.fit(*load(tmp_path, "train")).score(*load(tmp_path, "test"))
+    assert float(test) == pytest.approx(score, abs=6e-5)
+    module.main([str(tmp_path), "--chosen", name, preprocessing, k, tau])
+    assert f"test {score:.4f}" in capsys.readouterr().out
+
+
 def test_few_shot_takes_part_of_the_images(script, scenes, capsys):
     settings = ["test_vit", "--weights", "random", "--image-size", "32"]
     settings += ["--few-shot", "2", "--augmentations", "2"]
@@ -97,7 +164,7 @@ def test_layouts_of_ade20k_and_voc(script, tmp_path):
 
 
 def test_both_ways_of_segmentation_agree(script):
-    ours, direct = script("segmentation").compare(3_000, 32, 4, 2)
+    ours, direct = script("segmentation").compare(3_000, 32, 4, 2, "auto")
     assert ours[2].shape == (2, 256, 256)
     assert (ours[2] == direct[2]).mean() > 0.9999
 
@@ -180,3 +247,11 @@ def test_ground_truth_runs_no_code(script, tmp_path):
 def test_published_rows(script):
     rows = script("_published").published(paper="F", table="10", method="Embeddings")
     assert {row["metric"] for row in rows} == {"mAP"} and len(rows) == 20
+
+
+def test_the_largest_size_of_a_process(script, capsys):
+    script("segmentation").main(
+        ["--peak", "--rows", "1500", "--channels", "16", "--images", "2"]
+    )
+    out = capsys.readouterr().out
+    assert "bank of 1500 rows" in out and "with 2 images scored" in out

@@ -98,3 +98,58 @@ def test_there_are_as_many_masks_as_images(fitted):
     segmenter, images, masks = fitted
     with pytest.raises(ValueError, match="3 images and 2 masks"):
         SegmentationDisplay.from_estimator(segmenter, images, masks[:2])
+
+
+def test_show_neighbors(fitted):
+    segmenter, images, masks = fitted
+    made = {"train_images": images, "n_neighbors": 3}
+    display = SegmentationDisplay.from_estimator(segmenter, images[:2], masks, **made)
+    assert display.position is None and display.neighbors is None
+    shown = display.show_neighbors(20, 60, image=1)
+    assert display.position == (20, 60) and display.neighbors is shown
+    ids = segmenter.kneighbors(images[1:2], 3, return_distance=False)[0, 1, 3]
+    bank = segmenter.bank_
+    for (image, box, text), i in zip(shown, ids):
+        np.testing.assert_array_equal(image, images[bank.images[i]])
+        np.testing.assert_array_equal(box, bank.boxes[i])
+        label = segmenter.classes_[bank.labels[[i]].toarray().argmax()]
+        assert text.startswith(f"{label}, cos ")
+    with pytest.raises(ValueError, match=r"position=\(0, 64\) is outside of image 1"):
+        display.show_neighbors(0, 64, image=1)
+    with pytest.raises(ValueError, match="image=2"):
+        display.show_neighbors(0, 0, image=2)
+    plain = SegmentationDisplay.from_estimator(segmenter, images[:1])
+    with pytest.raises(ValueError, match="train_images"):
+        plain.show_neighbors(0, 0)
+
+
+def test_a_click_on_a_prediction_shows_its_neighbours(fitted):
+    from matplotlib.backend_bases import MouseEvent
+
+    segmenter, images, masks = fitted
+    made = {"train_images": images, "n_neighbors": 2}
+    display = SegmentationDisplay.from_estimator(
+        segmenter, images[:2], masks[:2], **made
+    ).plot()
+    figure = display.figure_
+    figure.canvas.draw()
+    assert not display.axes_[2, 0].images
+
+    def click(axis, row, col):
+        x, y = axis.transData.transform((col, row))
+        event = MouseEvent("button_press_event", figure.canvas, x, y, button=1)
+        figure.canvas.callbacks.process(event.name, event)
+        figure.canvas.draw()
+
+    click(display.axes_[1, 2], 20, 60)
+    assert display.position == (20, 60)
+    first = [text for _, _, text in display.neighbors]
+    assert [a.get_title() for a in display.axes_[2, :2]] == first
+    assert len(display.axes_[1, 0].lines) == 1 and not display.axes_[0, 0].lines
+    click(display.axes_[0, 2], 40, 3)
+    assert display.position == (40, 3)
+    # The cross moves, and the old neighbours are gone.
+    assert len(display.axes_[0, 0].lines) == 1 and not display.axes_[1, 0].lines
+    assert len(display.axes_[2, 0].patches) == len(display.axes_[2, 0].images) == 1
+    click(display.axes_[0, 0], 10, 10)  # the image itself
+    assert display.position == (40, 3)

@@ -57,6 +57,15 @@ def test_votes_are_those_of_a_brute_force(algorithm):
     np.testing.assert_allclose(distances, 1 - cosine, atol=1e-6)
 
 
+def test_maps_of_more_positions_than_are_searched_together():
+    maps, masks = data(n=1, h=27, w=30)
+    queries, _ = data(n=1, h=27, w=30, seed=1)
+    segmenter = InContextSegmenter(n_neighbors=13, tau=0.05).fit(maps, masks)
+    found = segmenter.predict_proba(queries, [(27, 30)])
+    expected = brute_force(segmenter, queries, 13, 0.05)
+    np.testing.assert_allclose(found, expected, atol=2e-6)
+
+
 def test_hard_labels_are_soft_knn():
     maps, _ = data()
     queries, _ = data(seed=1)

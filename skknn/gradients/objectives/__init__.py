@@ -8,13 +8,16 @@ gives one loss an image from their latents, in which no other image has a part.
 from ._dino import DINOObjective
 from ._kl import KLObjective
 from ._objective import Objective
-from ._registry import resolve_objectives
+from ._patch_simclr import PatchSimCLRObjective
+from ._registry import resolve_objectives, resolve_patch_objective
 from ._simclr import SimCLRObjective
 
 __all__ = [
     "DINOObjective",
     "KLObjective",
     "Objective",
+    "PatchSimCLRObjective",
     "SimCLRObjective",
     "resolve_objectives",
+    "resolve_patch_objective",
 ]

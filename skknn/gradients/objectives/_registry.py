@@ -1,6 +1,7 @@
 """The names that objectives go by."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from sklearn.base import clone
 
@@ -8,6 +9,7 @@ from ...utils._parameters import check_parameters
 from ._dino import DINOObjective
 from ._kl import KLObjective
 from ._objective import Objective
+from ._patch_simclr import PatchSimCLRObjective
 from ._simclr import SimCLRObjective
 
 _KNOWN = {cls.name: cls for cls in (KLObjective, DINOObjective, SimCLRObjective)}
@@ -54,3 +56,32 @@ def resolve_objectives(
             name = f"{objective.name}_{count}"
         resolved[name] = objective
     return resolved
+
+
+def resolve_patch_objective(gradients: str | PatchSimCLRObjective) -> Any:
+    """Return a validated copy of the objective whose gradients patches get.
+
+    Parameters
+    ----------
+    gradients : "simclr" or PatchSimCLRObjective
+
+    Raises
+    ------
+    ValueError, TypeError
+        For anything else, and for parameters that will not do.
+    """
+    if isinstance(gradients, str):
+        if gradients != PatchSimCLRObjective.name:
+            raise ValueError(
+                f"gradients={gradients!r} is not known. Allowed are 'simclr', a "
+                "PatchSimCLRObjective(...), and None."
+            )
+        return PatchSimCLRObjective()
+    if not isinstance(gradients, PatchSimCLRObjective):
+        raise TypeError(
+            f"gradients={gradients!r} is no objective of patches. Pass 'simclr', a "
+            "PatchSimCLRObjective(...), or None."
+        )
+    objective = clone(gradients)
+    check_parameters(objective)
+    return objective

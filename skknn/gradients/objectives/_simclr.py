@@ -101,25 +101,50 @@ class SimCLRObjective(Objective):
     def make_bank(
         self, latents: "torch.Tensor", rng: np.random.Generator
     ) -> "torch.Tensor":
-        return _unit(latents)
+        return unit_latents(latents)
 
     def loss(
         self, latents: "torch.Tensor", bank: "torch.Tensor | None"
     ) -> "torch.Tensor":
-        unit = _unit(latents)
-        n_views = unit.shape[1]
-        similar = unit @ unit.mT / self.temperature
-        itself = similar.new_zeros(n_views, n_views).fill_diagonal_(-math.inf)
-        total = (similar + itself).logsumexp(-1)
-        if bank is not None and len(bank):
-            flat = unit.flatten(0, 1)
-            others = (flat @ (bank.mT / self.temperature)).logsumexp(-1)
-            total = total.logaddexp(others.view_as(total))
-        # A unit vector's similarity with itself is constant: leave it out by index.
-        pairs = similar.sum(-1) - similar.diagonal(dim1=-2, dim2=-1)
-        return (total - pairs / (n_views - 1)).mean(-1)
+        return contrast(unit_latents(latents), bank, self.temperature, self.temperature)
 
 
-def _unit(latents: "torch.Tensor") -> "torch.Tensor":
+def contrast(
+    unit: "torch.Tensor",
+    bank: "torch.Tensor | None",
+    temperature: float,
+    denominator_temperature: float,
+) -> "torch.Tensor":
+    """InfoNCE of every image's latents against each other and those of a bank.
+
+    Parameters
+    ----------
+    unit : tensor of shape (n, V, d)
+        Of length 1.
+    bank : tensor of shape (K, d) or None
+        Of length 1.
+    temperature, denominator_temperature : float
+        Of the similarities in the numerator, and of those in the denominator.
+
+    Returns
+    -------
+    tensor of shape (n,)
+    """
+    n_views = unit.shape[1]
+    cosine = unit @ unit.mT
+    similar = cosine / temperature
+    itself = similar.new_zeros(n_views, n_views).fill_diagonal_(-math.inf)
+    total = (cosine / denominator_temperature + itself).logsumexp(-1)
+    if bank is not None and len(bank):
+        flat = unit.flatten(0, 1)
+        others = (flat @ (bank.mT / denominator_temperature)).logsumexp(-1)
+        total = total.logaddexp(others.view_as(total))
+    # A unit vector's similarity with itself is constant: leave it out by index.
+    pairs = similar.sum(-1) - similar.diagonal(dim1=-2, dim2=-1)
+    return (total - pairs / (n_views - 1)).mean(-1)
+
+
+def unit_latents(latents: "torch.Tensor") -> "torch.Tensor":
+    """Return latents of length 1; those of 0 stay 0."""
     norms = latents.norm(dim=-1, keepdim=True)
     return latents / norms.clamp_min(1e-30)
