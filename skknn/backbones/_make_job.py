@@ -1,35 +1,43 @@
-"""The job that suits an extractor, and what that answers to a few fixed pictures."""
+"""The job that suits an extractor, and what that answers to a few fixed items."""
+
+from typing import Any
 
 import numpy as np
 
-from ..modalities import RGBImage
 from ..utils._behaviour import Answer
 from ._dense_extractor import DenseExtractor, DenseJob
 from ._extractor import Extractor
+from ._frozen_extractor import FrozenExtractor
 from ._job import EmbeddingJob
-from ._probe import ROUNDING, folded, pictures
+from ._probe import ROUNDING, folded
+from ._text_extractor import TextExtractor
+from ._text_job import TextJob
 
 
-def make_job(extractor: Extractor, batch_size: int | str = "auto") -> EmbeddingJob:
-    """Return the work on many images, for the extraction loop.
+def make_job(
+    extractor: FrozenExtractor, batch_size: int | str = "auto"
+) -> EmbeddingJob | TextJob:
+    """Return the work on many items, for the extraction loop.
 
     Parameters
     ----------
-    extractor : Extractor
+    extractor : FrozenExtractor
     batch_size : int or "auto"
-        Images in one forward pass on an accelerator; "auto" goes by the free memory of
-        a CUDA device.
+        Items in one forward pass (of images: on an accelerator).
     """
+    if isinstance(extractor, TextExtractor):
+        return TextJob(extractor, batch_size)
     if isinstance(extractor, DenseExtractor):
         return DenseJob(extractor, batch_size)
+    assert isinstance(extractor, Extractor)
     return EmbeddingJob(extractor, batch_size)
 
 
-def embedding_answers(extractor: Extractor, n: int) -> list[Answer]:
-    """Return the rows of ``n`` fixed pictures, as a row cache compares them."""
-    images = pictures(tuple(extractor.data_config["input_size"][1:]), n)
-    job = make_job(extractor, len(images))
+def embedding_answers(extractor: FrozenExtractor, n: int) -> list[Answer]:
+    """Return the rows of ``n`` fixed items, as a row cache compares them."""
+    items = extractor.questions(n)
+    job: Any = make_job(extractor, len(items))
     with job.running():
-        prepared = [job.prepare(RGBImage(image)) for image in images]
+        prepared = [job.prepare(item) for item in items]
         rows = np.stack([folded(row) for row in job.collect(job.launch(prepared))])
     return [Answer(rows, ROUNDING[extractor.precision])]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..utils._sklearn import fit_context
-from ._image_transformer import ImageTransformer
+from ._item_transformer import ItemTransformer
 from ._shared_parameters import CONSTRAINTS, POSITIVE, fill_in_descriptions
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ FeatureMaps = NDArray[np.float32] | list[NDArray[np.float32]]
 
 
 @fill_in_descriptions
-class DenseEmbedder(ImageTransformer):
+class DenseEmbedder(ItemTransformer):
     """Maps of features of a frozen pretrained network: a vector for every position.
 
     Tokens of vision transformers without class and register tokens, feature maps of
@@ -200,7 +200,7 @@ class DenseEmbedder(ImageTransformer):
             If a single image does not fit on the device.
         """
         rows = self._embed(X)
-        self._note_failures(rows)
+        self._note_rows(rows)
         return _as_maps(rows, self.n_channels_)
 
     @property
@@ -217,6 +217,12 @@ class DenseEmbedder(ImageTransformer):
         if not self.__sklearn_is_fitted__():
             raise AttributeError(f"{name} is there after fit only")
         return self.backbone_
+
+    def _check_image_parameters(self) -> None:
+        raise ValueError(
+            f"backbone={self.backbone!r} takes {self._modality_name}s, and "
+            "DenseEmbedder gives maps of images. Use BackboneEmbedder."
+        )
 
     @property
     def _features_of_backbone(self) -> dict[str, Any]:

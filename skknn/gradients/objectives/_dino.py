@@ -59,6 +59,7 @@ class DINOObjective(Objective):
     """
 
     name = "dino"
+    modalities = ("image",)
 
     _parameter_constraints = {
         "n_global": [Interval(numbers.Integral, 1, None, closed="left")],

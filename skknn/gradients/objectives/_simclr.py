@@ -1,6 +1,5 @@
 """Contrast between the windows of one image and those of others (SimCLR)."""
 
-import math
 import numbers
 from typing import TYPE_CHECKING, Any
 
@@ -8,13 +7,13 @@ import numpy as np
 
 from ...utils._sklearn import Interval
 from ..views import Frame, cut_windows, window_side
-from ._objective import Objective
+from ._info_nce import InfoNCE
 
 if TYPE_CHECKING:
     import torch
 
 
-class SimCLRObjective(Objective):
+class SimCLRObjective(InfoNCE):
     """InfoNCE over overlapping windows against fixed negatives.
 
     Equation 5 of FUNGI [1]_.
@@ -55,7 +54,7 @@ class SimCLRObjective(Objective):
     """
 
     name = "simclr"
-    normalize_embedding = False  # F 5.4
+    modalities = ("image",)
 
     _parameter_constraints = {
         "n_views": [Interval(numbers.Integral, 4, None, closed="left")],
@@ -76,11 +75,6 @@ class SimCLRObjective(Objective):
         self.temperature = temperature
         self.head_dim = head_dim
 
-    @property
-    def n_bank_images(self) -> int:
-        """Training images that give negatives: ``n_negatives``."""
-        return self.n_negatives
-
     def draw(self, rng: np.random.Generator) -> None:
         window_side(self.n_views)
         return None
@@ -91,29 +85,3 @@ class SimCLRObjective(Objective):
     def expand(self, views: "torch.Tensor", frame: Frame) -> "torch.Tensor":
         windows = cut_windows(views[:, 0], window_side(self.n_views))
         return frame.resize(windows, frame.view_size)
-
-    def make_bank(
-        self, latents: "torch.Tensor", rng: np.random.Generator
-    ) -> "torch.Tensor":
-        return _unit(latents)
-
-    def loss(
-        self, latents: "torch.Tensor", bank: "torch.Tensor | None"
-    ) -> "torch.Tensor":
-        unit = _unit(latents)
-        n_views = unit.shape[1]
-        similar = unit @ unit.mT / self.temperature
-        itself = similar.new_zeros(n_views, n_views).fill_diagonal_(-math.inf)
-        total = (similar + itself).logsumexp(-1)
-        if bank is not None and len(bank):
-            flat = unit.flatten(0, 1)
-            others = (flat @ (bank.mT / self.temperature)).logsumexp(-1)
-            total = total.logaddexp(others.view_as(total))
-        # A unit vector's similarity with itself is constant: leave it out by index.
-        pairs = similar.sum(-1) - similar.diagonal(dim1=-2, dim2=-1)
-        return (total - pairs / (n_views - 1)).mean(-1)
-
-
-def _unit(latents: "torch.Tensor") -> "torch.Tensor":
-    norms = latents.norm(dim=-1, keepdim=True)
-    return latents / norms.clamp_min(1e-30)
