@@ -344,7 +344,7 @@ def test_another_model_in_the_same_folder_is_refused(tmp_path):
 
 def test_feature_names_and_frames(folder):
     fitted = embedder(folder).set_output(transform="pandas").fit(X)
-    series = pd.Series(X, index=range(50, 80))
-    frame = fitted.transform(series)
+    column = pd.DataFrame({"text": X}, index=range(50, 80))
+    frame = fitted.transform(column)
     assert list(frame.columns[:2]) == ["backboneembedder0", "backboneembedder1"]
-    assert list(frame.index) == list(series.index)
+    assert list(frame.index) == list(column.index)
