@@ -7,6 +7,8 @@ import torch
 from ..utils._threads import single_threaded_torch
 from ._dense_extractor import DenseExtractor, DenseSettings
 from ._extractor import Extractor
+from ._frozen_extractor import FrozenExtractor
+from ._item_backbone import ItemBackbone
 from ._load import load_backbone
 from ._preprocess import data_config
 
@@ -23,12 +25,14 @@ def build_extractor(
     layer: str | int | None = None,
     precision: str = "auto",
     dense: DenseSettings | None = None,
-) -> Extractor:
+) -> FrozenExtractor:
     """Load a backbone and wrap it; see :func:`load_backbone`.
 
     With ``dense`` it gives maps instead of rows, which are neither pooled nor from
-    ``layer``.
+    ``layer``. An :class:`ItemBackbone` builds itself.
     """
+    if isinstance(backbone, ItemBackbone):
+        return backbone.build(device=device, precision=precision, layer=layer)
     # Hundreds of small copies wait for each other when they are spread over threads.
     with single_threaded_torch():
         module = load_backbone(

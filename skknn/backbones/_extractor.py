@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 from torch import nn
 
-from ..utils._device import resolve_device
+from ..modalities import RGBImage
 from ..utils._out_of_memory import is_out_of_memory
 from ..utils._precision import exact_float32
 from ..utils._threads import single_threaded_torch
@@ -20,33 +20,21 @@ from ._dense_features import DenseFeatures
 from ._device_images import may_travel
 from ._digest import module_digest
 from ._features import PooledFeatures
+from ._frozen_extractor import FrozenExtractor
 from ._fused_copy import fused_copy
 from ._layers import resolve_layer
-from ._module_stamp import is_watched, module_stamp
+from ._module_stamp import is_watched
 from ._network import Network
 from ._pooling import has_class_token
-from ._precision import resolve_precision
 from ._preprocess import Preprocess
-from ._probe import (
-    ROUNDING,
-    mixed_picture,
-    same_sketch,
-    sketch,
-)
+from ._probe import mixed_picture, pictures, sketch
 
 # Raised whenever the same image and settings would give other numbers.
 _FEATURES_VERSION = 1
-# Largest relative error of a fingerprint: other versions of libraries and other
-# processors round differently; bfloat16 changes rows by up to 4 %. Other weights
-# change them by more than half.
-_RECOGNISED, _LIKE_BF16 = 1e-3, 0.2
 
 
-class Extractor:
-    """A frozen backbone: preprocessing, forward pass, one row an image.
-
-    Holds no state of a run: that is in the jobs, of which several may run at the same
-    time.
+class Extractor(FrozenExtractor):
+    """A frozen backbone of images: preprocessing, forward pass, one row an image.
 
     Parameters
     ----------
@@ -70,6 +58,8 @@ class Extractor:
     pooling : str
     """
 
+    modality = "image"
+
     def __init__(
         self,
         module: nn.Module,
@@ -81,8 +71,7 @@ class Extractor:
         device: str | torch.device | None,
         precision: str,
     ) -> None:
-        self.device = resolve_device(device)
-        self.precision = resolve_precision(precision, self.device)
+        super().__init__(module, device=device, precision=precision)
         self.pooling = pooling
         self.layer = None if layer is None else resolve_layer(module, layer)
         self._from_timm = from_timm
@@ -91,70 +80,14 @@ class Extractor:
                 "pooling='token' needs a class token, which this backbone has not. "
                 "Use 'auto', 'avg', 'max', 'gem', 'rmac' or 'flatten'."
             )
-        module = module.to(self.device)
         if from_timm:
-            module = module.to(memory_format=torch.channels_last)
-        self.module = module
+            self.module = self.module.to(memory_format=torch.channels_last)
         self.data_config = dict(config)
         self._preprocess = Preprocess(config)
         self._pooled: PooledFeatures | DenseFeatures
         self._pooled = PooledFeatures(pooling, self.layer)
         self._fused: Network | None = None
         self._fused_stamp: Hashable = None
-        self._n_features: int | None = None
-        self._fingerprint: NDArray[np.float32] | None = None
-
-    @property
-    def n_features(self) -> int:
-        """Width of a row; runs a picture if none has been run yet."""
-        if self._n_features is None:
-            self.fingerprint()
-        assert self._n_features is not None
-        return self._n_features
-
-    def fingerprint(self) -> NDArray[np.float32]:
-        """Return some numbers that tell the loaded network from others.
-
-        They follow from what the module, as it was when it was first asked, makes of
-        one picture; see :meth:`resembles`.
-        """
-        if self._fingerprint is None:
-            self._fingerprint = self._ask()
-        return self._fingerprint
-
-    def resembles(self, fingerprint: NDArray[np.float32], like: str) -> bool:
-        """Tell whether a network with this fingerprint gives the same rows.
-
-        Parameters
-        ----------
-        fingerprint : ndarray
-            Of another extractor, perhaps on another machine.
-        like : str
-            The precision it was taken in.
-        """
-        own = self.fingerprint()
-        tolerance = _RECOGNISED if {like, self.precision} == {"float32"} else _LIKE_BF16
-        if same_sketch(own, fingerprint, tolerance):
-            return True
-        # What chance has a part in cannot be recognised.
-        return not same_sketch(own, self._ask(), ROUNDING[self.precision])
-
-    def state_key(self) -> bytes | None:
-        """Return a digest that is equal only for networks that give the same rows.
-
-        Within this process, and together with :meth:`identity`: from what the module
-        makes of a picture now. None where someone watches it by hooks or methods of
-        their own, which may do anything.
-        """
-        return None if is_watched(self.module) else self._ask().tobytes()
-
-    def stamp(self) -> Hashable:
-        """Return a key that changes when someone has changed the module.
-
-        Whoever keeps what :meth:`network` gave asks for another one then.
-        """
-        with single_threaded_torch(self.device.type == "cpu"):
-            return module_stamp(self.module)
 
     def prepare(self, image: Image.Image) -> torch.Tensor:
         """Resize and crop one RGB image to the (3, H, W) bytes the model sees."""
@@ -193,19 +126,15 @@ class Extractor:
             self._fused, self._fused_stamp = self._fused_network(()), stamp
         return self._fused
 
-    def check_rows(self, rows: torch.Tensor, n: int) -> None:
-        """Refuse what is not one row of features for each of ``n`` images."""
-        if rows.ndim != 2 or rows.shape[0] != n:
-            raise ValueError(
-                f"The backbone gave features of shape {tuple(rows.shape)} for {n} "
-                "images; one row for each is needed."
-            )
-        self._n_features = rows.shape[1]
+    def questions(self, n: int) -> list[RGBImage]:
+        """Return the first ``n`` fixed pictures that networks are asked about."""
+        size = tuple(self.data_config["input_size"][1:])
+        return [RGBImage(picture) for picture in pictures(size, n)]
 
     def identity(self) -> dict[str, Any]:
         """Return what a row depends on besides the image, as plain JSON.
 
-        What cannot be written down shows in :meth:`answers`.
+        What cannot be written down shows in what it answers to :meth:`questions`.
         """
         return {
             "features": f"skknn embedding {_FEATURES_VERSION}",

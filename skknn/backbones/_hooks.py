@@ -45,7 +45,7 @@ class StopHook:
         finally:
             handle.remove()
 
-    def run(self, module: nn.Module, x: torch.Tensor) -> Any:
+    def run(self, module: Callable[[torch.Tensor], Any], x: torch.Tensor) -> Any:
         """Return what the hooked part is given or gives when ``module`` gets ``x``.
 
         Raises

@@ -82,8 +82,13 @@ class EmbeddingJob:
         return self._extractor.n_features
 
     @contextmanager
-    def running(self) -> Iterator[Callable[[], None]]:
+    def running(self, n_threads: int = 1) -> Iterator[Callable[[], None]]:
         """Set up many calls; everything is undone at the end, also after an error.
+
+        Parameters
+        ----------
+        n_threads : ignored
+            Images are computed in the threads that prepare them.
 
         Yields
         ------

@@ -17,15 +17,40 @@ def layer_names(module: nn.Module) -> list[str]:
     return numbered or [name for name, _ in module.named_children()]
 
 
-def resolve_layer(module: nn.Module, layer: str | int) -> str:
+def block_names(module: nn.Module) -> list[str]:
+    """List the equal blocks that follow each other in a transformer.
+
+    Of its lists of equal parts that with the most parameters, whatever it is called.
+    """
+    largest, names = 0, layer_names(module)
+    for name, part in module.named_modules():
+        if not isinstance(part, (nn.ModuleList, nn.Sequential)):
+            continue
+        size = sum(parameter.numel() for parameter in part.parameters())
+        if len({type(block) for block in part}) == 1 and size > largest:
+            largest = size
+            names = [f"{name}.{child}" for child, _ in part.named_children()]
+    return names
+
+
+def resolve_layer(
+    module: nn.Module, layer: str | int, names: list[str] | None = None
+) -> str:
     """Return the full name of a layer given by name or number.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    layer : str or int
+    names : list of str, optional
+        What numbers count, where it is not :func:`layer_names`.
 
     Raises
     ------
     ValueError
         If there is no such layer; the message lists those there are.
     """
-    names = layer_names(module)
+    names = layer_names(module) if names is None else names
     if isinstance(layer, str):
         known = dict(module.named_modules())
         if layer and layer in known:

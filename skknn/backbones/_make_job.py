@@ -1,50 +1,58 @@
-"""The job that suits an extractor, and what that answers to a few fixed pictures."""
+"""The job that suits an extractor, and what that answers to a few fixed items."""
+
+from typing import Any
 
 import numpy as np
 
-from ..modalities import RGBImage
 from ..utils._behaviour import Answer
 from ._dense_extractor import DenseExtractor, DenseJob
 from ._extractor import Extractor
+from ._frozen_extractor import FrozenExtractor
 from ._job import EmbeddingJob
-from ._probe import ROUNDING, folded, pictures
+from ._probe import ROUNDING, folded
+from ._text_extractor import TextExtractor
+from ._text_job import TextJob
 
 
-def make_job(extractor: Extractor, batch_size: int | str = "auto") -> EmbeddingJob:
-    """Return the work on many images, for the extraction loop.
+def make_job(
+    extractor: FrozenExtractor, batch_size: int | str = "auto"
+) -> EmbeddingJob | TextJob:
+    """Return the work on many items, for the extraction loop.
 
     Parameters
     ----------
-    extractor : Extractor
+    extractor : FrozenExtractor
     batch_size : int or "auto"
-        Images in one forward pass on an accelerator; "auto" goes by the free memory of
-        a CUDA device.
+        Items in one forward pass (of images: on an accelerator).
     """
+    if isinstance(extractor, TextExtractor):
+        return TextJob(extractor, batch_size)
     if isinstance(extractor, DenseExtractor):
         return DenseJob(extractor, batch_size)
+    assert isinstance(extractor, Extractor)
     return EmbeddingJob(extractor, batch_size)
 
 
-def embedding_answers(extractor: Extractor, n: int) -> list[Answer]:
-    """Return the rows of ``n`` fixed pictures, as a row cache compares them."""
+def embedding_answers(extractor: FrozenExtractor, n: int) -> list[Answer]:
+    """Return the rows of ``n`` fixed items, as a row cache compares them."""
     return job_answers(make_job(extractor, n), extractor, n)
 
 
 def job_answers(
-    job: EmbeddingJob, extractor: Extractor, n: int, more_rounding: float = 1.0
+    job: Any, extractor: FrozenExtractor, n: int, more_rounding: float = 1.0
 ) -> list[Answer]:
-    """Return what a job on an extractor's images gives for ``n`` fixed pictures.
+    """Return what a job on an extractor's items gives for ``n`` fixed ones.
 
     Parameters
     ----------
-    job : EmbeddingJob
-    extractor : Extractor
+    job : EmbeddingJob or TextJob
+    extractor : FrozenExtractor
     n : int
     more_rounding : float
         By how much its rows round more than embeddings do.
     """
-    images = pictures(tuple(extractor.data_config["input_size"][1:]), n)
+    items = extractor.questions(n)
     with job.running():
-        prepared = [job.prepare(RGBImage(image)) for image in images]
+        prepared = [job.prepare(item) for item in items]
         rows = np.stack([folded(row) for row in job.collect(job.launch(prepared))])
     return [Answer(rows, more_rounding * ROUNDING[extractor.precision])]

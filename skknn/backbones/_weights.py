@@ -178,15 +178,12 @@ def check_downloadable(name: str, config: dict[str, Any]) -> None:
             "weights='path/to/file.safetensors', weights=None for random ones, or "
             "another name (timm.list_pretrained() lists them)."
         )
+    if config.get("file"):
+        return
     if hub_id:
-        if _in_hub_cache(hub_id, config.get("hf_hub_filename")):
+        if in_hub_cache(hub_id, config.get("hf_hub_filename")) or hub_answers():
             return
-        flag = os.environ.get("HF_HUB_OFFLINE", "")
-        offline = flag.upper() in {"1", "ON", "YES", "TRUE"}
-        target = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
-    else:
-        offline, target = False, str(url)
-    if config.get("file") or (not offline and _reachable(target)):
+    elif _reachable(str(url)):
         return
     raise OSError(no_weights_message(name, "the download site cannot be reached"))
 
@@ -211,7 +208,23 @@ def no_weights_message(name: str, reason: str) -> str:
     )
 
 
-def _in_hub_cache(hub_id: str, filename: str | None = None) -> bool:
+def hub_answers() -> bool:
+    """Tell whether the hub may be asked and can be reached."""
+    flag = os.environ.get("HF_HUB_OFFLINE", "")
+    if flag.upper() in {"1", "ON", "YES", "TRUE"}:
+        return False
+    return _reachable(os.environ.get("HF_ENDPOINT", "https://huggingface.co"))
+
+
+def in_hub_cache(hub_id: str, filename: str | None = None) -> bool:
+    """Tell whether a file of a repository, or its weights, were fetched before.
+
+    Parameters
+    ----------
+    hub_id : str
+        With ``@revision`` where it is not the newest.
+    filename : str, optional
+    """
     from huggingface_hub import try_to_load_from_cache
 
     repo, _, revision = hub_id.partition("@")

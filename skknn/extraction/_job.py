@@ -37,10 +37,11 @@ class Job(Protocol):
     @property
     def computes_in_workers(self) -> bool: ...
 
-    def running(self) -> AbstractContextManager[Callable[[], None]]:
+    def running(self, n_threads: int = 1) -> AbstractContextManager[Callable[[], None]]:
         """Set up many calls; everything is undone at the end, also after an error.
 
-        Yields a function to be called once in every thread that will call
+        ``n_threads`` is how many may compute at a time, where :meth:`launch` does it on
+        a CPU. Yields a function to be called once in every thread that will call
         :meth:`prepare`.
         """
         ...

@@ -22,11 +22,14 @@ class Rows:
     others : dict row -> ndarray of float32
         Rows of another length than the first one; in ``values`` their places have no
         meaning. Only maps of images of several sizes have any.
+    n_shortened : int
+        Items that were cut to what the backbone takes, of those that were computed.
     """
 
     values: NDArray[np.float32]
     bad: list[tuple[int, str]]
     others: dict[int, NDArray[np.float32]] = field(default_factory=dict)
+    n_shortened: int = 0
 
 
 class RowTable:
@@ -100,4 +103,4 @@ def join_rows(parts: Sequence[Rows]) -> Rows:
     for row, _ in bad:
         table[row] = np.nan
         others.pop(row, None)
-    return Rows(table, bad, others)
+    return Rows(table, bad, others, sum(part.n_shortened for part in parts))

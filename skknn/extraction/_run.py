@@ -61,7 +61,7 @@ def run_job(
     batches = Batches(job, items.unit)
     try:
         with ExitStack() as stack:
-            start_thread = stack.enter_context(job.running())
+            start_thread = stack.enter_context(job.running(n_threads))
             preparation = stack.enter_context(
                 Preparation(job, items, n_threads, start_thread, ahead)
             )

@@ -1,6 +1,6 @@
 """Transformers: items -> rows of features for any scikit-learn estimator.
 
-Those of images are thin. ``_image_transformer`` is what they share: the form of ``X``,
+Those of images are thin. ``_item_transformer`` is what they share: the form of ``X``,
 the backbone (``_backbone_loader``), threads or processes; ``_shared_parameters`` says
 what their common parameters mean and may be. What a run needs goes into a piece of work
 (``_work``), which this process or others hand to the extraction loop.

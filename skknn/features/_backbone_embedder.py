@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
 from ..utils._sklearn import fit_context
-from ._image_transformer import ImageTransformer
+from ._item_transformer import ItemTransformer
 from ._remedies import IMAGE_REMEDIES
 from ._shared_parameters import CONSTRAINTS, fill_in_descriptions
 
 
 @fill_in_descriptions
-class BackboneEmbedder(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
+class BackboneEmbedder(ClassNamePrefixFeaturesOutMixin, ItemTransformer):
     """Features of a frozen pretrained network, from its end or from ``layer``.
 
     ``fit`` trains nothing: it loads the network and notes the form of ``X``, without
@@ -198,7 +198,7 @@ class BackboneEmbedder(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
             If a single image does not fit on the device.
         """
         rows = self._embed(X)
-        self._note_failures(rows)
+        self._note_rows(rows)
         return rows.values
 
     @property

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..backbones import ItemBackbone
 from ..utils._device import resolve_device
 
 if TYPE_CHECKING:
-    from ..backbones import Extractor
+    from ..backbones import FrozenExtractor
 
 _FOLDER = "local-dir:"
 
@@ -26,7 +27,7 @@ class Recognition:
     Attributes
     ----------
     fingerprint : ndarray
-        What it makes of a picture.
+        What it makes of a picture or text.
     precision : {"float32", "bf16"}
         In which it did.
     weights_digest : str or None
@@ -64,11 +65,11 @@ class BackboneLoader:
         self._settings = settings
         self._several_sizes, self._any_device = several_sizes, any_device
         self._known = known
-        self._extractor: Extractor | None = None
+        self._extractor: FrozenExtractor | None = None
         self._loading = threading.Lock()
 
     @property
-    def extractor(self) -> "Extractor":
+    def extractor(self) -> "FrozenExtractor":
         """The backbone, loaded."""
         with self._loading:
             if self._extractor is None:
@@ -94,6 +95,8 @@ class BackboneLoader:
         if isinstance(backbone, str) and backbone.lower().startswith(_FOLDER):
             folder = absolute(backbone[len(_FOLDER) :])
             settings["backbone"] = f"{_FOLDER}{folder}"
+        if isinstance(backbone, ItemBackbone):
+            settings["backbone"] = backbone.located()
         params = settings["backbone_params"] or {}
         if "checkpoint_path" in params:
             path = absolute(params["checkpoint_path"])
@@ -112,7 +115,7 @@ class BackboneLoader:
         self.__dict__.update(state)
         self._loading = threading.Lock()
 
-    def _load(self) -> "Extractor":
+    def _load(self) -> "FrozenExtractor":
         from ..backbones import module_digest
 
         extractor, known = self._build(), self._known
@@ -136,7 +139,7 @@ class BackboneLoader:
         self._known = Recognition(extractor.fingerprint(), extractor.precision, digest)
         return extractor
 
-    def _build(self) -> "Extractor":
+    def _build(self) -> "FrozenExtractor":
         from ..backbones import build_extractor
 
         settings = dict(self._settings)

@@ -263,7 +263,7 @@ class DenseEmbedder(PatchGradients):
             If a single image does not fit on the device.
         """
         rows = self._embed(X)
-        self._note_failures(rows)
+        self._note_rows(rows)
         return _as_maps(rows, self.n_channels_)
 
     @property
@@ -285,6 +285,12 @@ class DenseEmbedder(PatchGradients):
         if not self.__sklearn_is_fitted__():
             raise AttributeError(f"{name} is there after fit only")
         return self.backbone_
+
+    def _check_image_parameters(self) -> None:
+        raise ValueError(
+            f"backbone={self.backbone!r} takes {self._modality_name}s, and "
+            "DenseEmbedder gives maps of images. Use BackboneEmbedder."
+        )
 
     @property
     def _features_of_backbone(self) -> dict[str, Any]:

@@ -41,7 +41,9 @@ class FungiTransformer(ObjectiveParams, GradientViews):
     $backbone
     objectives : sequence of str or Objective, default=("kl", "dino", "simclr")
         Whose gradients. A string stands for the objective with its defaults:
-        :class:`KLObjective`, :class:`DINOObjective`, :class:`SimCLRObjective`.
+        :class:`KLObjective`, :class:`DINOObjective`, :class:`SimCLRObjective`. The
+        default is every objective that the backbone's modality defines: for texts "kl"
+        and "simclr" (:class:`~skknn.gradients.TextSimCLRObjective`).
         Parameters of objectives are reached in searches as
         ``objectives__kl__temperature``.
     layer : str, default="auto"
@@ -291,7 +293,7 @@ class FungiTransformer(ObjectiveParams, GradientViews):
         items = self._items(X)
         work = self._work(self._fitted_loader(), self._fitted_blocks())
         rows = self._extract(work, items)
-        self._note_failures(rows)
+        self._note_rows(rows)
         return reduce_rows(rows.values, self.pca_)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
@@ -333,7 +335,7 @@ class FungiTransformer(ObjectiveParams, GradientViews):
         from ._work import LatentsWork
 
         with self._fitting():
-            objectives = resolve_objectives(self.objectives)
+            objectives = resolve_objectives(self.objectives, self._modality_name)
             self._check_settings(objectives)
             items, table = self._items_of_fit(X)
             seed = self._draw_seed()
@@ -368,7 +370,7 @@ class FungiTransformer(ObjectiveParams, GradientViews):
             self.pca_ = pca
             self.n_components_ = state.width if pca is None else int(pca.n_components_)
             if rows is not None:
-                self._note_failures(rows)
+                self._note_rows(rows)
         return None if rows is None else rows.values
 
     def _check_settings(self, objectives: dict[str, Objective]) -> None:

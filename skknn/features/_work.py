@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Hashable
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..extraction import BlockCache, Job, Progress, RowCache, Rows, run_job
@@ -14,7 +15,7 @@ from ..utils._behaviour import Behaviour, observe
 from ._backbone_loader import BackboneLoader, absolute
 
 if TYPE_CHECKING:
-    from ..backbones import Extractor
+    from ..backbones import FrozenExtractor
     from ..gradients._blocks import BlockExtractor
     from ..gradients._state import FungiState
 
@@ -50,15 +51,19 @@ class Work:
     ) -> Rows:
         """Compute the rows of items."""
         cache = None if self._memory is None else self._cache(self._memory)
+        job, extractor = self._job(), self._loader.extractor
+        # What fixed questions had cut is nothing to the user.
+        extractor.shortened()
         with nullcontext() if cache is None else cache:
-            return run_job(
-                self._job(),
+            rows = run_job(
+                job,
                 items,
                 cache=cache,
                 n_threads=n_threads,
                 on_bad_item=self._on_error,
                 progress=progress,
             )
+        return replace(rows, n_shortened=extractor.shortened())
 
     def located(self) -> "Work":
         """Return the same with absolute paths: processes may run in other folders."""
@@ -72,7 +77,7 @@ class Work:
         raise NotImplementedError
 
     @property
-    def _extractor(self) -> "Extractor":
+    def _extractor(self) -> "FrozenExtractor":
         return self._loader.extractor
 
     def _cache(self, folder: str | os.PathLike) -> RowCache | BlockCache | None:
@@ -98,7 +103,7 @@ class Work:
 
 
 class EmbeddingWork(Work):
-    """Embeddings of images."""
+    """Embeddings of items."""
 
     def _job(self) -> Job:
         from ..backbones import make_job
@@ -125,7 +130,7 @@ class EmbeddingWork(Work):
 
 
 class BlocksWork(Work):
-    """Embeddings and projected gradients of images, before PCA.
+    """Embeddings and projected gradients of items, before PCA.
 
     Parameters
     ----------
@@ -198,7 +203,7 @@ class BlocksWork(Work):
 
 
 class LatentsWork(Work):
-    """Latents of training images, for an objective that compares with them.
+    """Latents of training items, for an objective that compares with them.
 
     Parameters
     ----------
@@ -243,7 +248,7 @@ class LatentsWork(Work):
 
 
 def same_network(
-    extractor: "Extractor", identity: dict[str, Any], *what: Any
+    extractor: "FrozenExtractor", identity: dict[str, Any], *what: Any
 ) -> Hashable | None:
     """Return a key that is equal only where a network answers alike."""
     state = extractor.state_key()

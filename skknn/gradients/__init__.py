@@ -1,8 +1,9 @@
 """FUNGI: views -> losses -> per-image gradients of one layer -> +-1 projection.
 
 ``_state`` draws at fit what ``transform`` needs (heads, boxes, the layer that
-``_layer_choice`` finds) into one frozen object. For an image, ``_cut_images`` cuts the
-views that the ``objectives/`` ask for (``views/``), in threads or on a CUDA device;
+``_layer_choice`` finds) into one frozen object. For an item a ``_cutter`` cuts the
+views that the ``objectives/`` ask for (``views/``): ``_cut_images`` in threads or on a
+CUDA device, ``_cut_texts`` in threads (``_choose_cutter`` knows which);
 ``_engine`` takes them through the network (``_forward``), the objectives' losses
 (``_tasks``) and back to the layer, whose gradient is a sum of outer products
 (``_outer_products``). ``_projection`` makes it short, on an accelerator by
@@ -30,6 +31,7 @@ from .objectives import (
     Objective,
     PatchSimCLRObjective,
     SimCLRObjective,
+    TextSimCLRObjective,
 )
 
 __all__ = [
@@ -38,4 +40,5 @@ __all__ = [
     "Objective",
     "PatchSimCLRObjective",
     "SimCLRObjective",
+    "TextSimCLRObjective",
 ]

@@ -2,22 +2,31 @@
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
-from ..backbones import Extractor
+from ..backbones import Extractor, FrozenExtractor
 from ..backbones._device_images import (
     DeviceImages,
     as_host_tensor,
     in_order,
     may_travel,
 )
+from ..backbones._device_memory import free_bytes, views_at_once
 from ..backbones._transfer import Uploads, pinned
 from ..modalities import RGBImage
+from ..utils._behaviour import Answer
+from ._cutter import Cutter, LoadedViews
 from ._state import EMBEDDING, FungiState
 from .objectives import Objective
 from .views import Frame
+
+if TYPE_CHECKING:
+    from ._engine import GradientEngine
 
 
 @dataclass(frozen=True)
@@ -44,39 +53,44 @@ class CutImage:
     whole: torch.Tensor | None = None
 
 
-@dataclass(frozen=True)
-class LoadedViews:
-    """The views of n images on the device: by key, of which images they are, and the
-    views as one tensor (images, V_k, 3, h, w) a size; blocks that any of them needs."""
+# Images together where nothing else decides.
+_BATCH = 16
+# Views a forward: what keeps a core's caches warm (benchmarks/fungi.py).
+_VIEWS_ON_CPU = 4
+# On CUDA, enough views a launch to hide the next one's; and not more images than that.
+_VIEWS_A_LAUNCH, _IMAGES_A_LAUNCH = 2048, 256
+# Views may differ by a grey level or two where they are resized on a device; pixels of
+# a view that tell it from others, a side.
+_VIEW_ROUNDING, _PIXELS = 1e-2, 8
 
-    n: int
-    blocks: frozenset[str]
-    views: dict[str, tuple[list[int], list[torch.Tensor]]]
 
-
-class ViewCutter:
+class ImageCutter(Cutter):
     """Cuts images in threads or on the device, where the views of several are used.
 
     Parameters
     ----------
     extractor : Extractor
     state : FungiState
+    batch_size : int or None
 
     Attributes
     ----------
     frame : Frame
-    plain : list of str
-        Objectives that see the evaluation image itself, in the order of blocks.
+    plain, in_passes
+        As of every cutter.
     """
 
-    def __init__(self, extractor: Extractor, state: FungiState) -> None:
+    def __init__(
+        self, extractor: FrozenExtractor, state: FungiState, batch_size: int | None
+    ) -> None:
+        super().__init__(extractor, state, batch_size)
+        assert isinstance(extractor, Extractor)
+        self._batch_size, self._auto = batch_size or _BATCH, batch_size is None
         config = extractor.data_config
         self.frame = Frame(
             config["input_size"][1:], state.view_size, config["interpolation"]
         )
-        self.plain = [n for n, o in state.objectives.items() if o.plain_view]
-        self._extractor, self._state = extractor, state
-        self._view_blocks = state.view_blocks
+        self._extractor = extractor
         self._uploads = Uploads(extractor.device)
         self._counts: dict[str, int] = {}
         # Objectives of the user may say for PIL images only what their views are.
@@ -86,24 +100,9 @@ class ViewCutter:
             if type(objective).views is Objective.views
         )
 
-    def key(self, name: str) -> str:
-        """Return under which key the views of a block are."""
-        name = self._view_blocks.get(name, name)
-        return EMBEDDING if name == EMBEDDING or name in self.plain else name
-
     def cut(
         self, image: RGBImage, wanted: Collection[str], on_device: bool = False
     ) -> CutImage:
-        """Cut the views of an image that some blocks need, in a thread.
-
-        Parameters
-        ----------
-        image : RGBImage
-        wanted : collection of str
-            Blocks.
-        on_device : bool
-            Whether to leave what can be left to the device.
-        """
         keys = frozenset(map(self.key, wanted))
         left = frozenset(filter(self._leaves(image.size), keys if on_device else ()))
         device = self._extractor.device
@@ -143,19 +142,6 @@ class ViewCutter:
     def groups(
         self, name: str, loaded: LoadedViews, n_views: int
     ) -> Iterator[list[torch.Tensor]]:
-        """Yield the views of a block, some images at a time.
-
-        Parameters
-        ----------
-        name : str
-        loaded : LoadedViews
-        n_views : int
-            Views that may come together; one image's do in any case.
-
-        Yields
-        ------
-        list of uint8 tensors of shape (images, V_k, 3, h, w)
-        """
         rows, parts = loaded.views.get(self.key(name), ([], []))
         n = len(rows)
         if n > 1:
@@ -170,7 +156,6 @@ class ViewCutter:
             yield views
 
     def n_views(self, name: str) -> int:
-        """Return how many views an image has in a block."""
         if self.key(name) == EMBEDDING:
             return 1
         if name not in self._counts:
@@ -178,6 +163,58 @@ class ViewCutter:
             parts = [view[None] for view in self._cut_here(blank, name)]
             self._counts[name] = sum(v.shape[1] for v in self._expand(name, parts))
         return self._counts[name]
+
+    def shown(self, item: RGBImage, name: str) -> list[NDArray[np.float32]]:
+        on_device = self._extractor.device.type == "cuda"
+        loaded = self.load([self.cut(item, [name], on_device=on_device)])
+        (views,) = self.groups(name, loaded, 1)
+        return [self._extractor.normalize(part[0]).cpu().numpy() for part in views]
+
+    def answers(self, views: list[torch.Tensor]) -> list[Answer]:
+        found = []
+        for view in views:
+            height, width = view.shape[-2:]
+            down, right = -(-height // _PIXELS), -(-width // _PIXELS)
+            some = view[0, :, :, ::down, ::right].flatten(1)
+            found.append(Answer(some.float().cpu().numpy(), _VIEW_ROUNDING))
+        return found
+
+    def views_a_forward(self) -> int:
+        device = self._extractor.device
+        if device.type == "cpu":
+            return min(self._batch_size, _VIEWS_ON_CPU)
+        if device.type == "cuda" and self._auto:
+            return views_at_once(device, self.frame.size)
+        return 8 * self._batch_size
+
+    def items_at_once(self, names: Collection[str], gradient_size: int) -> int:
+        device = self._extractor.device
+        if not self._auto or device.type != "cuda":
+            return self._batch_size
+        n_views = sum(map(self.n_views, set(map(self.key, names))))
+        n_gradients = len(self._state.objectives.keys() & set(names))
+        height, width = self.frame.size
+        # 8-bit views, and gradients as they come, scaled, joined and split.
+        each = 3 * height * width * n_views + 16 * n_gradients * gradient_size
+        fitting = free_bytes(device) // (8 * each)
+        wanted = min(_IMAGES_A_LAUNCH, max(_BATCH, _VIEWS_A_LAUNCH // n_views))
+        return max(1, min(wanted, fitting))
+
+    def try_views(self, engine: "GradientEngine") -> None:
+        frame = self.frame
+        if frame.view_size == frame.size:
+            return
+        blank = torch.zeros(1, 1, 3, *frame.view_size, dtype=torch.uint8)
+        try:
+            with engine.open() as run:
+                run.embed([blank])
+        except (AssertionError, RuntimeError, ValueError) as error:
+            raise ValueError(
+                f"view_size={frame.view_size} does not suit the backbone, whose "
+                f"input size is {frame.size} ({error}). Use view_size=None, or "
+                "a backbone that takes several sizes (a module: build timm's with "
+                "dynamic_img_size=True)."
+            ) from error
 
     def _leaves(self, size: tuple[int, int]) -> Callable[[str], bool]:
         """Whether views of an image of a size are left to the device, by key."""

@@ -118,7 +118,7 @@ def choose_forward(network: Network, layer: str) -> HookedForward | OneTokenForw
     layer : str
     """
     general = HookedForward(network, layer)
-    if network.pooled.pooling != "auto" or not fits_one_token(network.module, layer):
+    if not fits_one_token(network.module, layer) or network.pooled.pooling != "auto":
         return general
     special = OneTokenForward(network)
     # The block is spelled out above: compare it with timm's own, once.

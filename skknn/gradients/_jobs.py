@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 
+from ..backbones._passes import LaunchedPasses, PassRunner
 from ..backbones._transfer import Download
-from ..modalities import RGBImage
 from ..utils._precision import exact_float32
 from ..utils._threads import single_threaded_torch
 from ._blocks import BlockExtractor
-from ._cut_images import LoadedViews
+from ._cutter import LoadedViews
 from ._engine import GradientRun
 from ._state import EMBEDDING
 from ._unit_rows import join, put, scaled, unit, unit_mean
@@ -28,6 +28,7 @@ class ViewJob:
 
     On a CPU an image's network passes are computed in the thread that cut its views;
     on other devices those of many images together, and CUDA devices cut them, too.
+    Items of different lengths are sorted and computed in parts (``Cutter.passes``).
 
     Parameters
     ----------
@@ -52,12 +53,19 @@ class ViewJob:
     ) -> None:
         self._blocks, self._names = blocks, frozenset(names)
         self.batch_size, self.width = batch_size, width
-        self.computes_in_workers = blocks.device.type == "cpu"
+        self._in_passes = blocks.cutter.in_passes
+        self.computes_in_workers = blocks.device.type == "cpu" and not self._in_passes
         self._run: GradientRun | None = None
+        self._passes: PassRunner | None = None
 
     @contextmanager
-    def running(self) -> Iterator[Callable[[], None]]:
+    def running(self, n_threads: int = 1) -> Iterator[Callable[[], None]]:
         """Set up many calls; everything is undone at the end, also after an error.
+
+        Parameters
+        ----------
+        n_threads : int
+            That compute parts of sorted items, on a CPU.
 
         Yields
         ------
@@ -69,15 +77,16 @@ class ViewJob:
             self._blocks.engine.open() as run,
             # On an accelerator, too, the threads that cut views are many.
             single_threaded_torch() as start_thread,
+            PassRunner(self._blocks.device, n_threads, start_thread) as passes,
         ):
-            self._run = run
+            self._run, self._passes = run, passes
             try:
                 yield start_thread
             finally:
-                self._run = None
+                self._run = self._passes = None
 
-    def prepare(self, item: RGBImage, missing: frozenset[str] | None = None) -> Any:
-        """Get an image ready; on a CPU also cut its views and run the network."""
+    def prepare(self, item: Any, missing: frozenset[str] | None = None) -> Any:
+        """Cut an item's views; of images on a CPU also run the network."""
         wanted = self._names if missing is None else self._names & missing
         cutter = self._blocks.cutter
         if self.computes_in_workers:
@@ -86,17 +95,19 @@ class ViewJob:
         on_device = self._blocks.device.type != "mps"
         return cutter.cut(item, wanted, on_device=on_device)
 
-    def launch(self, prepared: list) -> Download:
-        """Start to compute the rows of prepared images."""
+    def launch(self, prepared: list) -> Download | LaunchedPasses:
+        """Start to compute the rows of prepared items."""
         if self.computes_in_workers:
             return Download(self._rows(prepared))
+        if self._in_passes:
+            return self._launch_passes(prepared)
         return self.launch_loaded(self._blocks.cutter.load(prepared))
 
     def launch_loaded(self, loaded: LoadedViews) -> Download:
         """Start to compute the rows of images whose views are on the device."""
         return Download(self._rows([self._compute(loaded)]))
 
-    def collect(self, launched: Download) -> NDArray:
+    def collect(self, launched: Download | LaunchedPasses) -> NDArray:
         """Wait for rows (n, width), float32."""
         return launched.wait()
 
@@ -104,8 +115,20 @@ class ViewJob:
     def run(self) -> GradientRun:
         """The engine with its hook in place."""
         if self._run is None:
-            raise RuntimeError("Images are prepared within `with job.running():`.")
+            raise RuntimeError("Items are prepared within `with job.running():`.")
         return self._run
+
+    def _launch_passes(self, prepared: list) -> LaunchedPasses:
+        cutter = self._blocks.cutter
+        if self._passes is None:
+            raise RuntimeError("Items are prepared within `with job.running():`.")
+
+        def compute(chosen: list[int]) -> torch.Tensor:
+            loaded = cutter.load([prepared[i] for i in chosen])
+            return self._rows([self._compute(loaded)])
+
+        passes = cutter.passes(prepared, self._blocks.gradient_size)
+        return self._passes.launch(len(prepared), passes, compute)
 
     def _groups(self, name: str, loaded: LoadedViews) -> Iterator:
         return self._blocks.cutter.groups(name, loaded, self._blocks.engine.n_views)
@@ -130,19 +153,23 @@ class LatentsJob(ViewJob):
     """
 
     def __init__(self, blocks: BlockExtractor, name: str) -> None:
-        head_dim = next(iter(blocks.state.objectives[name].head_dims().values()))
+        objective = blocks.state.objectives[name]
+        head_dim = next(iter(objective.head_dims().values()))
+        n_views = blocks.cutter.n_views(name)
+        if objective.n_bank_views is not None:
+            n_views = min(n_views, objective.n_bank_views)
         super().__init__(
             blocks,
             [name],
-            batch_size=blocks.images_at_once([name]),
-            width=blocks.cutter.n_views(name) * head_dim,
+            batch_size=blocks.items_at_once([name]),
+            width=n_views * head_dim,
         )
-        self._name = name
+        self._name, self._n_views = name, n_views
 
     def _compute(self, loaded: LoadedViews) -> torch.Tensor:
         task, parts = self._blocks.tasks[self._name], []
         for views in self._groups(self._name, loaded):
-            latents = task.latents(self.run.embed(views))
+            latents = task.latents(self.run.embed(_first(views, self._n_views)))
             parts.append(latents.flatten(1).float())
         return join(parts)
 
@@ -161,7 +188,7 @@ class GradientsJob(ViewJob):
     """
 
     def __init__(self, blocks: BlockExtractor, name: str) -> None:
-        size, width = blocks.images_at_once([name]), blocks.gradient_size
+        size, width = blocks.items_at_once([name]), blocks.gradient_size
         super().__init__(blocks, [name], batch_size=size, width=width)
         self._name = name
 
@@ -199,7 +226,7 @@ class BlocksJob(ViewJob):
     def __init__(self, blocks: BlockExtractor) -> None:
         names, state = list(blocks.state.widths), blocks.state
         together = -(-_PROJECTED // max(1, len(state.objectives)))
-        size = max(blocks.images_at_once(names), together)
+        size = max(blocks.items_at_once(names), together)
         super().__init__(blocks, names, batch_size=size, width=state.width)
 
     def _compute(self, loaded: LoadedViews) -> ComputedBlocks:
@@ -272,3 +299,13 @@ class BlocksJob(ViewJob):
                 put(out, rows, columns, projected[start : start + len(rows)])
                 start += len(rows)
         return out
+
+
+def _first(views: list[torch.Tensor], count: int) -> list[torch.Tensor]:
+    """The first views of each item; those of several sizes count through."""
+    found = []
+    for part in views:
+        if count > 0:
+            found.append(part[:, :count])
+        count -= part.shape[1]
+    return found

@@ -4,7 +4,23 @@ from timm.layers import Conv2dSame
 from torch import nn
 
 # Their weights act on one pooled vector or duplicate a shortcut.
-_SIDE_BRANCHES = {"se", "downsample", "shortcut", "gate", "conv_shortcut"}
+_SIDE_BRANCHES = {"se", "downsample", "shortcut", "gate", "conv_shortcut", "pooler"}
+# What attention output projections are called: by timm; then by transformers, in the
+# families of BERT, of ALBERT, of MPNet, of DistilBERT, of T5, of ModernBERT, of
+# wav2vec 2.0, and in its newer models.
+_ATTENTION_OUTPUTS = (
+    "attn.proj",
+    "attention.output.dense",
+    "attention.dense",
+    "attention.attn.o",
+    "attention.out_lin",
+    "SelfAttention.o",
+    "attn.Wo",
+    "attention.out_proj",
+    "self_attn.out_proj",
+    "attention.o_proj",
+    "self_attn.o_proj",
+)
 
 
 def is_candidate(module: nn.Module) -> bool:
@@ -66,7 +82,8 @@ def choose_layer(module: nn.Module, layer: str = "auto") -> str:
 
 
 def _auto(module: nn.Module, names: list[str]) -> str | None:
-    attention = [n for n in names if n == "attn.proj" or n.endswith(".attn.proj")]
+    endings = tuple(f".{ending}" for ending in _ATTENTION_OUTPUTS)
+    attention = [name for name in names if f".{name}".endswith(endings)]
     if attention:
         return attention[-1]
     layers = dict(module.named_modules())

@@ -29,9 +29,9 @@ class PatchJob(DenseJob):
         self._patch_run: PatchRun | None = None
 
     @contextmanager
-    def running(self) -> Iterator[Callable[[], None]]:
+    def running(self, n_threads: int = 1) -> Iterator[Callable[[], None]]:
         """Set up many calls; everything is undone at the end, also after an error."""
-        with super().running() as start_thread, self._patches.open() as run:
+        with super().running(n_threads) as start_thread, self._patches.open() as run:
             self._patch_run = run
             try:
                 yield start_thread

@@ -1,4 +1,4 @@
-"""What a backbone and the objectives answer to fixed pictures and latents."""
+"""What a backbone and the objectives answer to fixed items and latents."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,8 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..backbones._probe import ROUNDING, pictures
-from ..modalities import RGBImage
+from ..backbones._probe import ROUNDING
 from ..utils._behaviour import Answer
 from ..utils._precision import exact_float32
 from ..utils._threads import single_threaded_torch
@@ -20,24 +19,23 @@ from ._unit_rows import unit
 if TYPE_CHECKING:
     from ._blocks import BlockExtractor
 
-# Gradients round more than embeddings do; losses are computed in float64, and views
-# may differ by a grey level or two where they are resized on a device.
+# Gradients round more than embeddings do; losses are computed in float64.
 _GRADIENT_ROUNDING = {name: 3 * value for name, value in ROUNDING.items()}
-_LOSS_ROUNDING, _VIEW_ROUNDING = 1e-5, 1e-2
-# Pixels of a view, a side; numbers that stand for a longer row, and their period.
-_PIXELS, _SKETCHED, _PERIOD = 8, 8, 4096
-# Images whose embeddings are made up for a loss.
+_LOSS_ROUNDING = 1e-5
+# Numbers that stand for a longer row, and their period.
+_SKETCHED, _PERIOD = 8, 4096
+# Items whose embeddings are made up for a loss.
 N_LATENTS = 2
 
 
 def network_answers(blocks: "BlockExtractor", n: int) -> dict[str, list[Answer]]:
-    """Return what a network makes of ``n`` pictures, alone.
+    """Return what a network makes of ``n`` items, alone.
 
     Parameters
     ----------
     blocks : BlockExtractor
     n : int
-        Pictures.
+        Items.
 
     Returns
     -------
@@ -51,7 +49,7 @@ def network_answers(blocks: "BlockExtractor", n: int) -> dict[str, list[Answer]]
 
 
 def objective_answers(blocks: "BlockExtractor", name: str) -> list[Answer]:
-    """Return an objective's views of a picture, and losses of fixed embeddings.
+    """Return an objective's views of an item, and losses of fixed embeddings.
 
     With the latents that it compares with, and gradients, where these latents are
     there or none are needed.
@@ -71,7 +69,7 @@ def objective_answers(blocks: "BlockExtractor", name: str) -> list[Answer]:
 
 
 def view_answers(blocks: "BlockExtractor", name: str) -> list[Answer]:
-    """Return some pixels of an objective's views of a picture.
+    """Return what tells an objective's views of an item from others.
 
     Parameters
     ----------
@@ -109,12 +107,9 @@ def _network(
     blocks: "BlockExtractor", run: GradientRun, n: int, differentiated: bool
 ) -> tuple[Answer, Answer]:
     cutter, engine = blocks.cutter, blocks.engine
-    images = [
-        cutter.cut(RGBImage(picture), [EMBEDDING])
-        for picture in pictures(engine.network.size, n)
-    ]
+    items = [cutter.cut(item, [EMBEDDING]) for item in blocks.extractor.questions(n)]
     alone = blocks.device.type == "cpu"
-    parts = [[image] for image in images] if alone else [images]
+    parts = [[item] for item in items] if alone else [items]
     task = _LinearTask(blocks.state.n_features)
     embeddings, gradients = [], []
     for part in parts:
@@ -138,22 +133,15 @@ def _network(
 
 
 def _views(blocks: "BlockExtractor", name: str) -> list[Answer]:
-    """Some pixels of each view of the first picture, as the network sees them."""
+    """What tells the views of the first item from others, as the network sees them."""
     cutter = blocks.cutter
     if blocks.state.objectives[name].plain_view:
         return []
-    (picture,) = pictures(blocks.engine.network.size, 1)
-    answers = []
+    (item,) = blocks.extractor.questions(1)
     with torch.inference_mode():
-        loaded = cutter.load([cutter.cut(RGBImage(picture), [name])])
+        loaded = cutter.load([cutter.cut(item, [name])])
         (views,) = cutter.groups(name, loaded, 1)
-        for view in views:
-            height, width = view.shape[-2:]
-            some = view[
-                0, :, :, :: -(-height // _PIXELS), :: -(-width // _PIXELS)
-            ].flatten(1)
-            answers.append(Answer(some.float().cpu().numpy(), _VIEW_ROUNDING))
-    return answers
+        return cutter.answers(views)
 
 
 def _losses(blocks: "BlockExtractor", name: str) -> list[Answer]:

@@ -13,7 +13,7 @@ from ._random import Head, draw_head, generator
 from .objectives import Objective
 
 if TYPE_CHECKING:
-    from ..backbones import Extractor
+    from ..backbones import FrozenExtractor
 
 EMBEDDING = "embedding"
 
@@ -35,8 +35,8 @@ class FungiState:
         Width of a projected gradient.
     include_embedding : bool
         Whether the embedding is the last block.
-    view_size : (height, width)
-        Of SimCLR's windows and DINO's local crops.
+    view_size : (height, width) or None
+        Of SimCLR's windows and DINO's local crops; None where items are no images.
     seed : int
     n_features : int
         Width of the embedding.
@@ -54,7 +54,7 @@ class FungiState:
     drawn: Mapping[str, Any]
     projection_dim: int
     include_embedding: bool
-    view_size: tuple[int, int]
+    view_size: tuple[int, int] | None
     seed: int
     n_features: int
     banks: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
@@ -176,7 +176,7 @@ class FungiState:
 
 
 def draw_state(
-    extractor: "Extractor",
+    extractor: "FrozenExtractor",
     *,
     objectives: Mapping[str, Objective],
     layer: str,
@@ -190,7 +190,7 @@ def draw_state(
 
     Parameters
     ----------
-    extractor : Extractor
+    extractor : FrozenExtractor
     objectives : dict name -> Objective
     layer : str
         Name, or "auto".
@@ -210,9 +210,6 @@ def draw_state(
     from ._layer_choice import choose_layer
 
     n_features = extractor.n_features
-    if view_size is None:
-        view_size = extractor.data_config["input_size"][1:]
-    height, width = view_size if hasattr(view_size, "__len__") else [view_size] * 2
     state = FungiState(
         layer=choose_layer(extractor.module, layer),
         objectives=dict(objectives),
@@ -229,7 +226,7 @@ def draw_state(
         },
         projection_dim=projection_dim or n_features,
         include_embedding=bool(include_embedding),
-        view_size=(int(height), int(width)),
+        view_size=_view_size(extractor, view_size),
         seed=seed,
         n_features=n_features,
         include_view_embeddings=bool(include_view_embeddings),
@@ -242,3 +239,12 @@ def draw_state(
                 "another name, or use include_view_embeddings=False."
             )
     return state
+
+
+def _view_size(extractor: Any, wanted: Any) -> tuple[int, int] | None:
+    if extractor.modality != "image":
+        return None
+    if wanted is None:
+        wanted = extractor.data_config["input_size"][1:]
+    height, width = wanted if hasattr(wanted, "__len__") else [wanted] * 2
+    return int(height), int(width)

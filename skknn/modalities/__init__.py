@@ -9,7 +9,8 @@ row (``_files``), which has a digest, and lets the source decode it in a thread
 by ``_orientation``) to an :class:`RGBImage` (``_rgb_image``). A row that cannot be used
 is a :class:`BadImageError`, which names it.
 
-Another modality is another :class:`ItemSource`.
+Another modality is another :class:`ItemSource` with a line in ``_modality``: texts
+(``_texts``) come as one column of any container (``_columns``).
 """
 
 from ._containers import as_images
@@ -17,18 +18,25 @@ from ._decode import BadImageError
 from ._flattened import FlattenedImages, resolve_image_shape, resolve_value_range
 from ._images import ImageSource
 from ._item_source import BadItemError, Content, ItemSource
+from ._modality import MODALITIES, Modality
 from ._recognise import is_dataset, is_table
 from ._rgb_image import RGBImage
+from ._texts import BadTextError, TextSource, as_texts
 
 __all__ = [
+    "MODALITIES",
     "BadImageError",
     "BadItemError",
+    "BadTextError",
     "Content",
     "FlattenedImages",
     "ImageSource",
     "ItemSource",
+    "Modality",
     "RGBImage",
+    "TextSource",
     "as_images",
+    "as_texts",
     "is_dataset",
     "is_table",
     "resolve_image_shape",

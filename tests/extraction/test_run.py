@@ -27,7 +27,7 @@ class Levels:
         self._lock = threading.Lock()
 
     @contextmanager
-    def running(self):
+    def running(self, n_threads=1):
         yield self._start_thread
 
     def _start_thread(self):

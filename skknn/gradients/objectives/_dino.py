@@ -59,6 +59,7 @@ class DINOObjective(Objective):
     """
 
     name = "dino"
+    modalities = ("image",)
 
     _param_remedies = {
         "n_global": "Use at least 1 global crop, which the teacher sees; 2 is "

@@ -1,4 +1,4 @@
-"""What an objective is: views of one image and a loss of their latents."""
+"""What an objective is: views of one item and a loss of their latents."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,6 @@ from ...utils._parameters import ParamsMixin
 
 if TYPE_CHECKING:
     import torch
-    from PIL import Image
 
     from ..views import Frame
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 class Objective(ParamsMixin, BaseEstimator):
     """Base class of the self-supervised objectives; derive your own from it.
 
-    An objective says which views of an image the backbone sees, through which
+    An objective says which views of an image or text the backbone sees, through which
     random linear heads their embeddings go, and what the loss of the resulting
     latents is. :class:`~skknn.FungiTransformer` does the rest of FUNGI [1]_: forwards,
     the gradient of one layer, projection, cache. An objective holds parameters only;
@@ -31,9 +30,10 @@ class Objective(ParamsMixin, BaseEstimator):
     :meth:`head_dims`) and writes :meth:`loss`. It either sets ``plain_view = True``,
     and then shares the forward of the embedding, or says what its views are: by
     :meth:`views` from one PIL image, or by :meth:`cut` from the pixels of several
-    images, where tensor operations will do; then an accelerator cuts them. With
-    ``n_bank_images`` above 0 the latents of that many training images are handed
-    to the loss, as they are or as :meth:`make_bank` condenses them.
+    images, where tensor operations will do; then an accelerator cuts them. Of a text,
+    :meth:`views` gives strings, as many as of every other. With ``n_bank_images``
+    above 0 the latents of that many training items are handed to the loss, as they are
+    or as :meth:`make_bank` condenses them.
 
     Rows are cached under the parameters, the code of the class, and what views, bank
     and loss do with a fixed picture and fixed latents; :attr:`version` may be raised
@@ -70,8 +70,10 @@ class Objective(ParamsMixin, BaseEstimator):
     version: int = 1
     #: Whether the embedding is L2-normalised before the head (F Algorithm 1, A.5).
     normalize_embedding: bool = True
-    #: True: the one view is the model's own evaluation preprocessing.
+    #: True: the one view is the item as the embedding sees it.
     plain_view: bool = False
+    #: What its views are of ("image", "text"); None where any item will do.
+    modalities: tuple[str, ...] | None = None
 
     head_dim: int
 
@@ -81,8 +83,13 @@ class Objective(ParamsMixin, BaseEstimator):
 
     @property
     def n_bank_images(self) -> int:
-        """Training images whose latents the loss needs (SimCLR's negatives)."""
+        """Training items whose latents the loss needs (SimCLR's negatives)."""
         return 0
+
+    @property
+    def n_bank_views(self) -> int | None:
+        """How many of the first views of each of them; None is all."""
+        return None
 
     def head_dims(self) -> dict[str, int]:
         """Return the output dimension of every head, by name."""
@@ -98,26 +105,28 @@ class Objective(ParamsMixin, BaseEstimator):
         """
         return None
 
-    def views(self, image: "Image.Image", frame: "Frame", drawn: Any) -> "Views":
-        """Cut the views from one decoded image; called in threads.
+    def views(self, item: Any, /, frame: Any, drawn: Any) -> Any:
+        """Cut the views from one decoded item; called in threads.
 
         By default those of :meth:`cut`.
 
         Parameters
         ----------
-        image : PIL.Image.Image
-            8-bit RGB.
-        frame : skknn.gradients.views.Frame
-            The model's input size and the resizing to use.
+        item : PIL.Image.Image or str
+            8-bit RGB, or the text.
+        frame : skknn.gradients.views.Frame or TextFrame
+            The model's input size and the resizing to use; of texts, how long views
+            may be.
         drawn : object
             What :meth:`draw` returned.
 
         Returns
         -------
         views : uint8 tensor of shape (V, 3, h, w), or list of them
-            Several tensors where sizes differ; their views count through.
+            Several tensors where sizes differ; their views count through. Of a text a
+            list of V strings.
         """
-        views = self.cut(frame.pixels(image)[None], frame, drawn)
+        views = self.cut(frame.pixels(item)[None], frame, drawn)
         return [v[0] for v in views] if isinstance(views, (list, tuple)) else views[0]
 
     def cut(self, pixels: "torch.Tensor", frame: "Frame", drawn: Any) -> "Views":

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...utils._sklearn import Interval, StrOptions
+from ._info_nce import contrast, unit_latents
 from ._objective import Objective
-from ._simclr import contrast, unit_latents
 
 if TYPE_CHECKING:
     import torch

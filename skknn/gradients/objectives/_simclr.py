@@ -1,6 +1,5 @@
 """Contrast between the windows of one image and those of others (SimCLR)."""
 
-import math
 import numbers
 from typing import TYPE_CHECKING, Any
 
@@ -8,13 +7,13 @@ import numpy as np
 
 from ...utils._sklearn import Interval
 from ..views import Frame, cut_windows, window_side
-from ._objective import Objective
+from ._info_nce import InfoNCE
 
 if TYPE_CHECKING:
     import torch
 
 
-class SimCLRObjective(Objective):
+class SimCLRObjective(InfoNCE):
     """InfoNCE over overlapping windows against fixed negatives.
 
     Equation 5 of FUNGI [1]_.
@@ -55,7 +54,7 @@ class SimCLRObjective(Objective):
     """
 
     name = "simclr"
-    normalize_embedding = False  # F 5.4
+    modalities = ("image",)
 
     _param_remedies = {
         "n_views": "Use a square number of views, such as 49.",
@@ -82,11 +81,6 @@ class SimCLRObjective(Objective):
         self.temperature = temperature
         self.head_dim = head_dim
 
-    @property
-    def n_bank_images(self) -> int:
-        """Training images that give negatives: ``n_negatives``."""
-        return self.n_negatives
-
     def draw(self, rng: np.random.Generator) -> None:
         window_side(self.n_views)
         return None
@@ -97,54 +91,3 @@ class SimCLRObjective(Objective):
     def expand(self, views: "torch.Tensor", frame: Frame) -> "torch.Tensor":
         windows = cut_windows(views[:, 0], window_side(self.n_views))
         return frame.resize(windows, frame.view_size)
-
-    def make_bank(
-        self, latents: "torch.Tensor", rng: np.random.Generator
-    ) -> "torch.Tensor":
-        return unit_latents(latents)
-
-    def loss(
-        self, latents: "torch.Tensor", bank: "torch.Tensor | None"
-    ) -> "torch.Tensor":
-        return contrast(unit_latents(latents), bank, self.temperature, self.temperature)
-
-
-def contrast(
-    unit: "torch.Tensor",
-    bank: "torch.Tensor | None",
-    temperature: float,
-    denominator_temperature: float,
-) -> "torch.Tensor":
-    """InfoNCE of every image's latents against each other and those of a bank.
-
-    Parameters
-    ----------
-    unit : tensor of shape (n, V, d)
-        Of length 1.
-    bank : tensor of shape (K, d) or None
-        Of length 1.
-    temperature, denominator_temperature : float
-        Of the similarities in the numerator, and of those in the denominator.
-
-    Returns
-    -------
-    tensor of shape (n,)
-    """
-    n_views = unit.shape[1]
-    cosine = unit @ unit.mT
-    similar = cosine / temperature
-    itself = similar.new_zeros(n_views, n_views).fill_diagonal_(-math.inf)
-    total = (cosine / denominator_temperature + itself).logsumexp(-1)
-    if bank is not None and len(bank):
-        flat = unit.flatten(0, 1)
-        others = (flat @ (bank.mT / denominator_temperature)).logsumexp(-1)
-        total = total.logaddexp(others.view_as(total))
-    # A unit vector's similarity with itself is constant: leave it out by index.
-    pairs = similar.sum(-1) - similar.diagonal(dim1=-2, dim2=-1)
-    return (total - pairs / (n_views - 1)).mean(-1)
-
-
-def unit_latents(latents: "torch.Tensor") -> "torch.Tensor":
-    """Return latents of length 1; those of 0 stay 0."""
-    norms = latents.norm(dim=-1, keepdim=True)
-    return latents / norms.clamp_min(1e-30)

@@ -1,4 +1,4 @@
-"""What all image transformers share: input, backbone, device, threads, state."""
+"""What all transformers of items share: input, backbone, device, threads, state."""
 
 import secrets
 import warnings
@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ..backbones import ItemBackbone
 from ..utils._parameters import ParamsMixin
 from ._backbone_loader import BackboneLoader
 from ._shared_parameters import memory_folder
@@ -18,10 +19,21 @@ from ._shared_parameters import memory_folder
 if TYPE_CHECKING:
     import torch
 
-    from ..backbones import Extractor
+    from ..backbones import FrozenExtractor
     from ..extraction import Progress, Rows
-    from ..modalities import ItemSource
+    from ..modalities import ItemSource, Modality
     from ._work import Work
+
+
+# Parameters of images alone: their defaults, and what to do with other items.
+_OF_IMAGES: dict[str, tuple[Any, str]] = {
+    "weights": ("auto", "Leave it 'auto' and name the model's folder in the backbone."),
+    "pooling": ("auto", "Leave it 'auto' and set the backbone's own pooling."),
+    "image_size": (None, "Leave it None."),
+    "image_shape": (None, "Leave it None."),
+    "view_size": (None, "Leave it None."),
+    "backbone_params": (None, "Leave it None and set parameters of the backbone."),
+}
 
 
 @dataclass(frozen=True)
@@ -38,8 +50,8 @@ class TableForm:
     value_range: tuple[float, float]
 
 
-class ImageTransformer(ParamsMixin, TransformerMixin, BaseEstimator):
-    """Base of the transformers of images.
+class ItemTransformer(ParamsMixin, TransformerMixin, BaseEstimator):
+    """Base of the transformers of images, and of what other backbones take.
 
     Subclasses have the parameters of ``_shared_parameters.CONSTRAINTS``. A fitted one
     holds in ``__dict__``, besides what its subclass says,
@@ -65,7 +77,7 @@ class ImageTransformer(ParamsMixin, TransformerMixin, BaseEstimator):
     )
 
     @property
-    def backbone_(self) -> "Extractor":
+    def backbone_(self) -> "FrozenExtractor":
         """The loaded backbone (loaded again after unpickling)."""
         if not self.__sklearn_is_fitted__():
             raise AttributeError("backbone_ is there after fit only")
@@ -81,7 +93,9 @@ class ImageTransformer(ParamsMixin, TransformerMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
+        images = not isinstance(self.backbone, ItemBackbone)
+        tags.input_tags.three_d_array = tags.input_tags.two_d_array = images
+        tags.input_tags.string = not images
         tags.transformer_tags.preserves_dtype = []
         return tags
 
@@ -98,6 +112,18 @@ class ImageTransformer(ParamsMixin, TransformerMixin, BaseEstimator):
     def _features_of_backbone(self) -> dict[str, Any]:
         """What of the backbone becomes features, for the loader."""
         return {"image_size": self.image_size, "pooling": self.pooling}
+
+    @property
+    def _modality(self) -> "Modality":
+        """What the backbone takes."""
+        from ..modalities import MODALITIES
+
+        return MODALITIES[self._modality_name]
+
+    @property
+    def _modality_name(self) -> str:
+        backbone = self.backbone
+        return backbone.modality if isinstance(backbone, ItemBackbone) else "image"
 
     @property
     def _several_sizes(self) -> bool:
@@ -155,6 +181,9 @@ class ImageTransformer(ParamsMixin, TransformerMixin, BaseEstimator):
             resolve_value_range,
         )
 
+        if self._modality_name != "image":
+            self._check_image_parameters()
+            return self._modality.as_items(X), None
         if not is_table(X):
             return as_images(X), None
         X = validate_data(self, X)
@@ -163,10 +192,10 @@ class ImageTransformer(ParamsMixin, TransformerMixin, BaseEstimator):
         return FlattenedImages(X, table.image_shape, table.value_range), table
 
     def _items(self, X: Any) -> "ItemSource":
-        from ..modalities import FlattenedImages, as_images, is_table
+        from ..modalities import FlattenedImages, is_table
 
-        if not is_table(X):
-            return as_images(X)
+        if self._modality_name != "image" or not is_table(X):
+            return self._modality.as_items(X)
         if self._table is None:
             raise ValueError(
                 "X is a 2-D array of numbers, but fit saw images. Pass images, or fit "
@@ -174,6 +203,16 @@ class ImageTransformer(ParamsMixin, TransformerMixin, BaseEstimator):
             )
         X = validate_data(self, X, reset=False)
         return FlattenedImages(X, self._table.image_shape, self._table.value_range)
+
+    def _check_image_parameters(self) -> None:
+        """Refuse what is of images alone, where the backbone takes something else."""
+        for name, (default, remedy) in _OF_IMAGES.items():
+            value = getattr(self, name, default)
+            if not (value is default or isinstance(value, str) and value == default):
+                raise ValueError(
+                    f"{name}={value!r} is for images, and backbone={self.backbone!r} "
+                    f"takes {self._modality_name}s. {remedy}"
+                )
 
     def _run(self, work: "Work", items: "ItemSource", progress: "Progress") -> "Rows":
         """Compute rows in threads of this process, or in joblib's processes."""
@@ -216,8 +255,17 @@ class ImageTransformer(ParamsMixin, TransformerMixin, BaseEstimator):
         usual = self.batch_size == "auto"
         return self._usual_batch_size if usual else self.batch_size
 
-    def _note_failures(self, rows: "Rows") -> None:
-        """Set ``failed_`` and warn, with ``on_error="nan"``."""
+    def _note_rows(self, rows: "Rows") -> None:
+        """Warn of cut items; set ``failed_`` and warn, with ``on_error="nan"``."""
+        modality = self._modality
+        if rows.n_shortened:
+            warnings.warn(
+                f"{rows.n_shortened} of {len(rows.values)} {modality.unit}s are longer "
+                "than the backbone takes: their ends were cut off. Use a backbone, or "
+                "a limit of it, that takes more, if what is behind matters.",
+                UserWarning,
+                stacklevel=4,
+            )
         if self.on_error != "nan":
             return
         self.failed_ = [row for row, _ in rows.bad]
@@ -227,9 +275,8 @@ class ImageTransformer(ParamsMixin, TransformerMixin, BaseEstimator):
         n_more = len(rows.bad) - 20
         more = f"\n... and {n_more} more (failed_)" if n_more > 0 else ""
         warnings.warn(
-            f"{len(rows.bad)} of {len(rows.values)} images could not be read; their "
-            f"rows are NaN:\n{shown}{more}\nskknn.datasets.drop_unreadable(X, y) "
-            "leaves such images out, with their labels.",
+            f"{len(rows.bad)} of {len(rows.values)} {modality.unit}s could not be "
+            f"read; their rows are NaN:\n{shown}{more}\n{modality.leave_out}",
             UserWarning,
             stacklevel=4,
         )

@@ -1,0 +1,165 @@
+"""Load the encoder and the tokenizer of a transformers folder."""
+
+import copy
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..utils._optional import import_optional
+from ._weights import no_code_from_files
+
+# Loading goes through switches and the random generator of the process.
+_LOADING = threading.Lock()
+# The last small model, because searches fit the same one again and again.
+_KEPT: dict[tuple, tuple[nn.Module, Any]] = {}
+_KEPT_BYTES = 2**28
+# Tokens of a text where nothing says how many a model takes; settings above the
+# second number stand for no limit.
+_USUAL_LENGTH, _UNLIMITED = 512, 10**6
+
+
+def load_text_model(folder: Path) -> tuple[nn.Module, Any]:
+    """Return the encoder, frozen, on the CPU in float32, and its tokenizer.
+
+    A layer that pools by itself ("pooler") is left out, and of models with a decoder
+    all but the encoder.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Raises
+    ------
+    ModuleNotFoundError
+        Without transformers, naming the extra.
+    ValueError
+        If the folder lacks weights or a tokenizer, or holds another kind of model.
+    """
+    import_optional("transformers", extra="text", needed_for="TextBackbone")
+    files = sorted(file for file in folder.iterdir() if file.is_file())
+    # Another content under the same name is another model.
+    stamps = [(file.name, file.stat()) for file in files]
+    key = (
+        str(folder.resolve()),
+        *((name, stat.st_size, stat.st_mtime_ns) for name, stat in stamps),
+    )
+    with _LOADING:
+        if key not in _KEPT:
+            loaded = _load(folder)
+            if sum(t.nbytes for t in loaded[0].state_dict().values()) > _KEPT_BYTES:
+                return loaded
+            _KEPT.clear()
+            _KEPT[key] = loaded
+        module, tokenizer = _KEPT[key]
+        return copy.deepcopy(module), copy.deepcopy(tokenizer)
+
+
+def length_limit(
+    module: nn.Module, tokenizer: Any, written: int | None, wanted: int | None
+) -> int:
+    """Return how many tokens of a text the model gets.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    tokenizer : transformers tokenizer
+    written : int or None
+        What the folder says besides.
+    wanted : int or None
+        ``max_length`` of the user.
+
+    Raises
+    ------
+    ValueError
+        If the model does not take what is wanted.
+    """
+    positions = _n_positions(module)
+    least = 1 + tokenizer.num_special_tokens_to_add()
+    if wanted is not None:
+        if not least <= wanted <= (positions or wanted):
+            most = "" if positions is None else f" and takes at most {positions}"
+            raise ValueError(
+                f"max_length={wanted}: the model needs at least {least} tokens"
+                f"{most}. Use None for its own limit."
+            )
+        return wanted
+    limits = [positions, written, getattr(tokenizer, "model_max_length", None)]
+    known = [int(n) for n in limits if n is not None and n < _UNLIMITED]
+    return min(known, default=_USUAL_LENGTH)
+
+
+def _n_positions(module: nn.Module) -> int | None:
+    """Return how many tokens a model has positions for, if that is bounded."""
+    for name, part in module.named_modules():
+        if name.endswith("position_embeddings") and isinstance(part, nn.Embedding):
+            # Models with a number for padding count from behind it.
+            first = 0 if part.padding_idx is None else part.padding_idx + 1
+            return part.num_embeddings - first
+    config = getattr(module, "config", None)
+    return getattr(config, "max_position_embeddings", None)
+
+
+def _load(folder: Path) -> tuple[nn.Module, Any]:
+    from transformers import AutoConfig, AutoTokenizer
+
+    with _quiet(), no_code_from_files(), torch.random.fork_rng(devices=[]):
+        try:
+            config = AutoConfig.from_pretrained(folder)
+            tokenizer = AutoTokenizer.from_pretrained(folder)
+            module = _encoder(folder, config)
+        except (OSError, KeyError, RuntimeError, ImportError, ValueError) as error:
+            raise ValueError(
+                f"model={str(folder)!r} cannot be loaded as a transformers encoder "
+                f"with its tokenizer ({type(error).__name__}: {error}). The folder "
+                "needs config.json, model.safetensors and tokenizer.json, as "
+                "save_pretrained() of model and tokenizer writes them."
+            ) from error
+    # Not where it lay, which is in no row.
+    module.name_or_path = ""
+    return module.eval().requires_grad_(False), tokenizer
+
+
+def _encoder(folder: Path, config: Any) -> Any:
+    import transformers
+
+    kind: Any = transformers.AutoModel
+    encoders = transformers.AutoModelForTextEncoding
+    if getattr(config, "is_encoder_decoder", False):
+        kind = encoders if type(config) in encoders._model_mapping else kind
+    module, report = kind.from_pretrained(
+        folder, dtype=torch.float32, output_loading_info=True
+    )
+    if getattr(module, "pooler", None) is not None:
+        module.pooler = None
+    if hasattr(module, "get_encoder") and hasattr(module, "decoder"):
+        module = module.get_encoder()
+    missing = [key for key in report["missing_keys"] if "pooler" not in key]
+    names = dict(module.named_parameters())
+    missing = [key for key in missing if key in names or kind is encoders]
+    if missing or report.get("mismatched_keys"):
+        raise ValueError(f"the weights lack {', '.join(sorted(missing)[:5])}")
+    return module
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers from printing bars and reports."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()

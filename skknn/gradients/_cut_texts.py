@@ -1,0 +1,163 @@
+"""Texts -> the tokens of their views, for the blocks that are wanted."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..backbones import FrozenExtractor, TextExtractor
+from ..backbones._passes import by_length
+from ..backbones._text_job import tokens_a_pass
+from ..backbones._tokens import NO_TOKEN, pad
+from ..utils._behaviour import Answer
+from ._cutter import Cutter, LoadedViews
+from ._state import EMBEDDING, FungiState
+from .views import TextFrame
+
+# Texts that are sorted together, with and without views of their own, and parts that
+# are computed side by side.
+_WINDOW, _WINDOW_OF_VIEWS, _PARTS = 512, 128, 4
+# Gradients of a part, until they are projected together.
+_GRADIENT_BYTES = 2**26
+# Views of one text in a forward pass, where it has more.
+_VIEWS = 32
+
+
+@dataclass(frozen=True)
+class CutText:
+    """One text as it waits for the network.
+
+    Attributes
+    ----------
+    wanted : frozenset of str
+        Keys of views.
+    blocks : frozenset of str
+        What the views are for.
+    views : dict key -> list of ndarray of int32
+        Tokens of each view.
+    """
+
+    wanted: frozenset[str]
+    blocks: frozenset[str]
+    views: dict[str, list[NDArray[np.int32]]]
+
+    @property
+    def length(self) -> int:
+        """Tokens of the longest view."""
+        return max(len(view) for views in self.views.values() for view in views)
+
+
+class TextCutter(Cutter):
+    """Cuts views and makes tokens of them, in threads.
+
+    Parameters
+    ----------
+    extractor : TextExtractor
+    state : FungiState
+    batch_size : int or None
+
+    Attributes
+    ----------
+    frame : TextFrame
+    plain, in_passes
+        As of every cutter.
+    """
+
+    in_passes = True
+
+    def __init__(
+        self, extractor: FrozenExtractor, state: FungiState, batch_size: int | None
+    ) -> None:
+        super().__init__(extractor, state, batch_size)
+        assert isinstance(extractor, TextExtractor)
+        self._extractor, self._batch_size = extractor, batch_size
+        self.frame = TextFrame(extractor.max_length)
+        self._n_tokens = tokens_a_pass(extractor.device)
+        self._counts: dict[str, int] = {}
+
+    def cut(
+        self, item: str, wanted: Collection[str], on_device: bool = False
+    ) -> CutText:
+        keys = frozenset(map(self.key, wanted))
+        texts = {key: self._views(item, key) for key in sorted(keys)}
+        # All at once, so that a text that is cut is counted once.
+        tokens = self._extractor.tokens_of([t for each in texts.values() for t in each])
+        views, start = {}, 0
+        for key, each in texts.items():
+            views[key] = tokens[start : start + len(each)]
+            start += len(each)
+        return CutText(keys, frozenset(wanted), views)
+
+    def load(self, items: list[CutText]) -> LoadedViews:
+        views = {}
+        for key in sorted(frozenset().union(*(item.wanted for item in items))):
+            rows = [i for i, item in enumerate(items) if key in item.wanted]
+            views[key] = rows, [pad([items[i].views[key] for i in rows])]
+        blocks = frozenset().union(*(item.blocks for item in items))
+        return LoadedViews(len(items), blocks, views)
+
+    def groups(
+        self, name: str, loaded: LoadedViews, n_views: int
+    ) -> Iterator[list[torch.Tensor]]:
+        rows, parts = loaded.views.get(self.key(name), ([], []))
+        if not rows:
+            return
+        (tokens,) = parts
+        lengths = (tokens != NO_TOKEN).any(1).sum(1).tolist()
+        start = 0
+        while start < len(rows):
+            # Texts come sorted, the longest first.
+            longest = max(lengths[start:])
+            at_once = max(1, self._n_tokens // (longest * tokens.shape[1]))
+            at_once = min(at_once, self._batch_size or at_once)
+            yield [tokens[start : start + at_once, :, :longest]]
+            start += at_once
+
+    def n_views(self, name: str) -> int:
+        if self.key(name) == EMBEDDING:
+            return 1
+        if name not in self._counts:
+            self._counts[name] = len(self._cut_here("a text of some words", name))
+        return self._counts[name]
+
+    def views_a_forward(self) -> int:
+        return _VIEWS
+
+    def items_at_once(self, names: Collection[str], gradient_size: int) -> int:
+        plain = set(map(self.key, names)) <= {EMBEDDING}
+        return _WINDOW if plain else _WINDOW_OF_VIEWS
+
+    def passes(self, items: Sequence[CutText], gradient_size: int) -> list[list[int]]:
+        # The last rest of a run is cut as finely, so that all threads have a part.
+        n_items = max(1, -(-len(items) // _PARTS))
+        n_gradients = max(1, len(self._state.objectives))
+        fitting = _GRADIENT_BYTES // (4 * gradient_size * n_gradients)
+        n_items = min(n_items, max(1, fitting))
+        lengths = [item.length for item in items]
+        return by_length(lengths, n_items, _PARTS * _WINDOW * self._n_tokens)
+
+    def shown(self, item: str, name: str) -> list[NDArray]:
+        return [np.array(self._views(item, self.key(name)), dtype=object)]
+
+    def answers(self, views: list[torch.Tensor]) -> list[Answer]:
+        # Tokens are whole numbers: other ones are other views.
+        return [Answer(view[0].float().cpu().numpy(), 0.0) for view in views]
+
+    def _views(self, text: str, key: str) -> list[str]:
+        """The views of a text, as many as every text has."""
+        if key == EMBEDDING:
+            return [text]
+        views = self._cut_here(text, key)
+        if len(views) != self.n_views(key):
+            raise RuntimeError(
+                f"{type(self._state.objectives[key]).__name__}.views gave {len(views)} "
+                f"views of one text and {self.n_views(key)} of another; every text "
+                "needs the same number."
+            )
+        return views
+
+    def _cut_here(self, text: str, key: str) -> list[str]:
+        drawn = self._state.drawn[key]
+        return list(self._state.objectives[key].views(text, self.frame, drawn))

@@ -1,0 +1,92 @@
+"""Contrast between a text with words left out and other texts (SimCLR)."""
+
+import numbers
+from typing import Any
+
+import numpy as np
+
+from ...utils._sklearn import Interval
+from ..views import TextFrame, delete_words, text_generator
+from ._info_nce import InfoNCE
+
+
+class TextSimCLRObjective(InfoNCE):
+    """InfoNCE over copies of a text with words left out, against fixed negatives.
+
+    Equation 5 of FUNGI [1]_ with the views of its Section 5.3: in each view every word
+    is left out independently; one always stays. Views depend on the text and
+    ``random_state`` alone. This is what ``"simclr"`` stands for with a
+    :class:`TextBackbone`.
+
+    Parameters
+    ----------
+    n_views : int, default=12
+        Positive views (F Table 19, as the following).
+    n_negatives : int, default=256
+        Texts whose views are negatives, drawn from the training rows at ``fit``; all
+        rows when there are fewer. 0 leaves the positives alone.
+    n_negative_views : int, default=2
+        Views of each of them.
+    temperature : float, default=0.07
+        T.
+    head_dim : int, default=256
+        Outputs of the random head.
+    deletion : float, default=0.1
+        Probability that a word is left out.
+
+    See Also
+    --------
+    KLObjective, SimCLRObjective, TextBackbone, FungiTransformer
+
+    References
+    ----------
+    .. [1] W. Simoncini, S. Gidaris, A. Bursuc, Y. M. Asano, "No Train, all Gain:
+       Self-Supervised Gradients Improve Deep Frozen Representations", NeurIPS 2024.
+       https://arxiv.org/abs/2407.10964
+
+    Examples
+    --------
+    >>> from skknn.gradients import TextSimCLRObjective
+    >>> TextSimCLRObjective(deletion=0.2)
+    TextSimCLRObjective(deletion=0.2)
+    """
+
+    name = "simclr"
+    modalities = ("text",)
+
+    _parameter_constraints = {
+        "n_views": [Interval(numbers.Integral, 2, None, closed="left")],
+        "n_negatives": [Interval(numbers.Integral, 0, None, closed="left")],
+        "n_negative_views": [Interval(numbers.Integral, 1, None, closed="left")],
+        "temperature": [Interval(numbers.Real, 0, None, closed="neither")],
+        "head_dim": [Interval(numbers.Integral, 1, None, closed="left")],
+        "deletion": [Interval(numbers.Real, 0, 1, closed="both")],
+    }
+
+    def __init__(
+        self,
+        n_views: int = 12,
+        n_negatives: int = 256,
+        n_negative_views: int = 2,
+        temperature: float = 0.07,
+        head_dim: int = 256,
+        deletion: float = 0.1,
+    ) -> None:
+        self.n_views = n_views
+        self.n_negatives = n_negatives
+        self.n_negative_views = n_negative_views
+        self.temperature = temperature
+        self.head_dim = head_dim
+        self.deletion = deletion
+
+    @property
+    def n_bank_views(self) -> int:
+        """The first views of each negative: ``n_negative_views``."""
+        return self.n_negative_views
+
+    def draw(self, rng: np.random.Generator) -> int:
+        return int(rng.integers(2**63))
+
+    def views(self, text: str, frame: TextFrame, drawn: Any) -> list[str]:
+        rng = text_generator(text, drawn)
+        return [delete_words(text, rng, self.deletion) for _ in range(self.n_views)]

@@ -1,0 +1,44 @@
+"""The kinds of items there are, by name: how ``X`` becomes items of each."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ._containers import as_images
+from ._item_source import ItemSource
+from ._texts import as_texts
+
+
+@dataclass(frozen=True)
+class Modality:
+    """A kind of items.
+
+    Attributes
+    ----------
+    unit : str
+        What one item is called in messages.
+    as_items : callable
+        ``X`` -> :class:`ItemSource`.
+    leave_out : str
+        A sentence that says how rows that cannot be used are left out.
+    """
+
+    unit: str
+    as_items: Callable[[Any], ItemSource]
+    leave_out: str
+
+
+#: What a backbone's ``modality`` may be.
+MODALITIES = {
+    "image": Modality(
+        "image",
+        as_images,
+        "skknn.datasets.drop_unreadable(X, y) leaves such images out, with their "
+        "labels.",
+    ),
+    "text": Modality(
+        "text",
+        as_texts,
+        "Leave such texts out, with their labels, or put a text in their place.",
+    ),
+}
