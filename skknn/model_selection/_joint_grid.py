@@ -116,8 +116,8 @@ def routed_splits(
                 f"cv={search.cv!r} leaves one class only ({found.tolist()}) in "
                 f"training part {number} of the {len(y)} rows; "
                 f"{type(search).__name__} needs at least 2 there. Use more rows of "
-                "each class, a splitter that keeps their shares such as StratifiedKFold, or "
-                "JointKNNClassifier with parameters of your own."
+                "each class, a splitter that keeps their shares such as "
+                "StratifiedKFold, or JointKNNClassifier with parameters of your own."
             )
     return splits, of_scorer
 
