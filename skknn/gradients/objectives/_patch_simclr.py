@@ -70,6 +70,18 @@ class PatchSimCLRObjective(Objective):
     name = "simclr"
     normalize_embedding = False
 
+    _param_remedies = {
+        "n_negatives": "Use a number of support patches of each vector from 1 on; 2 is "
+        "published.",
+        "keep": "Use the share of negatives that stays, from 0 to 1; 0.5 is published.",
+        "temperature": "Use a positive number; 0.07 is published.",
+        "head_dim": "Use the width of the random head; 96 is published.",
+        "n_support": "Use a number of training patches from 1 on, such as 10240.",
+        "negatives": "'neighbors' is what the paper says, 'interleaved' what the "
+        "published code does.",
+        "denominator_temperature": "True is what the paper says, False what the "
+        "published code does.",
+    }
     _parameter_constraints = {
         "n_negatives": [Interval(numbers.Integral, 1, None, closed="left")],
         "keep": [Interval(numbers.Real, 0, 1, closed="both")],

@@ -54,6 +54,14 @@ class TextSimCLRObjective(InfoNCE):
     name = "simclr"
     modalities = ("text",)
 
+    _param_remedies = {
+        "n_views": "Use a number of views from 2 on; 12 is published.",
+        "n_negatives": "Use a number of training texts from 0 on; 256 is published.",
+        "n_negative_views": "Use a number of views of each of them; 2 is published.",
+        "temperature": "Use a positive number; 0.07 is published.",
+        "head_dim": "Use the width of the random head; 256 is published.",
+        "deletion": "Use the share of words to delete, from 0 to 1; 0.1 is published.",
+    }
     _parameter_constraints = {
         "n_views": [Interval(numbers.Integral, 2, None, closed="left")],
         "n_negatives": [Interval(numbers.Integral, 0, None, closed="left")],
