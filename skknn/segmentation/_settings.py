@@ -19,7 +19,7 @@ REMEDIES = {
     "none.",
     "preprocessing": "'l2' is the published way, 'l2-center' subtracts the bank's "
     "mean.",
-    "similarity": "'auto' asks the embedder, 'cosine' takes maps as rows; a triple such "
+    "similarity": "'auto' asks the embedder, 'cosine' takes maps as rows; widths such "
     "as (768, 384, 384) says that maps hold gradients as pairs.",
     "algorithm": "Use 'auto' unless you need one engine by name, or pass an object "
     "such as sklearn.neighbors.NearestNeighbors().",
