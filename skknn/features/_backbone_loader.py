@@ -2,7 +2,6 @@
 
 import copy
 import os
-import threading
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..utils._device import resolve_device
+from ..utils._locks import ForkSafeLock
 
 if TYPE_CHECKING:
     from ..backbones import Extractor
@@ -65,7 +65,7 @@ class BackboneLoader:
         self._several_sizes, self._any_device = several_sizes, any_device
         self._known = known
         self._extractor: Extractor | None = None
-        self._loading = threading.Lock()
+        self._loading = ForkSafeLock()
 
     @property
     def extractor(self) -> "Extractor":
@@ -110,7 +110,7 @@ class BackboneLoader:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._loading = threading.Lock()
+        self._loading = ForkSafeLock()
 
     def _load(self) -> "Extractor":
         from ..backbones import module_digest
