@@ -1,7 +1,7 @@
 """A digest of what can be written down of a module: tensors, settings, code.
 
-What it cannot see (functions and tensors kept as attributes, hooks, a replaced
-``forward``) shows in what the module answers; see ``_probe``.
+What it cannot see (tensors kept as attributes, what functions call, hooks) shows in
+what the module answers; see ``_probe``.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..utils._class_code import class_code, is_plain
+from ..utils._class_code import class_code, function_code, is_plain
 
 _LIBRARIES = ("torch", "timm", "torchvision", "builtins")
 
@@ -19,7 +19,8 @@ _LIBRARIES = ("torch", "timm", "torchvision", "builtins")
 def module_digest(module: nn.Module) -> str:
     """Return a hexadecimal digest of structure, settings and weights.
 
-    Covers the class of every part, its plain attributes, its methods where it comes
+    Covers the class of every part, its plain attributes, functions among its
+    attributes, its methods where it comes
     from none of the large libraries (not the functions that they call), and all
     parameters and buffers. Equal modules built in different processes have equal
     digests.
@@ -37,9 +38,15 @@ def module_digest(module: nn.Module) -> str:
             for key, value in sorted(vars(part).items())
             if key != "_version" and is_plain(value)
         }
+        functions = {
+            key: function_code(value)
+            for key, value in sorted(vars(part).items())
+            if callable(value) and not isinstance(value, nn.Module)
+        }
         state.update(
             json.dumps(
-                [name, kind.__module__, kind.__qualname__, settings], sort_keys=True
+                [name, kind.__module__, kind.__qualname__, settings, functions],
+                sort_keys=True,
             ).encode()
         )
         for base in kind.__mro__:

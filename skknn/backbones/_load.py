@@ -3,7 +3,6 @@
 import copy
 import difflib
 import os
-import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ import torch
 from timm.models import get_pretrained_cfg
 
 from ..utils._class_code import is_plain
+from ..utils._locks import ForkSafeLock
 from ..utils._out_of_memory import is_out_of_memory
 from ._model_folder import classifier_names, folder_weights, model_folder
 from ._preprocess import size_pair
@@ -27,7 +27,7 @@ from ._weights import (
 Size = tuple[int, int] | None
 
 # Random initialisation goes through torch's global generator.
-_BUILDING = threading.Lock()
+_BUILDING = ForkSafeLock()
 # The last small named module, because searches fit the same recipe again and again.
 _KEPT: dict[tuple, torch.nn.Module] = {}
 _KEPT_BYTES = 2**27

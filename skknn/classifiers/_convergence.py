@@ -16,6 +16,8 @@ from typing import Any
 
 from sklearn.exceptions import ConvergenceWarning
 
+from ..utils._locks import ForkSafeLock, in_forks
+
 # A filter that no one else has, so that it can be told from theirs and removed.
 _PATTERN = r"(?s).*"
 _FILTER = ("always", re.compile(_PATTERN, re.IGNORECASE), ConvergenceWarning, None, 0)
@@ -25,7 +27,8 @@ class _Hook:
     """The output of warnings while solvers run in some thread."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
+        in_forks(self._leave_to_parent)
         self._n_inside = 0
         self._of_thread = threading.local()
         self._show_next: Any = warnings.showwarning
@@ -54,13 +57,19 @@ class _Hook:
 
     def _remove(self) -> None:
         with self._lock:
-            self._n_inside -= 1
+            self._n_inside = max(0, self._n_inside - 1)
             if self._n_inside:
                 return
             if warnings.showwarning is self._show_here:
                 warnings.showwarning = self._show_next
             if _FILTER in warnings.filters:
                 warnings.filters.remove(_FILTER)  # type: ignore[attr-defined]
+
+    def _leave_to_parent(self) -> None:
+        """Take the hook away in a fork: the threads that need it are not there."""
+        if self._n_inside:
+            self._n_inside = 1
+            self._remove()
 
     def _show(self, message: Any, category: type[Warning], *place: Any) -> None:
         failures = getattr(self._of_thread, "failures", None)

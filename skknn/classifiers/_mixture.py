@@ -5,6 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+# How far a row of probabilities may be from a sum of 1.
+_SUM_ROUNDING = 1e-2
+
 
 def base_proba(base: Any, rows: Any, classes: NDArray[Any]) -> NDArray[Any]:
     """Class probabilities of a fitted base, checked, in the order of ``classes``.
@@ -24,9 +27,12 @@ def base_proba(base: Any, rows: Any, classes: NDArray[Any]) -> NDArray[Any]:
     Raises
     ------
     ValueError
-        For another shape, and for NaN or infinity.
+        For another shape, for what is not finite, and for rows that are no
+        probabilities.
     """
     proba = np.asarray(base.predict_proba(rows))
+    if proba.dtype == object:
+        proba = proba.astype(np.float64)
     n_rows = rows.shape[0] if hasattr(rows, "shape") else len(rows)
     if proba.shape != (n_rows, len(classes)):
         raise ValueError(
@@ -41,6 +47,17 @@ def base_proba(base: Any, rows: Any, classes: NDArray[Any]) -> NDArray[Any]:
             f"estimator={base!r}: predict_proba returned {proba[row]} for row {row}; "
             f"rows with a value that is not finite: {bad.sum()} of {n_rows}. Scale "
             "the columns of X, or choose another base."
+        )
+    # As exact as float16, or sums of many classes, let them be.
+    wrong = np.abs(proba.sum(axis=1, dtype=np.float64) - 1) > _SUM_ROUNDING
+    wrong |= proba.min(axis=1, initial=0.0) < -_SUM_ROUNDING
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ValueError(
+            f"estimator={base!r}: predict_proba returned {proba[row]} for row {row}, "
+            "which are no probabilities: they must be 0 or larger and sum to 1 "
+            f"(rows that do not: {wrong.sum()} of {n_rows}). Wrap it in "
+            "CalibratedClassifierCV, or choose another base."
         )
     seen = getattr(base, "classes_", classes)
     if np.array_equal(seen, classes):

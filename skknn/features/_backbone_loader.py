@@ -2,7 +2,6 @@
 
 import copy
 import os
-import threading
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..backbones import ItemBackbone
 from ..utils._device import resolve_device
+from ..utils._locks import ForkSafeLock
 
 if TYPE_CHECKING:
     from ..backbones import FrozenExtractor
@@ -66,7 +66,7 @@ class BackboneLoader:
         self._several_sizes, self._any_device = several_sizes, any_device
         self._known = known
         self._extractor: FrozenExtractor | None = None
-        self._loading = threading.Lock()
+        self._loading = ForkSafeLock()
 
     @property
     def extractor(self) -> "FrozenExtractor":
@@ -113,7 +113,7 @@ class BackboneLoader:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._loading = threading.Lock()
+        self._loading = ForkSafeLock()
 
     def _load(self) -> "FrozenExtractor":
         from ..backbones import module_digest

@@ -12,6 +12,7 @@ from ..extraction import BlockCache, Job, Progress, RowCache, Rows, run_job
 from ..gradients._state import EMBEDDING
 from ..modalities import ItemSource
 from ..utils._behaviour import Behaviour, observe
+from ..utils._class_code import class_code, is_plain
 from ._backbone_loader import BackboneLoader, absolute
 
 if TYPE_CHECKING:
@@ -282,10 +283,14 @@ def _observe_objective(
 
     state, objective = blocks.state, blocks.state.objectives[name]
     same = None
-    if type(objective).__module__.startswith("skknn."):
-        # Nobody can have changed it but by its parameters.
+    kind = type(objective)
+    if kind.__module__.startswith("skknn."):
+        # It changes with its parameters, or when someone changes our class.
         settings = state.settings(name, identity)
-        same = json.dumps([settings, sorted(state.banks), views_only])
+        ours = [base for base in kind.__mro__ if base.__module__.startswith("skknn.")]
+        switches = [repr(v) for k in ours for v in vars(k).values() if is_plain(v)]
+        code = [*map(class_code, ours), *switches]
+        same = json.dumps([settings, sorted(state.banks), views_only, code])
     found = observe(
         lambda n: {name: answers(blocks, name)},
         type(objective).__name__,

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ..utils._locks import ForkSafeLock
 from ._decode import (
     BadImageError,
     from_array,
@@ -21,7 +22,7 @@ from ._decode import (
 from ._files import WEB, read_file
 from ._rgb_image import RGBImage
 
-_PIL_LOCKS = [threading.Lock() for _ in range(64)]
+_PIL_LOCKS = [ForkSafeLock() for _ in range(64)]
 
 
 class ImageContent:

@@ -1,4 +1,4 @@
-"""A class's own code as text that is the same in every process."""
+"""Code of classes and functions as text that is the same in every process."""
 
 import functools
 import types
@@ -19,6 +19,29 @@ def class_code(kind: type) -> str:
     for name, value in sorted(vars(kind).items()):
         parts += [f"{name}{_function(each)}" for each in _functions(value)]
     return "\n".join(parts)
+
+
+def function_code(value: Any) -> str:
+    """Return the code of a function kept somewhere, or what it is called.
+
+    Of a ``functools.partial`` also its plain arguments; "" for other callables, which
+    have no code of their own.
+
+    Parameters
+    ----------
+    value : callable
+    """
+    if isinstance(value, functools.partial):
+        given = [*value.args, *sorted(value.keywords.items())]
+        plain = [repr(each) for each in given if is_plain(each)]
+        return f"{function_code(value.func)}{plain}"
+    if isinstance(value, types.MethodType):
+        return function_code(value.__func__)
+    if isinstance(value, types.FunctionType):
+        return f"{value.__module__}.{value.__qualname__}{_function(value)}"
+    if isinstance(value, type | types.BuiltinFunctionType):
+        return f"{value.__module__}.{value.__qualname__}"
+    return ""
 
 
 def is_plain(value: Any) -> bool:

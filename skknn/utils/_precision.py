@@ -1,9 +1,10 @@
 """float32 that keeps all its bits, whatever torch may do elsewhere."""
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
+
+from ._locks import ForkSafeLock, in_forks
 
 # (path below torch.backends, of the settings by operation that torch has from 2.9 on)
 _OPERATIONS = (
@@ -20,9 +21,10 @@ class _SharedSettings:
     """Settings of the process that the first to enter makes and the last undoes."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
         self._inside = 0
         self._restore: list[Callable[[], Any]] = []
+        in_forks(self._leave_to_parent)
 
     def enter(self) -> None:
         with self._lock:
@@ -32,10 +34,17 @@ class _SharedSettings:
 
     def leave(self) -> None:
         with self._lock:
-            self._inside -= 1
+            self._inside = max(0, self._inside - 1)
             if self._inside == 0:
                 for restore in self._restore:
                     restore()
+
+    def _leave_to_parent(self) -> None:
+        """Undo the settings in a fork: the threads that need them are not there."""
+        if self._inside:
+            self._inside = 0
+            for restore in self._restore:
+                restore()
 
 
 _SETTINGS = _SharedSettings()

@@ -1,6 +1,5 @@
 """Work over threads, each with single-threaded matrix products."""
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -9,6 +8,8 @@ from typing import Any, TypeVar
 
 from joblib import cpu_count, effective_n_jobs
 from threadpoolctl import ThreadpoolController
+
+from ._locks import ForkSafeLock, in_forks
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")
@@ -101,8 +102,9 @@ class _SharedLimit:
         self, set_limit: Callable[[], Any], restore: Callable[[Any], object]
     ) -> None:
         self._set_limit, self._restore = set_limit, restore
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
         self._inside, self._before = 0, None  # type: int, Any
+        in_forks(self._leave_to_parent)
 
     @contextmanager
     def single(self) -> Iterator[Any]:
@@ -114,9 +116,15 @@ class _SharedLimit:
             yield self._before
         finally:
             with self._lock:
-                self._inside -= 1
+                self._inside = max(0, self._inside - 1)
                 if self._inside == 0:
                     self._restore(self._before)
+
+    def _leave_to_parent(self) -> None:
+        """Lift the limit in a fork: the threads that set it are not there."""
+        if self._inside:
+            self._inside = 0
+            self._restore(self._before)
 
 
 _BLAS = _SharedLimit(
@@ -166,7 +174,7 @@ def single_threaded_torch(active: bool = True) -> Iterator[Callable[[], None]]:
             torch.set_num_threads(before)
 
 
-_FAISS = threading.Lock()
+_FAISS = ForkSafeLock()
 
 
 @contextmanager

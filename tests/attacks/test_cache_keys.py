@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from skknn import BackboneEmbedder, FungiTransformer
+from skknn import BackboneEmbedder, FungiTransformer, KLObjective
 from skknn.gradients import Objective
 
 RNG = np.random.default_rng(0)
@@ -280,6 +280,14 @@ def test_activations_kept_as_attributes(tmp_path):
     assert stored(tmp_path) == [12, 3]
 
 
+def test_functions_that_are_nearly_equal(tmp_path):
+    """Written down, because answers that differ this little may be rounding."""
+    gelu = torch.nn.functional.gelu
+    for approximate in ("none", "tanh"):
+        net = Net(functools.partial(gelu, approximate=approximate))
+        np.testing.assert_array_equal(embed(net, tmp_path), embed(net, None))
+
+
 def test_hooks_on_a_fitted_backbone(tmp_path):
     embedder = BackboneEmbedder(
         "test_resnet", weights=None, random_state=0, image_size=64, memory=tmp_path
@@ -473,3 +481,22 @@ def test_objectives_that_use_chance_are_not_cached(tmp_path):
     with pytest.warns(UserWarning, match="other numbers for the same picture"):
         fungi(objective, tmp_path)
     assert stored(tmp_path) == [0, 0]
+
+
+@pytest.mark.parametrize("what", ["loss", "normalize_embedding"])
+def test_an_objective_of_ours_that_users_change(what, tmp_path, monkeypatch):
+    objective = KLObjective(head_dim=16)
+    before, usual = fungi(objective, tmp_path), KLObjective.loss
+
+    def changed(self, latents, bank):
+        return usual(self, latents * latents, bank)
+
+    with monkeypatch.context() as patch:
+        if what == "loss":
+            patch.setattr(KLObjective, "loss", changed)
+        else:
+            patch.setattr(KLObjective, "normalize_embedding", False)
+        found, expected = fungi(objective, tmp_path), fungi(objective, None)
+    np.testing.assert_array_equal(found, expected)
+    assert np.abs(found - before).max() > 1e-3
+    np.testing.assert_array_equal(fungi(KLObjective(head_dim=16), tmp_path), before)

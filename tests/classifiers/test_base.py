@@ -139,6 +139,14 @@ class Faulty(ClassifierMixin, BaseEstimator):
             proba[3] = np.nan
         if self.fault == "infinity":
             proba[3, 0] = np.inf
+        if self.fault == "scores":
+            return self.inner_.predict_joint_log_proba(X)
+        if self.fault == "votes":
+            proba[3] *= 5
+        if self.fault == "negative":
+            proba[3, :2] += [2, -2]
+        if self.fault == "objects":
+            proba = proba.astype(object)
         return proba
 
     def predict(self, X):
@@ -181,6 +189,9 @@ def test_other_classes_in_a_base_are_an_error_of_fit(split, fault):
         ("flat", r"shape \(200, 10\); got \(200,\)"),
         ("nan", r"for row 3; rows with a value that is not finite: 1 of 200"),
         ("infinity", r"for row 3; rows with a value that is not finite: 1 of 200"),
+        ("scores", r"for row 0, which are no probabilities: .*not: 200 of 200"),
+        ("votes", r"for row 3, which are no probabilities: .*not: 1 of 200"),
+        ("negative", r"for row 3, which are no probabilities: .*not: 1 of 200"),
     ],
 )
 def test_answers_that_are_no_probabilities_are_an_error(split, fault, message, lam):
@@ -190,6 +201,15 @@ def test_answers_that_are_no_probabilities_are_an_error(split, fault, message, l
         with pytest.raises(ValueError, match=rf"(?s)Faulty.*{message}"):
             method(queries)
     joint.set_params(lam=1).predict(queries)  # the base is not asked
+
+
+def test_probabilities_that_are_objects(split):
+    X, queries, y, _ = split
+    got = JointKNNClassifier(8, estimator=Faulty("objects")).fit(X, y)
+    want = JointKNNClassifier(8, estimator=GaussianNB()).fit(X, y)
+    np.testing.assert_array_equal(
+        got.predict_proba(queries), want.predict_proba(queries)
+    )
 
 
 @pytest.mark.parametrize(

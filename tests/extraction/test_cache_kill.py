@@ -15,8 +15,8 @@ from skknn import BackboneEmbedder
 from skknn.utils._behaviour import N_QUESTIONS
 
 N_IMAGES, BATCH, N_KILLS = 2000, 32, 20
-# Pictures that fit and cache ask the network about at the start of every run.
-N_ASKED = N_QUESTIONS + 2
+# Pictures that fit, the key and the cache ask the network about at the start of a run.
+N_ASKED = N_QUESTIONS + 3
 IMAGES = np.random.default_rng(0).integers(0, 256, (N_IMAGES, 6, 6, 3), dtype=np.uint8)
 
 

@@ -1,11 +1,13 @@
 """The code of a class as text: equal in every process, other when it is edited."""
 
+import functools
 import subprocess
 import sys
 
 import pytest
+import torch
 
-from skknn.utils._class_code import class_code
+from skknn.utils._class_code import class_code, function_code
 
 HEAD = "import functools\n"
 BODY = """class Kind:
@@ -81,3 +83,27 @@ def test_the_code_is_the_same_in_another_process():
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert found.stdout == class_code(kind(BODY))
+
+
+def test_functions_that_are_kept():
+    def times(n):
+        return lambda x: n * x
+
+    different = [
+        torch.relu,
+        torch.tanh,
+        torch.nn.functional.gelu,
+        functools.partial(torch.nn.functional.gelu, approximate="tanh"),
+        functools.partial(torch.nn.functional.gelu, approximate="none"),
+        times(2),
+        times(3),
+        lambda x: x + 1,
+        lambda x: x + 2,
+        torch.nn.ReLU,
+    ]
+    codes = [function_code(each) for each in different]
+    assert len(set(codes)) == len(codes)
+    # Addresses would differ in the next process.
+    assert not any(" at 0x" in code for code in codes)
+    assert function_code(times(2)) == codes[5]
+    assert function_code(torch.nn.ReLU()) == ""

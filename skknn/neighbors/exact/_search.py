@@ -1,7 +1,6 @@
 """The exact search: propose, rerank, certify, exhaust what is not certain."""
 
 import sys
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...utils._locks import ForkSafeLock
 from ...utils._slices import blocks_of, equal_parts
 from ...utils._threads import in_threads, n_threads, run_blocks
 from .._engine import Engine, Neighbors
@@ -27,7 +27,7 @@ _FEW_QUERIES = 64
 # Queries, and share of them that may be uncertain, before a proposer is given up.
 _TRIAL, _UNCERTAIN = 128, 0.1
 
-_making = threading.Lock()
+_making = ForkSafeLock()
 
 
 @dataclass(eq=False, repr=False)
