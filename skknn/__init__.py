@@ -11,13 +11,14 @@ __version__ = "0.1.0.dev0"
 
 _HOME = {
     "BackboneEmbedder": "features",
+    "TextBackbone": "backbones",
     "DenseEmbedder": "features",
     "FungiTransformer": "features",
-    "TextBackbone": "backbones",
     "BlockWeights": "features",
     "KLObjective": "gradients",
     "DINOObjective": "gradients",
     "SimCLRObjective": "gradients",
+    "TextSimCLRObjective": "gradients",
     "SoftKNNClassifier": "classifiers",
     "KNNWeightedLogisticRegression": "classifiers",
     "JointKNNClassifier": "classifiers",

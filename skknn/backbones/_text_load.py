@@ -132,9 +132,8 @@ def _encoder(folder: Path, config: Any) -> Any:
     encoders = transformers.AutoModelForTextEncoding
     if getattr(config, "is_encoder_decoder", False):
         kind = encoders if type(config) in encoders._model_mapping else kind
-    module, report = kind.from_pretrained(
-        folder, dtype=torch.float32, output_loading_info=True
-    )
+    module, report = kind.from_pretrained(folder, output_loading_info=True)
+    module = module.float()
     if getattr(module, "pooler", None) is not None:
         module.pooler = None
     if hasattr(module, "get_encoder") and hasattr(module, "decoder"):
