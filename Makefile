@@ -1,4 +1,4 @@
-# `make demo` and `make test` need Python 3.11 or newer, pip and nothing else.
+# `make demo`, `make demo-text` and `make test` need Python 3.11 or newer, pip and nothing else.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -7,10 +7,11 @@ BIN := $(VENV)/bin
 test attack test-oldest doctest: export OMP_NUM_THREADS ?= 1
 test attack test-oldest doctest: export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help venv demo test attack test-oldest lint doctest docs gpu clean
+.PHONY: help venv demo demo-text test attack test-oldest lint doctest docs gpu clean
 
 help:
 	@echo "make demo   install into $(VENV) and run the quick start on real images"
+	@echo "make demo-text  the same on texts"
 	@echo "make attack try ten times as hard to break caches and votes as the tests do"
 	@echo "make test   install into $(VENV) and run all tests"
 	@echo "make test-oldest  the same with the oldest versions that are supported"
@@ -27,6 +28,10 @@ $(BIN)/python:
 demo: venv
 	$(BIN)/pip install --quiet ".[offline]"
 	$(BIN)/python examples/quickstart.py $(ARGS)
+
+demo-text: venv
+	$(BIN)/pip install --quiet ".[text]"
+	$(BIN)/python examples/quickstart_text.py $(ARGS)
 
 test: venv
 	$(BIN)/pip install --quiet --editable ".[tests]"

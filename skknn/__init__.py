@@ -11,14 +11,15 @@ __version__ = "0.1.0.dev0"
 
 _HOME = {
     "BackboneEmbedder": "features",
+    "TextBackbone": "backbones",
     "DenseEmbedder": "features",
     "FungiTransformer": "features",
-    "TextBackbone": "backbones",
     "BlockWeights": "features",
     "KLObjective": "gradients",
     "DINOObjective": "gradients",
     "SimCLRObjective": "gradients",
     "PatchSimCLRObjective": "gradients",
+    "TextSimCLRObjective": "gradients",
     "SoftKNNClassifier": "classifiers",
     "KNNWeightedLogisticRegression": "classifiers",
     "JointKNNClassifier": "classifiers",

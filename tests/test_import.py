@@ -5,7 +5,16 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "torchvision", "timm", "faiss", "matplotlib", "numba", "PIL")
+HEAVY = (
+    "torch",
+    "torchvision",
+    "timm",
+    "transformers",
+    "faiss",
+    "matplotlib",
+    "numba",
+    "PIL",
+)
 
 
 def loaded_after(code, names):

@@ -13,6 +13,7 @@ from skknn import (
     JointKNNClassifier,
     NeighborSearchCV,
     PatchSimCLRObjective,
+    TextBackbone,
 )
 from skknn.backbones import ItemBackbone
 from skknn.gradients import Objective
@@ -43,13 +44,18 @@ def message(kind, name, value):
     if isinstance(estimator, PatchSimCLRObjective):
         network = "test_vit"
         estimator = DenseEmbedder(network, weights=None, gradients=estimator)
-    elif isinstance(estimator, Objective):
+    elif isinstance(estimator, Objective) and "image" in estimator.modalities:
         estimator = FungiTransformer("test_vit", weights=None, objectives=[estimator])
+    elif isinstance(estimator, Objective):
+        estimator = FungiTransformer(TextBackbone(), objectives=[estimator])
     X = [[0.0]] * 4
-    if hasattr(estimator, "backbone"):
+    of_texts = isinstance(getattr(estimator, "backbone", None), TextBackbone)
+    if hasattr(estimator, "backbone") and not of_texts:
         X = np.zeros((4, 8, 8, 3), np.uint8)
     if isinstance(estimator, ItemBackbone):
         estimator, X = BackboneEmbedder(estimator), ["one"] * 4
+    elif of_texts:
+        X = ["one"] * 4
     with pytest.raises((TypeError, ValueError)) as caught:
         estimator.fit(X, [0, 1] * 2)
     return str(caught.value)

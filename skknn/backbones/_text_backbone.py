@@ -52,7 +52,7 @@ class TextBackbone(ItemBackbone):
     See Also
     --------
     BackboneEmbedder, FungiTransformer : What takes it.
-    skknn.gradients.TextSimCLRObjective : "simclr" of texts.
+    TextSimCLRObjective : "simclr" of texts.
 
     Notes
     -----

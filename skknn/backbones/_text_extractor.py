@@ -1,7 +1,6 @@
 """A frozen encoder with all it needs to turn texts into rows of features."""
 
 import hashlib
-import threading
 from collections.abc import Collection
 from typing import Any
 
@@ -10,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from ..utils._locks import ForkSafeLock
 from ..utils._out_of_memory import is_out_of_memory
 from ..utils._precision import exact_float32
 from ..utils._threads import single_threaded_torch
@@ -73,7 +73,7 @@ class TextExtractor(FrozenExtractor):
         self._pooled = TokenPooling(pooling, layer)
         self.pooling, self.max_length = self._pooled.pooling, tokens.max_length
         self._n_cut = 0
-        self._counting = threading.Lock()
+        self._counting = ForkSafeLock()
 
     def tokens_of(self, texts: Collection[str]) -> list[NDArray[np.int32]]:
         """Return the tokens of the views of one text; a cut counts once."""

@@ -1,7 +1,6 @@
 """Load the encoder and the tokenizer of a transformers folder."""
 
 import copy
-import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +10,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..utils._locks import ForkSafeLock
 from ..utils._optional import import_optional
 from ._weights import no_code_from_files
 
 # Loading goes through switches and the random generator of the process.
-_LOADING = threading.Lock()
+_LOADING = ForkSafeLock()
 # The last small model, because searches fit the same one again and again.
 _KEPT: dict[tuple, tuple[nn.Module, Any]] = {}
 _KEPT_BYTES = 2**28
@@ -132,9 +132,8 @@ def _encoder(folder: Path, config: Any) -> Any:
     encoders = transformers.AutoModelForTextEncoding
     if getattr(config, "is_encoder_decoder", False):
         kind = encoders if type(config) in encoders._model_mapping else kind
-    module, report = kind.from_pretrained(
-        folder, dtype=torch.float32, output_loading_info=True
-    )
+    module, report = kind.from_pretrained(folder, output_loading_info=True)
+    module = module.float()
     if getattr(module, "pooler", None) is not None:
         module.pooler = None
     if hasattr(module, "get_encoder") and hasattr(module, "decoder"):

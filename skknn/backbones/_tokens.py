@@ -1,12 +1,13 @@
 """Texts -> token numbers, cut to what the model takes; cuts are counted."""
 
-import threading
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+
+from ..utils._locks import ForkSafeLock
 
 #: Stands in a batch where a shorter text has no token.
 NO_TOKEN = -1
@@ -29,7 +30,7 @@ class Tokens:
     def __init__(self, tokenizer: Any, max_length: int) -> None:
         self.max_length = max_length
         self._tokenizer = tokenizer
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
         self._fast = getattr(tokenizer, "backend_tokenizer", None)
         if self._fast is not None:
             self._fast.no_padding()

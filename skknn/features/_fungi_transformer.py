@@ -43,7 +43,7 @@ class FungiTransformer(ObjectiveParams, GradientViews):
         Whose gradients. A string stands for the objective with its defaults:
         :class:`KLObjective`, :class:`DINOObjective`, :class:`SimCLRObjective`. The
         default is every objective that the backbone's modality defines: for texts "kl"
-        and "simclr" (:class:`~skknn.gradients.TextSimCLRObjective`).
+        and "simclr" (:class:`TextSimCLRObjective`).
         Parameters of objectives are reached in searches as
         ``objectives__kl__temperature``.
     layer : str, default="auto"

@@ -11,7 +11,43 @@ from ._item_source import BadItemError
 
 
 class BadTextError(BadItemError):
-    """A row of ``X`` that is no text; the message names it and a remedy."""
+    """A row of ``X`` that is no text; the message names it and a remedy.
+
+    Raised by ``fit`` and ``transform`` with a :class:`~skknn.TextBackbone`, unless they
+    have ``on_error="nan"``. It is a ``ValueError`` and an ``OSError``.
+
+    Parameters
+    ----------
+    message : str
+    row : int, optional
+        Position in ``X``.
+    file : str, optional
+        None: texts come from no file.
+    problem : str, default=""
+        What is wrong, alone.
+    reason : str, default=""
+        Row and what is wrong, without the remedy.
+
+    Attributes
+    ----------
+    row : int or None
+        As given.
+    file : str or None
+        As given.
+    problem : str
+        As given.
+    reason : str
+        As given.
+
+    Examples
+    --------
+    >>> from skknn.modalities import BadTextError, as_texts
+    >>> try:
+    ...     as_texts(["a text", None]).item(1)
+    ... except BadTextError as error:
+    ...     print(error.row, error.problem)
+    1 it is missing (None)
+    """
 
 
 class TextContent:

@@ -46,7 +46,7 @@ class TextSimCLRObjective(InfoNCE):
 
     Examples
     --------
-    >>> from skknn.gradients import TextSimCLRObjective
+    >>> from skknn import TextSimCLRObjective
     >>> TextSimCLRObjective(deletion=0.2)
     TextSimCLRObjective(deletion=0.2)
     """
