@@ -41,21 +41,19 @@ def message(kind, name, value):
     own = {"estimator": JointKNNClassifier(), "param_grid": {"k": [1]}}
     estimator = kind(**own) if kind is NeighborSearchCV else kind()
     estimator.set_params(**{name: value})
-    if isinstance(estimator, PatchSimCLRObjective):
-        network = "test_vit"
-        estimator = DenseEmbedder(network, weights=None, gradients=estimator)
-    elif isinstance(estimator, Objective) and "image" in estimator.modalities:
-        estimator = FungiTransformer("test_vit", weights=None, objectives=[estimator])
-    elif isinstance(estimator, Objective):
-        estimator = FungiTransformer(TextBackbone(), objectives=[estimator])
+    made = {"weights": None, "image_size": 32}
     X = [[0.0]] * 4
-    of_texts = isinstance(getattr(estimator, "backbone", None), TextBackbone)
-    if hasattr(estimator, "backbone") and not of_texts:
-        X = np.zeros((4, 8, 8, 3), np.uint8)
-    if isinstance(estimator, ItemBackbone):
+    if isinstance(estimator, PatchSimCLRObjective):
+        estimator = DenseEmbedder("test_vit", gradients=estimator, **made)
+    elif isinstance(estimator, ItemBackbone):
         estimator, X = BackboneEmbedder(estimator), ["one"] * 4
-    elif of_texts:
+    elif isinstance(estimator, Objective) and estimator.modalities == ("text",):
+        estimator = FungiTransformer(TextBackbone(), objectives=[estimator])
         X = ["one"] * 4
+    elif isinstance(estimator, Objective):
+        estimator = FungiTransformer("test_vit", objectives=[estimator], **made)
+    if hasattr(estimator, "backbone") and np.ndim(X) == 2:
+        X = np.zeros((4, 8, 8, 3), np.uint8)
     with pytest.raises((TypeError, ValueError)) as caught:
         estimator.fit(X, [0, 1] * 2)
     return str(caught.value)
