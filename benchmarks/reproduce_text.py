@@ -15,7 +15,7 @@ each class (the mean of ``--seeds`` draws; PCA and negatives see all training te
 without labels).
 
 ``--layers`` tries other layers than the last block's attention output,
-``--keep-blocks`` cuts the model off behind some blocks first, so that the features are
+``--n-blocks`` cuts the model off behind some blocks first, so that the features are
 those of an earlier layer, ``--pooling`` pools otherwise, ``--center`` centres each
 block on its training mean, and ``BlockWeights`` says which blocks leave-one-out keeps.
 
@@ -26,9 +26,6 @@ where data, backbone and protocol are the same: ``--paper-data TREC --paper-back
 
 import argparse
 import csv
-import json
-import shutil
-import tempfile
 import warnings
 from itertools import combinations
 from pathlib import Path
@@ -63,7 +60,7 @@ def main(argv=None):
     parser.add_argument("--labels", default="coarse", help="column of labels")
     parser.add_argument("--pooling", default="auto")
     parser.add_argument("--layers", nargs="+", default=["auto"])
-    parser.add_argument("--keep-blocks", type=int, help="blocks of the model to keep")
+    parser.add_argument("--n-blocks", type=int, help="blocks of the model to keep")
     parser.add_argument("--simclr", action="store_true", help="12 passes a text more")
     parser.add_argument("--center", action="store_true", help="centre each block")
     parser.add_argument("--joint", action="store_true", help="JOINT on all texts, too")
@@ -82,35 +79,34 @@ def main(argv=None):
     texts_test, y_test = load(args.data / "test.tsv", args.labels)
     objectives = list(LETTERS) if args.simclr else ["kl"]
     draws = [draw_shots(y, args.shots, seed) for seed in range(args.seeds)]
-    with tempfile.TemporaryDirectory() as folder:
-        backbone = TextBackbone(shortened(args, folder), pooling=args.pooling)
-        for layer in args.layers:
-            fungi = FungiTransformer(
-                backbone,
-                objectives=objectives,
-                layer=layer,
-                n_components=None,
-                n_jobs=args.n_jobs,
-                memory=args.memory,
-                random_state=0,
-                verbose=1,
-            )
-            train, test = fungi.fit_transform(texts), fungi.transform(texts_test)
-            if args.center:
-                train, test = centred(train, test, fungi.feature_slices_)
-            rows = []
-            for name, blocks in choices(objectives):
-                A, B = reduce(*take(train, test, fungi, blocks), 512)
-                rows += full(name, A, y, B, y_test, args)
-                rows += few(name, A, y, B, y_test, draws, args)
-            title = (
-                f"{args.data.name}/{args.labels}, {args.model}, pooling "
-                f"{fungi.backbone_.pooling}, {args.keep_blocks or 'all'} blocks, layer "
-                f"{fungi.layer_}{', centred blocks' * args.center}: {len(y)} training, "
-                f"{len(y_test)} test texts"
-            )
-            print_table(title, rows, published(args))
-            print(f"BlockWeights: {weights(train, y, fungi.feature_slices_)}")
+    backbone = TextBackbone(args.model, pooling=args.pooling, n_blocks=args.n_blocks)
+    for layer in args.layers:
+        fungi = FungiTransformer(
+            backbone,
+            objectives=objectives,
+            layer=layer,
+            n_components=None,
+            n_jobs=args.n_jobs,
+            memory=args.memory,
+            random_state=0,
+            verbose=1,
+        )
+        train, test = fungi.fit_transform(texts), fungi.transform(texts_test)
+        if args.center:
+            train, test = centred(train, test, fungi.feature_slices_)
+        rows = []
+        for name, blocks in choices(objectives):
+            A, B = reduce(*take(train, test, fungi, blocks), 512)
+            rows += full(name, A, y, B, y_test, args)
+            rows += few(name, A, y, B, y_test, draws, args)
+        title = (
+            f"{args.data.name}/{args.labels}, {args.model}, pooling "
+            f"{fungi.backbone_.pooling}, {args.n_blocks or 'all'} blocks, layer "
+            f"{fungi.layer_}{', centred blocks' * args.center}: {len(y)} training, "
+            f"{len(y_test)} test texts"
+        )
+        print_table(title, rows, published(args))
+        print(f"BlockWeights: {weights(train, y, fungi.feature_slices_)}")
 
 
 def load(file, labels):
@@ -118,22 +114,6 @@ def load(file, labels):
     with file.open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
     return [row["text"] for row in rows], np.array([row[labels] for row in rows])
-
-
-def shortened(args, folder):
-    """A copy of the model that ends behind some blocks; the model where all stay."""
-    if args.keep_blocks is None:
-        return args.model
-    from skknn.backbones._text_folder import text_model_folder
-
-    place = Path(folder) / "model"
-    shutil.copytree(text_model_folder(args.model), place)
-    config = json.loads((place / "config.json").read_text())
-    name = next(
-        n for n in ("num_hidden_layers", "n_layers", "num_layers") if n in config
-    )
-    (place / "config.json").write_text(json.dumps(config | {name: args.keep_blocks}))
-    return place
 
 
 def choices(objectives):

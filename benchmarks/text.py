@@ -5,8 +5,8 @@
 MODEL is what ``TextBackbone`` takes and sentence-transformers, too. The texts are of
 mixed lengths (1 to about 150 words). All sides run on the same texts with the same
 number of threads, one after another in every round, and the best round of each counts,
-so that other work on the machine hits all alike. sentence-transformers is left as it comes:
-``encode`` with batches of 32, which it sorts by length, too.
+so that other work on the machine hits all alike. sentence-transformers is left as it
+comes: ``encode`` with batches of 32, which it sorts by length, too.
 
 Then the peak of memory in a process of its own, for one window of texts and for eight.
 """
@@ -62,8 +62,8 @@ def main(argv=None):
             best[name] = min(best[name], time.perf_counter() - start)
     lengths = [len(text.split()) for text in texts]
     print(
-        f"{args.model}, {args.threads} threads, {len(texts)} texts of {min(lengths)} to "
-        f"{max(lengths)} words (mean {np.mean(lengths):.0f})"
+        f"{args.model}, {args.threads} threads, {len(texts)} texts of {min(lengths)} "
+        f"to {max(lengths)} words (mean {np.mean(lengths):.0f})"
     )
     for name, seconds in best.items():
         n = len(few) if name.endswith("few") else len(texts)

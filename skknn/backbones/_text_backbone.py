@@ -49,6 +49,11 @@ class TextBackbone(ItemBackbone):
         sentence-transformers, the tokenizer and the position embeddings allow, 512
         where none of them says anything.
 
+    n_blocks : int, default=None
+        Keep the first blocks of the model alone: rows then come from an earlier layer,
+        at a part of the cost. None keeps all. (``layer`` of :class:`BackboneEmbedder`
+        pools an earlier block, too; this does it for gradients as well.)
+
     See Also
     --------
     BackboneEmbedder, FungiTransformer : What takes it.
@@ -82,6 +87,7 @@ class TextBackbone(ItemBackbone):
         "model": [str, os.PathLike],
         "pooling": [StrOptions({"auto", *TEXT_POOLINGS})],
         "max_length": [Interval(numbers.Integral, 1, None, closed="left"), None],
+        "n_blocks": [Interval(numbers.Integral, 1, None, closed="left"), None],
     }
     _param_remedies = {
         "model": "Use the folder of a transformers or sentence-transformers model, its "
@@ -98,10 +104,12 @@ class TextBackbone(ItemBackbone):
         *,
         pooling: str = "auto",
         max_length: int | None = None,
+        n_blocks: int | None = None,
     ) -> None:
         self.model = model
         self.pooling = pooling
         self.max_length = max_length
+        self.n_blocks = n_blocks
 
     def build(
         self,
@@ -134,7 +142,7 @@ class TextBackbone(ItemBackbone):
             If a parameter will not do, or the folder holds no encoder.
         """
         from ._text_extractor import TextExtractor
-        from ._text_load import length_limit, load_text_model
+        from ._text_load import keep_blocks, length_limit, load_text_model
         from ._tokens import Tokens
 
         check_parameters(self)
@@ -142,6 +150,8 @@ class TextBackbone(ItemBackbone):
         auto = self.pooling == "auto"
         pooling = folder_pooling(folder) or ("mean",) if auto else (self.pooling,)
         module, tokenizer = load_text_model(folder)
+        if self.n_blocks is not None:
+            keep_blocks(module, self.n_blocks)
         length = length_limit(module, tokenizer, folder_length(folder), self.max_length)
         return TextExtractor(
             module,
@@ -156,8 +166,6 @@ class TextBackbone(ItemBackbone):
         """Return one that finds its folder from any other, for other processes."""
         if self.model in MODEL_PACKAGES or not Path(self.model).expanduser().is_dir():
             return self
-        return TextBackbone(
-            os.path.abspath(Path(self.model).expanduser()),
-            pooling=self.pooling,
-            max_length=self.max_length,
-        )
+        params = self.get_params()
+        params["model"] = os.path.abspath(Path(self.model).expanduser())
+        return TextBackbone(**params)

@@ -15,7 +15,7 @@ from ._text_extractor import TextExtractor
 from ._tokens import pad
 
 # Texts that are sorted by length together, and rows that a killed run can lose.
-_WINDOW = 512
+_WINDOW = 1024
 # Tokens in a pass: on a CPU what keeps a core's caches warm (benchmarks/text.py).
 _TOKENS = {"cpu": 1024, "cuda": 2**15}
 _TOKENS_ELSEWHERE = 2**14

@@ -12,6 +12,7 @@ from torch import nn
 
 from ..utils._locks import ForkSafeLock
 from ..utils._optional import import_optional
+from ._layers import block_names
 from ._weights import no_code_from_files
 
 # Loading goes through switches and the random generator of the process.
@@ -58,6 +59,23 @@ def load_text_model(folder: Path) -> tuple[nn.Module, Any]:
             _KEPT[key] = loaded
         module, tokenizer = _KEPT[key]
         return copy.deepcopy(module), copy.deepcopy(tokenizer)
+
+
+def keep_blocks(module: nn.Module, n: int) -> None:
+    """Cut a model off behind its first blocks.
+
+    Raises
+    ------
+    ValueError
+        If it has fewer.
+    """
+    names = block_names(module)
+    if n > len(names):
+        raise ValueError(
+            f"n_blocks={n}: the model has {len(names)} blocks. Use None for all."
+        )
+    blocks: Any = module.get_submodule(names[0].rpartition(".")[0])
+    del blocks[n:]
 
 
 def length_limit(

@@ -1,5 +1,6 @@
 """Texts -> the tokens of their views, for the blocks that are wanted."""
 
+import sys
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -16,11 +17,15 @@ from ._cutter import Cutter, LoadedViews
 from ._state import EMBEDDING, FungiState
 from .views import TextFrame
 
-# Texts that are sorted together, with and without views of their own, and parts that
-# are computed side by side.
-_WINDOW, _WINDOW_OF_VIEWS, _PARTS = 512, 128, 4
+# Texts that are sorted together; of those that are computed together the fewest, so
+# that projecting their gradients does not cost more than the gradients, and the most.
+# Without views of their own, and with them.
+_WINDOW, _FEWEST, _MOST = 1024, 64, 128
+_WINDOW_OF_VIEWS, _FEWEST_OF_VIEWS, _MOST_OF_VIEWS = 256, 16, 64
+# Into how many parts a smaller number of texts is cut: threads should have one each.
+_PARTS = 8
 # Gradients of a part, until they are projected together.
-_GRADIENT_BYTES = 2**26
+_GRADIENT_BYTES = 2**27
 # Views of one text in a forward pass, where it has more.
 _VIEWS = 32
 
@@ -130,13 +135,16 @@ class TextCutter(Cutter):
         return _WINDOW if plain else _WINDOW_OF_VIEWS
 
     def passes(self, items: Sequence[CutText], gradient_size: int) -> list[list[int]]:
-        # The last rest of a run is cut as finely, so that all threads have a part.
-        n_items = max(1, -(-len(items) // _PARTS))
+        plain = all(item.wanted <= {EMBEDDING} for item in items)
+        fewest, most = _FEWEST, _MOST
+        if not plain:
+            fewest, most = _FEWEST_OF_VIEWS, _MOST_OF_VIEWS
         n_gradients = max(1, len(self._state.objectives))
-        fitting = _GRADIENT_BYTES // (4 * gradient_size * n_gradients)
-        n_items = min(n_items, max(1, fitting))
+        fitting = max(1, _GRADIENT_BYTES // (4 * gradient_size * n_gradients))
+        wanted = max(fewest, -(-len(items) // _PARTS))
+        # Tokens are counted in :meth:`groups`.
         lengths = [item.length for item in items]
-        return by_length(lengths, n_items, _PARTS * _WINDOW * self._n_tokens)
+        return by_length(lengths, min(wanted, most, fitting), sys.maxsize)
 
     def shown(self, item: str, name: str) -> list[NDArray]:
         return [np.array(self._views(item, self.key(name)), dtype=object)]

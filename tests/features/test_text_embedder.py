@@ -81,6 +81,18 @@ def test_unknown_blocks_are_errors_that_list_those_there_are(folder):
             embedder(folder, layer=layer).fit(X)
 
 
+@pytest.mark.parametrize("family", ["bert", "distilbert", "mpnet"])
+def test_the_first_blocks_alone(family, tmp_path):
+    folder = save_model(tmp_path, family)
+    short = BackboneEmbedder(TextBackbone(folder, n_blocks=2), device="cpu").fit(X)
+    expected = embedder(folder, layer=1).fit_transform(X)
+    assert error(short.transform(X), expected) < 1e-6
+    whole = embedder(folder).fit_transform(X)
+    assert error(whole, expected) > 1e-2
+    with pytest.raises(ValueError, match="n_blocks=4: the model has 3 blocks"):
+        BackboneEmbedder(TextBackbone(folder, n_blocks=4)).fit(X)
+
+
 def test_rows_do_not_depend_on_those_beside_them(folder):
     fitted = embedder(folder).fit(X)
     rows = fitted.transform(X)

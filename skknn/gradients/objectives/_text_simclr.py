@@ -96,5 +96,18 @@ class TextSimCLRObjective(InfoNCE):
         return int(rng.integers(2**63))
 
     def views(self, text: str, frame: TextFrame, drawn: Any) -> list[str]:
+        """Return ``n_views`` copies with words left out.
+
+        Parameters
+        ----------
+        text : str
+        frame : TextFrame
+        drawn : int
+            What :meth:`draw` returned.
+
+        Returns
+        -------
+        views : list of str
+        """
         rng = text_generator(text, drawn)
         return [delete_words(text, rng, self.deletion) for _ in range(self.n_views)]
