@@ -62,7 +62,7 @@ class DenseEmbedder(PatchGradients):
         slope b. "pairs" keeps these two, each of length 1, from which
         :class:`InContextSegmenter` computes the exact similarity. "projected" takes
         the whole product through a matrix of random signs, as published: any search
-        will do, similarities are approximate, and it costs hundreds of times more.
+        will do, similarities are approximate, and it costs a hundred times more.
     projection_dim : int, default=None
         Width of projected gradients; None is that of the last feature map.
     $weights
