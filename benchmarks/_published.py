@@ -35,6 +35,8 @@ DATA = {
     "fgvc": ("FGVC",),
     "flowers": ("Flowers",),
     "flowers102": ("Flowers",),
+    "trec": ("TREC",),
+    "banking77": ("Banking-77",),
 }
 # Parts of timm's names -> the papers' names; the first that fits counts.
 BACKBONES = {
@@ -45,6 +47,8 @@ BACKBONES = {
     r"(vit|deit)_large_patch16": "ViT-L/16",
     r"resnet50": "ResNet-50",
     r"swin_tiny": "Swin-T",
+    r"bert-base-uncased$": "BERT base",
+    r"(^|/)t5-small$": "T5 small",
 }
 WEIGHTS = {
     r"^eva02_.*clip": "EVA-CLIP",
@@ -56,6 +60,7 @@ WEIGHTS = {
     r"\.augreg_in21k$": "AugReg IN21K",
     r"^deit_": "DeiT",
     r"^resnet50\.tv_in1k$": "Supervised",
+    r"(bert-base-uncased|(^|/)t5-small)$": "",
 }
 
 
@@ -96,7 +101,8 @@ def lookup(paper, args, *protocols):
         As the table spells them; the first that has a method counts.
     """
     data, backbone, weights = setting(args)
-    if not (data and backbone and weights):
+    # Texts: the tables name no weights.
+    if not data or not backbone or weights is None:
         return {}
     found = {}
     lines = [

@@ -20,8 +20,8 @@ those of an earlier layer, ``--pooling`` pools otherwise, ``--center`` centres e
 block on its training mean, and ``BlockWeights`` says which blocks leave-one-out keeps.
 
 Prints top-1 accuracy in per cent, beside the numbers of F's Table 5 (``published.csv``)
-where data, backbone and protocol are the same: ``--paper-data TREC --paper-backbone
-"BERT base,"``.
+where data, backbone and protocol are the same, as the names of the folder and of the
+model say, or ``--paper-data TREC --paper-backbone "BERT base,"``.
 """
 
 import argparse
