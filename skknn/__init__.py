@@ -13,6 +13,7 @@ _HOME = {
     "BackboneEmbedder": "features",
     "DenseEmbedder": "features",
     "FungiTransformer": "features",
+    "AudioBackbone": "backbones",
     "TextBackbone": "backbones",
     "BlockWeights": "features",
     "KLObjective": "gradients",
