@@ -85,11 +85,11 @@ def _slaney_mel(frequency: float) -> float:
 def _slaney_frequency(mel: NDArray[np.float64]) -> NDArray[np.float64]:
     first = _BREAK / _LINEAR_STEP
     above = _BREAK * np.exp(_LOG_STEP * (mel - first))
-    return np.where(mel < first, mel * _LINEAR_STEP, above).astype(np.float64)
+    return np.where(mel < first, mel * _LINEAR_STEP, above)
 
 
 def _bins(rate: int, n_fft: int) -> NDArray[np.float64]:
-    return np.arange(n_fft // 2 + 1) * (rate / n_fft)
+    return np.arange(n_fft // 2 + 1, dtype=np.float64) * (rate / n_fft)
 
 
 def _triangles(
@@ -104,7 +104,8 @@ def _triangles(
 
 def _power(frames: NDArray[np.float64], n_fft: int) -> NDArray[np.float64]:
     spectrum = np.fft.rfft(frames, n_fft, axis=1)
-    return spectrum.real**2 + spectrum.imag**2
+    power: NDArray[np.float64] = spectrum.real**2 + spectrum.imag**2
+    return power
 
 
 def _at_least(samples: NDArray, n: int) -> NDArray:

@@ -32,8 +32,9 @@ class Objective(ParamsMixin, BaseEstimator):
     :meth:`views` from one PIL image, or by :meth:`cut` from the pixels of several
     images, where tensor operations will do; then an accelerator cuts them. Of a text,
     :meth:`views` gives strings, of a sound arrays as ``frame.inputs`` gives them; as
-    many as of every other. With ``n_bank_images`` above 0 the latents of that many training
-    items are handed to the loss, as they are or as :meth:`make_bank` condenses them.
+    many as of every other. With ``n_bank_images`` above 0 the latents of that many
+    training items are handed to the loss, as they are or as :meth:`make_bank`
+    condenses them.
 
     Rows are cached under the parameters, the code of the class, and what views, bank
     and loss do with a fixed picture and fixed latents; :attr:`version` may be raised
