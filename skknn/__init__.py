@@ -14,6 +14,7 @@ _HOME = {
     "TextBackbone": "backbones",
     "DenseEmbedder": "features",
     "FungiTransformer": "features",
+    "AudioBackbone": "backbones",
     "BlockWeights": "features",
     "KLObjective": "gradients",
     "DINOObjective": "gradients",

@@ -20,7 +20,11 @@ Texts take the same way: ``TextBackbone`` (``_text_backbone``, an ``ItemBackbone
 what users pass; ``_text_folder`` finds the model, ``_text_load`` loads it, ``_tokens``
 makes numbers of texts, ``_text_network`` pools. ``_text_extractor`` holds them; what it
 shares with that of images is ``_frozen_extractor``. ``_text_job`` sorts texts into
-``_passes``. Another modality is such a backbone, an extractor and a job.
+``_passes``. Sounds likewise: ``AudioBackbone`` (``_audio_backbone``), ``_audio_load``
+and ``_speaker_encoder``, ``_front_ends`` (``_mel``) that make windows of sounds,
+``_audio_network``, ``_audio_extractor``, ``_audio_job``. Both share ``_pass_job``,
+``_sequence_network``, ``_transformers_folder`` and ``_transformers_load``. Another
+modality is such a backbone, an extractor and a job.
 
 Names are loaded on first use: the backbones that are parameters of estimators must not
 load torch.
@@ -29,10 +33,12 @@ load torch.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ._audio_backbone import AudioBackbone
 from ._item_backbone import ItemBackbone
 from ._text_backbone import TextBackbone
 
 if TYPE_CHECKING:
+    from ._audio_extractor import AudioExtractor
     from ._build import build_extractor
     from ._dense_extractor import DenseExtractor, DenseJob, DenseSettings
     from ._dense_features import N_GRID, grid_of_row
@@ -45,6 +51,7 @@ if TYPE_CHECKING:
     from ._text_extractor import TextExtractor
 
 _HOME = {
+    "AudioExtractor": "_audio_extractor",
     "N_GRID": "_dense_features",
     "POOLINGS": "_pooling",
     "DenseExtractor": "_dense_extractor",
@@ -65,6 +72,8 @@ _HOME = {
 __all__ = [
     "N_GRID",
     "POOLINGS",
+    "AudioBackbone",
+    "AudioExtractor",
     "DenseExtractor",
     "DenseJob",
     "DenseSettings",

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 
 from ..utils._behaviour import Answer
+from ._audio_extractor import AudioExtractor
+from ._audio_job import AudioJob
 from ._dense_extractor import DenseExtractor, DenseJob
 from ._extractor import Extractor
 from ._frozen_extractor import FrozenExtractor
@@ -16,7 +18,7 @@ from ._text_job import TextJob
 
 def make_job(
     extractor: FrozenExtractor, batch_size: int | str = "auto"
-) -> EmbeddingJob | TextJob:
+) -> EmbeddingJob | TextJob | AudioJob:
     """Return the work on many items, for the extraction loop.
 
     Parameters
@@ -27,6 +29,8 @@ def make_job(
     """
     if isinstance(extractor, TextExtractor):
         return TextJob(extractor, batch_size)
+    if isinstance(extractor, AudioExtractor):
+        return AudioJob(extractor, batch_size)
     if isinstance(extractor, DenseExtractor):
         return DenseJob(extractor, batch_size)
     assert isinstance(extractor, Extractor)
@@ -45,7 +49,7 @@ def job_answers(
 
     Parameters
     ----------
-    job : EmbeddingJob or TextJob
+    job : EmbeddingJob, TextJob or AudioJob
     extractor : FrozenExtractor
     n : int
     more_rounding : float

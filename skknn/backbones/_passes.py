@@ -5,6 +5,7 @@ be mostly padding. So the items that the loop hands over are sorted by length an
 into passes, which run side by side in threads on a CPU, one after another elsewhere.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -48,6 +49,37 @@ def by_length(
             last.append(i)
         else:
             passes.append([i])
+    return passes
+
+
+def by_shape(
+    shapes: Sequence[tuple[int, ...]], n_items: int | None, n_numbers: int
+) -> list[list[int]]:
+    """Cut items into passes of one shape each, so that nothing is padded.
+
+    Parameters
+    ----------
+    shapes : sequence of tuple of int
+        Of the items.
+    n_items : int or None
+        Largest number of items in a pass; None is no limit.
+    n_numbers : int
+        Largest number of numbers in a pass; one item may have more.
+
+    Returns
+    -------
+    list of list of int
+        Positions in ``shapes``, those of the largest items first.
+    """
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for i, shape in enumerate(shapes):
+        alike.setdefault(shape, []).append(i)
+    passes: list[list[int]] = []
+    for shape in sorted(alike, key=lambda shape: (-math.prod(shape), shape)):
+        step = max(1, n_numbers // max(1, math.prod(shape)))
+        step = min(step, n_items or step)
+        found = alike[shape]
+        passes += [found[low : low + step] for low in range(0, len(found), step)]
     return passes
 
 

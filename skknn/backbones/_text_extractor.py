@@ -17,6 +17,7 @@ from ._digest import module_digest
 from ._frozen_extractor import FrozenExtractor
 from ._layers import block_names, resolve_layer
 from ._probe import sketch
+from ._sequence_network import settings_of
 from ._text_network import TextNetwork, TokenPooling
 from ._tokens import Tokens, pad
 
@@ -115,7 +116,7 @@ class TextExtractor(FrozenExtractor):
         return {
             "features": f"skknn text embedding {_FEATURES_VERSION}",
             "module": module_digest(self.module),
-            "config": "" if config is None else _settings_of(config),
+            "config": "" if config is None else settings_of(config),
             "tokenizer": hashlib.blake2b(tokens, digest_size=20).hexdigest(),
             "max_length": self.max_length,
             "pooling": self.pooling,
@@ -146,13 +147,3 @@ class TextExtractor(FrozenExtractor):
                 ) from error
         self.check_rows(rows, 1)
         return sketch(rows.cpu().numpy()[0])
-
-
-def _settings_of(config: Any) -> str:
-    """Return a transformers configuration as text, without where it lay."""
-    written = {
-        key: value
-        for key, value in config.to_dict().items()
-        if key not in ("_name_or_path", "transformers_version")
-    }
-    return repr(sorted((key, repr(value)) for key, value in written.items()))

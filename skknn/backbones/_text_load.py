@@ -1,25 +1,14 @@
 """Load the encoder and the tokenizer of a transformers folder."""
 
-import copy
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
-from ..utils._locks import ForkSafeLock
 from ..utils._optional import import_optional
 from ._layers import block_names
-from ._weights import no_code_from_files
+from ._transformers_load import frozen, load_kept, loading
 
-# Loading goes through switches and the random generator of the process.
-_LOADING = ForkSafeLock()
-# The last small model, because searches fit the same one again and again.
-_KEPT: dict[tuple, tuple[nn.Module, Any]] = {}
-_KEPT_BYTES = 2**28
 # Tokens of a text where nothing says how many a model takes; settings above the
 # second number stand for no limit.
 _USUAL_LENGTH, _UNLIMITED = 512, 10**6
@@ -43,22 +32,7 @@ def load_text_model(folder: Path) -> tuple[nn.Module, Any]:
         If the folder lacks weights or a tokenizer, or holds another kind of model.
     """
     import_optional("transformers", extra="text", needed_for="TextBackbone")
-    files = sorted(file for file in folder.iterdir() if file.is_file())
-    # Another content under the same name is another model.
-    stamps = [(file.name, file.stat()) for file in files]
-    key = (
-        str(folder.resolve()),
-        *((name, stat.st_size, stat.st_mtime_ns) for name, stat in stamps),
-    )
-    with _LOADING:
-        if key not in _KEPT:
-            loaded = _load(folder)
-            if sum(t.nbytes for t in loaded[0].state_dict().values()) > _KEPT_BYTES:
-                return loaded
-            _KEPT.clear()
-            _KEPT[key] = loaded
-        module, tokenizer = _KEPT[key]
-        return copy.deepcopy(module), copy.deepcopy(tokenizer)
+    return load_kept(folder, _load)
 
 
 def keep_blocks(module: nn.Module, n: int) -> None:
@@ -126,7 +100,7 @@ def _n_positions(module: nn.Module) -> int | None:
 def _load(folder: Path) -> tuple[nn.Module, Any]:
     from transformers import AutoConfig, AutoTokenizer
 
-    with _quiet(), no_code_from_files(), torch.random.fork_rng(devices=[]):
+    with loading():
         try:
             config = AutoConfig.from_pretrained(folder)
             tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -138,9 +112,7 @@ def _load(folder: Path) -> tuple[nn.Module, Any]:
                 "needs config.json, model.safetensors and tokenizer.json, as "
                 "save_pretrained() of model and tokenizer writes them."
             ) from error
-    # Not where it lay, which is in no row.
-    module.name_or_path = ""
-    return module.eval().requires_grad_(False), tokenizer
+    return frozen(module), tokenizer
 
 
 def _encoder(folder: Path, config: Any) -> Any:
@@ -162,21 +134,3 @@ def _encoder(folder: Path, config: Any) -> Any:
     if missing or report.get("mismatched_keys"):
         raise ValueError(f"the weights lack {', '.join(sorted(missing)[:5])}")
     return module
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep transformers from printing bars and reports."""
-    from transformers.utils import logging
-
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()

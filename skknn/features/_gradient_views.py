@@ -77,7 +77,8 @@ class GradientViews(ItemTransformer):
         views : ndarray of shape (n, V, 3, S, S), float32
             Normalised for the model. A list of such arrays where ``view_size``
             makes the sizes of an objective's views differ. Of texts an array (n, V)
-            of ``str``.
+            of ``str``, of sounds one of the network's windows, each an ndarray of shape
+            (W, frames, bands) or (W, samples).
 
         Raises
         ------

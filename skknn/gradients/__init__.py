@@ -3,7 +3,8 @@
 ``_state`` draws at fit what ``transform`` needs (heads, boxes, the layer that
 ``_layer_choice`` finds) into one frozen object. For an item a ``_cutter`` cuts the
 views that the ``objectives/`` ask for (``views/``): ``_cut_images`` in threads or on a
-CUDA device, ``_cut_texts`` in threads (``_choose_cutter`` knows which);
+CUDA device, ``_cut_texts`` and ``_cut_sounds`` (both a ``_sequence_cutter``) in threads
+(``_choose_cutter`` knows which);
 ``_engine`` takes them through the network (``_forward``), the objectives' losses
 (``_tasks``) and back to the layer, whose gradient is a sum of outer products
 (``_outer_products``). ``_projection`` makes it short, on an accelerator by
@@ -26,6 +27,7 @@ F, here and in ``features``:
 """
 
 from .objectives import (
+    AudioSimCLRObjective,
     DINOObjective,
     KLObjective,
     Objective,
@@ -35,6 +37,7 @@ from .objectives import (
 )
 
 __all__ = [
+    "AudioSimCLRObjective",
     "DINOObjective",
     "KLObjective",
     "Objective",

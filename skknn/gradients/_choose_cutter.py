@@ -2,11 +2,16 @@
 
 from ..backbones import FrozenExtractor
 from ._cut_images import ImageCutter
+from ._cut_sounds import SoundCutter
 from ._cut_texts import TextCutter
 from ._cutter import Cutter
 from ._state import FungiState
 
-_CUTTERS: dict[str, type[Cutter]] = {"image": ImageCutter, "text": TextCutter}
+_CUTTERS: dict[str, type[Cutter]] = {
+    "image": ImageCutter,
+    "sound": SoundCutter,
+    "text": TextCutter,
+}
 
 
 def choose_cutter(

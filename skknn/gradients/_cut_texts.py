@@ -13,7 +13,8 @@ from ..backbones._passes import by_length
 from ..backbones._text_job import tokens_a_pass
 from ..backbones._tokens import NO_TOKEN, pad
 from ..utils._behaviour import Answer
-from ._cutter import Cutter, LoadedViews
+from ._cutter import LoadedViews
+from ._sequence_cutter import SequenceCutter
 from ._state import EMBEDDING, FungiState
 from .views import TextFrame
 
@@ -54,7 +55,7 @@ class CutText:
         return max(len(view) for views in self.views.values() for view in views)
 
 
-class TextCutter(Cutter):
+class TextCutter(SequenceCutter):
     """Cuts views and makes tokens of them, in threads.
 
     Parameters
@@ -70,17 +71,15 @@ class TextCutter(Cutter):
         As of every cutter.
     """
 
-    in_passes = True
+    frame: TextFrame
 
     def __init__(
         self, extractor: FrozenExtractor, state: FungiState, batch_size: int | None
     ) -> None:
-        super().__init__(extractor, state, batch_size)
         assert isinstance(extractor, TextExtractor)
+        super().__init__(extractor, state, batch_size, TextFrame(extractor.max_length))
         self._extractor, self._batch_size = extractor, batch_size
-        self.frame = TextFrame(extractor.max_length)
         self._n_tokens = tokens_a_pass(extractor.device)
-        self._counts: dict[str, int] = {}
 
     def cut(
         self, item: str, wanted: Collection[str], on_device: bool = False
@@ -120,13 +119,6 @@ class TextCutter(Cutter):
             yield [tokens[start : start + at_once, :, :longest]]
             start += at_once
 
-    def n_views(self, name: str) -> int:
-        if self.key(name) == EMBEDDING:
-            return 1
-        if name not in self._counts:
-            self._counts[name] = len(self._cut_here("a text of some words", name))
-        return self._counts[name]
-
     def views_a_forward(self) -> int:
         return _VIEWS
 
@@ -155,17 +147,4 @@ class TextCutter(Cutter):
 
     def _views(self, text: str, key: str) -> list[str]:
         """The views of a text, as many as every text has."""
-        if key == EMBEDDING:
-            return [text]
-        views = self._cut_here(text, key)
-        if len(views) != self.n_views(key):
-            raise RuntimeError(
-                f"{type(self._state.objectives[key]).__name__}.views gave {len(views)} "
-                f"views of one text and {self.n_views(key)} of another; every text "
-                "needs the same number."
-            )
-        return views
-
-    def _cut_here(self, text: str, key: str) -> list[str]:
-        drawn = self._state.drawn[key]
-        return list(self._state.objectives[key].views(text, self.frame, drawn))
+        return [text] if key == EMBEDDING else self.views_of(text, key)

@@ -26,7 +26,8 @@ class LoadedViews:
         Blocks that any of them needs.
     views : dict
         By key, of which items they are, and the views as one tensor (items, V_k, ...)
-        a size: uint8 (items, V_k, 3, h, w) of images, int32 (items, V, L) of texts.
+        a size: uint8 (items, V_k, 3, h, w) of images, int32 (items, V, L) of texts,
+        float32 (items, V, W, ...) of sounds.
     """
 
     n: int

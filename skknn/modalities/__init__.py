@@ -10,7 +10,8 @@ by ``_orientation``) to an :class:`RGBImage` (``_rgb_image``). A row that cannot
 is a :class:`BadImageError`, which names it.
 
 Another modality is another :class:`ItemSource` with a line in ``_modality``: texts
-(``_texts``) come as one column of any container (``_columns``).
+(``_texts``) and sounds (``_sounds``, decoded by ``_sound``) come as one column of any
+container (``_columns``).
 """
 
 from ._containers import as_images
@@ -21,12 +22,15 @@ from ._item_source import BadItemError, Content, ItemSource
 from ._modality import MODALITIES, Modality
 from ._recognise import is_dataset, is_table
 from ._rgb_image import RGBImage
+from ._sound import Sound, resampled
+from ._sounds import BadSoundError, SoundSource, as_sounds
 from ._texts import BadTextError, TextSource, as_texts
 
 __all__ = [
     "MODALITIES",
     "BadImageError",
     "BadItemError",
+    "BadSoundError",
     "BadTextError",
     "Content",
     "FlattenedImages",
@@ -34,11 +38,15 @@ __all__ = [
     "ItemSource",
     "Modality",
     "RGBImage",
+    "Sound",
+    "SoundSource",
     "TextSource",
     "as_images",
+    "as_sounds",
     "as_texts",
     "is_dataset",
     "is_table",
+    "resampled",
     "resolve_image_shape",
     "resolve_value_range",
 ]

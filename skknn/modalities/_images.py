@@ -19,7 +19,7 @@ from ._decode import (
     from_tensor,
     is_tensor,
 )
-from ._files import WEB, read_file
+from ._files import absolute_path, read_file
 from ._rgb_image import RGBImage
 
 _PIL_LOCKS = [ForkSafeLock() for _ in range(64)]
@@ -107,7 +107,7 @@ class ImageSource:
         """Return consecutive images; paths that another process can follow."""
         part = self._with(self._numbers[low:high], slice(low, high))
         if isinstance(part._items, (list, tuple)):
-            part._items = [_absolute(item) for item in part._items]
+            part._items = [absolute_path(item) for item in part._items]
         return part
 
     def rows(self, chosen: Iterable[int]) -> "ImageSource":
@@ -197,13 +197,6 @@ class _Subset:
 
     def __getitem__(self, row: int) -> Any:
         return self._items[self._chosen[row]]
-
-
-def _absolute(item: Any) -> Any:
-    """A path that another process can follow; anything else as it is."""
-    if not isinstance(item, (str, os.PathLike)) or str(item).startswith(WEB):
-        return item
-    return os.path.abspath(item)
 
 
 def _read(item: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 
 from ._containers import as_images
 from ._item_source import ItemSource
+from ._sounds import as_sounds
 from ._texts import as_texts
 
 
@@ -21,11 +22,15 @@ class Modality:
         ``X`` -> :class:`ItemSource`.
     leave_out : str
         A sentence that says how rows that cannot be used are left out.
+    shortened : str
+        What happened to items of which the backbone takes a part alone, and what to do
+        about it.
     """
 
     unit: str
     as_items: Callable[[Any], ItemSource]
     leave_out: str
+    shortened: str = ""
 
 
 #: What a backbone's ``modality`` may be.
@@ -40,5 +45,14 @@ MODALITIES = {
         "text",
         as_texts,
         "Leave such texts out, with their labels, or put a text in their place.",
+        "their ends were cut off. Use a backbone, or a limit of it, that takes more, "
+        "if what is behind matters.",
+    ),
+    "sound": Modality(
+        "sound",
+        as_sounds,
+        "Leave such sounds out, with their labels, or mend them.",
+        "parts between their windows were left out. Raise max_windows of the backbone, "
+        "or cut them into clips, if what is there matters.",
     ),
 }

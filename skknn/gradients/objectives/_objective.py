@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class Objective(ParamsMixin, BaseEstimator):
     """Base class of the self-supervised objectives; derive your own from it.
 
-    An objective says which views of an image or text the backbone sees, through which
-    random linear heads their embeddings go, and what the loss of the resulting
+    An objective says which views of an image, text or sound the backbone sees, through
+    which random linear heads their embeddings go, and what the loss of the resulting
     latents is. :class:`~skknn.FungiTransformer` does the rest of FUNGI [1]_: forwards,
     the gradient of one layer, projection, cache. An objective holds parameters only;
     what is drawn for it at ``fit`` is kept by the transformer.
@@ -31,9 +31,10 @@ class Objective(ParamsMixin, BaseEstimator):
     and then shares the forward of the embedding, or says what its views are: by
     :meth:`views` from one PIL image, or by :meth:`cut` from the pixels of several
     images, where tensor operations will do; then an accelerator cuts them. Of a text,
-    :meth:`views` gives strings, as many as of every other. With ``n_bank_images``
-    above 0 the latents of that many training items are handed to the loss, as they are
-    or as :meth:`make_bank` condenses them.
+    :meth:`views` gives strings, of a sound arrays as ``frame.inputs`` gives them; as
+    many as of every other. With ``n_bank_images`` above 0 the latents of that many
+    training items are handed to the loss, as they are or as :meth:`make_bank`
+    condenses them.
 
     Rows are cached under the parameters, the code of the class, and what views, bank
     and loss do with a fixed picture and fixed latents; :attr:`version` may be raised
@@ -72,7 +73,7 @@ class Objective(ParamsMixin, BaseEstimator):
     normalize_embedding: bool = True
     #: True: the one view is the item as the embedding sees it.
     plain_view: bool = False
-    #: What its views are of ("image", "text"); None where any item will do.
+    #: What its views are of ("image", "text", "sound"); None where any item will do.
     modalities: tuple[str, ...] | None = None
 
     head_dim: int
@@ -112,11 +113,11 @@ class Objective(ParamsMixin, BaseEstimator):
 
         Parameters
         ----------
-        item : PIL.Image.Image or str
-            8-bit RGB, or the text.
-        frame : skknn.gradients.views.Frame or TextFrame
+        item : PIL.Image.Image, str or Sound
+            8-bit RGB, the text, or an object with ``samples`` and ``rate``.
+        frame : skknn.gradients.views.Frame, TextFrame or SoundFrame
             The model's input size and the resizing to use; of texts, how long views
-            may be.
+            may be; of sounds, what makes the network's windows of them.
         drawn : object
             What :meth:`draw` returned.
 
@@ -124,7 +125,7 @@ class Objective(ParamsMixin, BaseEstimator):
         -------
         views : uint8 tensor of shape (V, 3, h, w), or list of them
             Several tensors where sizes differ; their views count through. Of a text a
-            list of V strings.
+            list of V strings, of a sound V arrays as ``frame.inputs`` gives them.
         """
         views = self.cut(frame.pixels(item)[None], frame, drawn)
         return [v[0] for v in views] if isinstance(views, (list, tuple)) else views[0]

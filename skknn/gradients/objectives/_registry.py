@@ -6,6 +6,7 @@ from typing import Any
 from sklearn.base import clone
 
 from ...utils._parameters import check_parameters
+from ._audio_simclr import AudioSimCLRObjective
 from ._dino import DINOObjective
 from ._kl import KLObjective
 from ._objective import Objective
@@ -19,6 +20,7 @@ _KNOWN: dict[str, dict[str, type[Objective]]] = {
     for modality, classes in {
         "image": (KLObjective, DINOObjective, SimCLRObjective),
         "text": (KLObjective, TextSimCLRObjective),
+        "sound": (KLObjective, AudioSimCLRObjective),
     }.items()
 }
 #: What stands for all objectives of a modality.

@@ -1,10 +1,11 @@
 """Views of texts: words left out at random, by the text and a seed alone."""
 
-import hashlib
 import re
 from dataclasses import dataclass
 
 import numpy as np
+
+from ._keyed import content_generator
 
 # A word with the white space behind it, so that what stays is spelled as it was.
 _WORD = re.compile(r"\S+\s*")
@@ -34,9 +35,7 @@ def text_generator(text: str, seed: int) -> np.random.Generator:
     seed : int
         Not negative.
     """
-    key = hashlib.blake2b(text.encode(), digest_size=16, person=b"views").digest()
-    words = [seed, *np.frombuffer(key, dtype="<u4").tolist()]
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence(words)))
+    return content_generator(text.encode(), seed)
 
 
 def delete_words(text: str, rng: np.random.Generator, probability: float) -> str:

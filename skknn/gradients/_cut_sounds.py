@@ -1,0 +1,148 @@
+"""Sounds -> the windows of their views, for the blocks that are wanted."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..backbones import AudioExtractor, FrozenExtractor
+from ..backbones._audio_job import numbers_a_pass
+from ..backbones._passes import by_shape
+from ..backbones._probe import ROUNDING, folded
+from ..modalities import Sound
+from ..utils._behaviour import Answer
+from ._cutter import LoadedViews
+from ._sequence_cutter import SequenceCutter
+from ._state import EMBEDDING, FungiState
+from .views import SoundFrame
+
+# Sounds that are sorted together; bytes of their inputs, twice which wait.
+_LEAST, _MOST, _WAITING = 8, 64, 2**28
+# Numbers of the views of a part that is computed together, and gradients of it until
+# they are projected.
+_NUMBERS_A_PART, _GRADIENT_BYTES = 2**23, 2**26
+# Views of one sound in a forward pass, where it has more.
+_VIEWS_ON_CPU, _VIEWS = 4, 16
+
+
+@dataclass(frozen=True)
+class CutSound:
+    """One sound as it waits for the network; its views are made when it is its turn.
+
+    Attributes
+    ----------
+    wanted : frozenset of str
+        Keys of views.
+    blocks : frozenset of str
+        What the views are for.
+    sound : Sound
+    windows : ndarray of shape (W, ...), float32
+    """
+
+    wanted: frozenset[str]
+    blocks: frozenset[str]
+    sound: Sound
+    windows: NDArray[np.float32]
+
+
+class SoundCutter(SequenceCutter):
+    """Makes windows of sounds in threads, and of these the views.
+
+    Parameters
+    ----------
+    extractor : AudioExtractor
+    state : FungiState
+    batch_size : int or None
+
+    Attributes
+    ----------
+    frame : SoundFrame
+    plain, in_passes
+        As of every cutter.
+    """
+
+    frame: SoundFrame
+
+    def __init__(
+        self, extractor: FrozenExtractor, state: FungiState, batch_size: int | None
+    ) -> None:
+        assert isinstance(extractor, AudioExtractor)
+        super().__init__(extractor, state, batch_size, SoundFrame(extractor.front_end))
+        self._sounds, self._batch_size = extractor, batch_size
+
+    def cut(
+        self, item: Sound, wanted: Collection[str], on_device: bool = False
+    ) -> CutSound:
+        keys = frozenset(map(self.key, wanted))
+        return CutSound(keys, frozenset(wanted), item, self._sounds.inputs(item))
+
+    def load(self, items: list[CutSound]) -> LoadedViews:
+        views = {}
+        for key in sorted(frozenset().union(*(item.wanted for item in items))):
+            rows = [i for i, item in enumerate(items) if key in item.wanted]
+            found = [self._windows(items[i], key) for i in rows]
+            views[key] = rows, [torch.from_numpy(np.stack(found))]
+        blocks = frozenset().union(*(item.blocks for item in items))
+        return LoadedViews(len(items), blocks, views)
+
+    def groups(
+        self, name: str, loaded: LoadedViews, n_views: int
+    ) -> Iterator[list[torch.Tensor]]:
+        rows, parts = loaded.views.get(self.key(name), ([], []))
+        if not rows:
+            return
+        (windows,) = parts
+        at_once = numbers_a_pass(self._sounds.device) // max(1, windows[0].numel())
+        at_once = max(1, min(at_once, self._batch_size or at_once))
+        for start in range(0, len(rows), at_once):
+            yield [windows[start : start + at_once]]
+
+    def views_a_forward(self) -> int:
+        return _VIEWS_ON_CPU if self._sounds.device.type == "cpu" else _VIEWS
+
+    def items_at_once(self, names: Collection[str], gradient_size: int) -> int:
+        waiting = _WAITING // (4 * self._sounds.front_end.most_numbers)
+        return max(_LEAST, min(_MOST, waiting))
+
+    def passes(self, items: Sequence[CutSound], gradient_size: int) -> list[list[int]]:
+        n_gradients = max(1, len(self._state.objectives))
+        n_items = max(1, _GRADIENT_BYTES // (4 * gradient_size * n_gradients))
+        n_views = max(
+            (self.n_views(key) for item in items for key in item.wanted), default=1
+        )
+        shapes = [item.windows.shape for item in items]
+        return by_shape(shapes, n_items, max(1, _NUMBERS_A_PART // n_views))
+
+    def shown(self, item: Sound, name: str) -> list[NDArray]:
+        cut = CutSound(frozenset(), frozenset(), item, self.frame.inputs(item))
+        windows = self._windows(cut, self.key(name))
+        # Sounds have windows of different shapes, which no one array holds.
+        found = np.empty(len(windows), dtype=object)
+        for i, each in enumerate(windows):
+            found[i] = each
+        return [found]
+
+    def answers(self, views: list[torch.Tensor]) -> list[Answer]:
+        rows = [view[0].flatten(1).cpu().numpy() for view in views]
+        return [
+            Answer(np.stack([folded(row) for row in part]), ROUNDING["float32"])
+            for part in rows
+        ]
+
+    def _windows(self, item: CutSound, key: str) -> NDArray[np.float32]:
+        """The views of a sound: (V, W, ...)."""
+        if key == EMBEDDING:
+            return item.windows[None]
+        views = self.views_of(item.sound, key)
+        shapes = {np.shape(view) for view in views}
+        if shapes != {item.windows.shape}:
+            kind = type(self._state.objectives[key]).__name__
+            raise ValueError(
+                f"{kind}.views gave windows of shape "
+                f"{', '.join(map(str, sorted(shapes)))}, and the network takes "
+                f"{item.windows.shape} of this sound. Begin with frame.inputs(sound), "
+                "and keep its shape."
+            )
+        return np.stack([np.asarray(view, dtype=np.float32) for view in views])

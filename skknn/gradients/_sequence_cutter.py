@@ -1,0 +1,69 @@
+"""What the cutters of texts and sounds share: equally many views of every item."""
+
+from typing import Any
+
+from ..backbones import FrozenExtractor
+from ._cutter import Cutter
+from ._state import EMBEDDING, FungiState
+
+
+class SequenceCutter(Cutter):
+    """Base of the cutters of items of different lengths.
+
+    Parameters
+    ----------
+    extractor : FrozenExtractor
+    state : FungiState
+    batch_size : int or None
+    frame : object
+        What objectives are told of the model.
+
+    Attributes
+    ----------
+    frame : object
+    plain, in_passes
+        As of every cutter.
+    """
+
+    in_passes = True
+
+    def __init__(
+        self,
+        extractor: FrozenExtractor,
+        state: FungiState,
+        batch_size: int | None,
+        frame: Any,
+    ) -> None:
+        super().__init__(extractor, state, batch_size)
+        self.frame = frame
+        self._unit = extractor.modality
+        (self._example,) = extractor.questions(1)
+        self._counts: dict[str, int] = {}
+
+    def n_views(self, name: str) -> int:
+        if self.key(name) == EMBEDDING:
+            return 1
+        if name not in self._counts:
+            self._counts[name] = len(self._cut_here(self._example, name))
+        return self._counts[name]
+
+    def views_of(self, item: Any, key: str) -> list[Any]:
+        """Return an item's views of an objective, as many as every item has.
+
+        Raises
+        ------
+        RuntimeError
+            If the objective gives another number of this item.
+        """
+        views = self._cut_here(item, key)
+        if len(views) != self.n_views(key):
+            raise RuntimeError(
+                f"{type(self._state.objectives[key]).__name__}.views gave {len(views)} "
+                f"views of one {self._unit} and {self.n_views(key)} of another; every "
+                f"{self._unit} needs the same number."
+            )
+        return views
+
+    def _cut_here(self, item: Any, key: str) -> list[Any]:
+        drawn = self._state.drawn[key]
+        return list(self._state.objectives[key].views(item, self.frame, drawn))

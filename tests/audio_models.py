@@ -1,0 +1,119 @@
+"""Tiny networks of sounds with random weights, in folders, and their references."""
+
+import copy
+import json
+
+import numpy as np
+import pytest
+import torch
+from text_models import info_nce, kl
+
+transformers = pytest.importorskip("transformers")
+
+RATE = 16_000
+BANDS, FRAMES = 32, 64
+AST_SIZES = {
+    "hidden_size": 24,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "intermediate_size": 40,
+    "num_mel_bins": BANDS,
+    "max_length": FRAMES,
+    "frequency_stride": 16,
+    "time_stride": 16,
+}
+WAVE_SIZES = {
+    "hidden_size": 24,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "intermediate_size": 40,
+    "conv_dim": (16, 16, 16),
+    "conv_stride": (5, 4, 4),
+    "conv_kernel": (10, 8, 4),
+    "num_feat_extract_layers": 3,
+    "num_conv_pos_embeddings": 8,
+    "num_conv_pos_embedding_groups": 2,
+}
+# Name -> (configuration, model, settings).
+FAMILIES = {
+    "ast": ("ASTConfig", "ASTModel", AST_SIZES),
+    "wav2vec2": ("Wav2Vec2Config", "Wav2Vec2Model", WAVE_SIZES),
+    "wav2vec2-layer": (
+        "Wav2Vec2Config",
+        "Wav2Vec2Model",
+        WAVE_SIZES | {"feat_extract_norm": "layer", "do_stable_layer_norm": True},
+    ),
+    "hubert": ("HubertConfig", "HubertModel", WAVE_SIZES),
+}
+#: What the layer that layer="auto" has to mean ends with, in any transformers.
+LAYERS = {
+    "ast": ("layers.2.attention.o_proj", "layer.2.attention.output.dense"),
+    "wav2vec2": ("encoder.layers.2.attention.out_proj",),
+    "wav2vec2-layer": ("encoder.layers.2.attention.out_proj",),
+    "hubert": ("encoder.layers.2.attention.out_proj",),
+}
+
+
+def sounds(n, seed=0, low=0.1, high=0.6):
+    """Notes with noise, of different lengths (in seconds), as (samples, rate)."""
+    rng, found = np.random.default_rng(seed), []
+    for _ in range(n):
+        time = np.arange(int(rng.uniform(low, high) * RATE)) / RATE
+        first, second = rng.uniform(100, 3000, 2)
+        samples = 0.3 * np.sin(2 * np.pi * first * time)
+        samples += 0.1 * np.sign(np.sin(2 * np.pi * second * time))
+        samples += rng.uniform(0.001, 0.1) * rng.standard_normal(len(time))
+        found.append((samples.astype(np.float32), RATE))
+    return found
+
+
+def save_model(folder, family="ast", seed=0, preprocessor=None, **settings):
+    """Write a model with random weights; return the folder."""
+    config, model, sizes = FAMILIES[family]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        module = getattr(transformers, model)(
+            getattr(transformers, config)(**sizes | settings)
+        )
+        for parameter in module.parameters():
+            # Fresh weights are so small that all sounds look alike.
+            parameter.data += 0.15 * torch.randn(parameter.shape)
+    module.save_pretrained(folder)
+    if preprocessor is not None:
+        (folder / "preprocessor_config.json").write_text(json.dumps(preprocessor))
+    return folder
+
+
+def pool(hidden, pooling):
+    """One row of the states (L, D) of a window."""
+    if pooling == "cls":
+        return (hidden[0] + hidden[1]) / 2
+    return hidden.mean(0)
+
+
+def plain_gradients(fungi, X, name, pooling):
+    """Each sound by itself through float64 autograd: gradients (n, m)."""
+    module = copy.deepcopy(fungi.backbone_.module).double()
+    layer = module.get_submodule(fungi.layer_)
+    layer.requires_grad_(True)
+    weight, bias = map(torch.from_numpy, fungi.heads_[name])
+    objective, bank = fungi.objectives_[name], fungi.negatives_.get(name)
+    rows = []
+    for views in fungi.views(X, name):
+        found = []
+        for windows in views:
+            of_windows = [
+                pool(module(each[None]).last_hidden_state[0], pooling)
+                for each in torch.from_numpy(windows).double()
+            ]
+            e = sum(of_windows) / len(of_windows)
+            found.append(e / e.norm() if objective.normalize_embedding else e)
+        z = torch.stack(found) @ weight.double().T + bias.double()
+        if name == "kl":
+            loss = kl(z, objective.temperature)
+        else:
+            loss = info_nce(z, torch.from_numpy(bank).double(), objective.temperature)
+        grads = torch.autograd.grad(loss, [layer.weight, layer.bias])
+        columns = [g if g.ndim == 2 else g[:, None] for g in grads]
+        rows.append(torch.cat(columns, dim=1).flatten().numpy())
+    return np.array(rows)
