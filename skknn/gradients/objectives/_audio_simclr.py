@@ -1,14 +1,16 @@
 """Contrast between a sound with noise and shifts and other sounds (SimCLR)."""
 
 import numbers
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...modalities import Sound
 from ...utils._sklearn import Interval
 from ..views import SoundFrame, add_noise, shift_time, sound_generator
 from ._info_nce import InfoNCE
+
+if TYPE_CHECKING:
+    from ...modalities import Sound
 
 
 class AudioSimCLRObjective(InfoNCE):
@@ -109,7 +111,7 @@ class AudioSimCLRObjective(InfoNCE):
     def draw(self, rng: np.random.Generator) -> int:
         return int(rng.integers(2**63))
 
-    def views(self, sound: Sound, frame: SoundFrame, drawn: Any) -> list[np.ndarray]:
+    def views(self, sound: "Sound", frame: SoundFrame, drawn: Any) -> list[np.ndarray]:
         rng = sound_generator(sound, drawn)
         windows = frame.inputs(sound)
         noise = self.noise * frame.noise_unit(windows)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ...modalities import Sound
 from ._keyed import content_generator
 
 if TYPE_CHECKING:
     from ...backbones._front_ends import FrontEnd
+    from ...modalities import Sound
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class SoundFrame:
 
     front_end: "FrontEnd"
 
-    def inputs(self, sound: Sound) -> NDArray[np.float32]:
+    def inputs(self, sound: "Sound") -> NDArray[np.float32]:
         """Return what the network takes of a sound: W windows.
 
         Parameters
@@ -49,7 +49,7 @@ class SoundFrame:
         return self.front_end.noise_unit(windows)
 
 
-def sound_generator(sound: Sound, seed: int) -> np.random.Generator:
+def sound_generator(sound: "Sound", seed: int) -> np.random.Generator:
     """Return a generator that depends on a sound and a seed, and on nothing else.
 
     Parameters
