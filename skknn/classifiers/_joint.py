@@ -200,7 +200,7 @@ class JointKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
 
     # estimator and knn_transformer come from the user: their fits must validate.
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+    def fit(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> Self:
         """Fit the kNN side, then the base with the weights it gives.
 
         Parameters
@@ -210,6 +210,10 @@ class JointKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
             as they are.
         y : array-like of shape (n_samples,)
             Class labels.
+        groups : array-like of shape (n_samples,), default=None
+            What each row comes from: a burst, an object, a person. Neighbours of its
+            own group say nothing about how hard a row is, so they are left out of
+            ``knn_proba_`` and of the weights.
 
         Returns
         -------
@@ -223,7 +227,7 @@ class JointKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
             although there are weights.
         """
         inputs = check_inputs(self, X, y)
-        knn = make_knn(self).fit(inputs.neighbors, inputs.y)
+        knn = make_knn(self).fit(inputs.neighbors, inputs.y, groups)
         weights = weigh_rows(
             own_class_votes(knn.index_, knn.n_neighbors_, knn.tau_),
             modulation=self.modulation,

@@ -43,6 +43,17 @@ class LabelledIndex:
         """Number of training rows."""
         return len(self.codes)
 
+    def n_voters(self, queries: Any) -> int:
+        """Rows that can vote for each query; None means the training rows."""
+        if queries is not None:
+            return self.n_samples
+        if self.rows.n_others < 1:
+            raise ValueError(
+                f"Leaving one out of n_samples={self.n_samples} rows, with all of its "
+                "group, leaves none that can vote. Use more rows or groups."
+            )
+        return self.rows.n_others
+
 
 def count_rows(index: LabelledIndex, queries: Any) -> int:
     """Number of queries; None means the training rows."""
@@ -95,7 +106,7 @@ def class_votes(
     part : slice
     proba : ndarray of shape (n_part, n_classes), float64
     """
-    k = min(k, index.n_samples - int(queries is None))
+    k = min(k, index.n_voters(queries))
     for block, distances, ids in neighbor_blocks(index, queries, k):
         for part in row_blocks(len(ids), index.n_classes, _VOTED):
             labels = index.codes[ids[part]]
@@ -106,6 +117,8 @@ def class_votes(
 
 def own_class_votes(index: LabelledIndex, k: int, tau: float) -> NDArray[np.float64]:
     """Leave-one-out probability of each training row's own class (R, Eq. 3).
+
+    With groups, rows of its own one do not vote for a row.
 
     Parameters
     ----------
@@ -119,7 +132,7 @@ def own_class_votes(index: LabelledIndex, k: int, tau: float) -> NDArray[np.floa
     ndarray of shape (n_samples,), float64
     """
     proba = np.empty(index.n_samples)
-    k = min(k, index.n_samples - 1)
+    k = min(k, index.n_voters(None))
     for part, distances, ids in neighbor_blocks(index, None, k):
         agree = index.codes[ids] == index.codes[part][:, None]
         proba[part] = true_class_votes(distances, agree, tau)
@@ -143,3 +156,16 @@ def clip_n_neighbors(n_neighbors: int, available: int) -> int:
             stacklevel=3,
         )
     return min(n_neighbors, available)
+
+
+def warn_of_large_group(index: LabelledIndex, k: int) -> None:
+    """Warn where leaving a group out leaves fewer than k rows that can vote."""
+    others = index.rows.n_others
+    if k > others:
+        warnings.warn(
+            f"groups: without the largest of them {others} rows are left, so {others} "
+            f"and not n_neighbors={k} vote for each training row that is left out. Use "
+            "smaller groups, such as bursts, or a smaller n_neighbors.",
+            UserWarning,
+            stacklevel=4,  # past fit and its decorator, to the caller
+        )

@@ -18,6 +18,7 @@ from ._labelled_index import (
     clip_n_neighbors,
     count_rows,
     resolve_n_neighbors,
+    warn_of_large_group,
 )
 from ._parameters import (
     KNN_ALIASES,
@@ -157,7 +158,7 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
         self.n_jobs = n_jobs
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+    def fit(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> Self:
         """Keep the training rows, prepared for search.
 
         Parameters
@@ -167,6 +168,10 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
             else float64. A sparse graph with ``algorithm="precomputed"``.
         y : array-like of shape (n_samples,)
             Class labels: ints, strings or bools.
+        groups : array-like of shape (n_samples,), default=None
+            What each row comes from: a burst, an object, a person. Rows of one group
+            do not vote for each other where ``X=None`` asks about the training rows;
+            votes for other queries do not depend on it.
 
         Returns
         -------
@@ -176,7 +181,7 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
         ------
         ValueError
             For NaN or infinity in ``X``, mismatched lengths, fewer than two classes,
-            or a graph that is none.
+            a graph that is none, or ``groups`` with a missing value or but one group.
         ImportError
             If the engine's library is not installed.
         """
@@ -187,9 +192,11 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
             algorithm=self.algorithm,
             device=self.device,
             n_jobs=self.n_jobs,
-        ).fit(inputs.neighbors)
+        ).fit(inputs.neighbors, groups)
         index = LabelledIndex(rows, inputs.codes, len(inputs.classes))
         k = resolve_n_neighbors(self.n_neighbors, index.n_samples, index.n_classes)
+        if groups is not None:
+            warn_of_large_group(index, k)
         tau = resolve_tau(self.tau, inputs.neighbors, rows)
         warn_if_nearest_votes_alone(index, inputs.neighbors, k, tau)
         more = {}
@@ -219,7 +226,7 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_queries, n_features) or None, default=None
-            Queries. None means the training rows, each without itself.
+            Queries. None means the training rows, each without itself and its group.
         n_neighbors : int or None, default=None
             How many; None takes ``n_neighbors_``. Clipped, with a warning, to the
             rows there are.
@@ -235,7 +242,7 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         rows = None if X is None else check_rows(self, X)
-        available = self.n_samples_fit_ - (X is None)
+        available = self.index_.n_voters(rows)
         if n_neighbors is None:
             k = min(self.n_neighbors_, available)
         elif not isinstance(n_neighbors, Integral) or n_neighbors < 1:
@@ -257,7 +264,8 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
         ----------
         X : array-like of shape (n_queries, n_features) or None
             Queries. None means the training rows, each without itself
-            (leave-one-out): a row never votes for itself, copies of it do.
+            (leave-one-out): a row never votes for itself, copies of it do, unless
+            they are in its group.
 
         Returns
         -------

@@ -101,7 +101,7 @@ def warn_if_nearest_votes_alone(
     tau : float
     """
     rows = index.rows
-    k = min(k, index.n_samples - 1)
+    k = min(k, rows.n_others)
     unscaled = rows.preprocessing is None and rows.metric != "cosine"
     if not unscaled or rows.algorithm_ == "precomputed" or k < 2:
         return

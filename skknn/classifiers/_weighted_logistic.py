@@ -186,7 +186,7 @@ class KNNWeightedLogisticRegression(ParamsMixin, ClassifierMixin, BaseEstimator)
         self.random_state = random_state
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+    def fit(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> Self:
         """Find the hard rows, weight them and fit the regression.
 
         Parameters
@@ -195,6 +195,10 @@ class KNNWeightedLogisticRegression(ParamsMixin, ClassifierMixin, BaseEstimator)
             Training rows. float32 stays float32, all else becomes float64.
         y : array-like of shape (n_samples,)
             Class labels.
+        groups : array-like of shape (n_samples,), default=None
+            What each row comes from: a burst, an object, a person. Neighbours of its
+            own group say nothing about how hard a row is, so they are left out of
+            ``knn_proba_`` and of the weights.
 
         Returns
         -------
@@ -207,7 +211,7 @@ class KNNWeightedLogisticRegression(ParamsMixin, ClassifierMixin, BaseEstimator)
             or a ``modulation`` that returns no valid weights.
         """
         inputs = check_inputs(self, X, y)
-        knn = make_knn(self).fit(inputs.neighbors, inputs.y)
+        knn = make_knn(self).fit(inputs.neighbors, inputs.y, groups)
         weights = weigh_rows(
             own_class_votes(knn.index_, knn.n_neighbors_, knn.tau_),
             modulation=self.modulation,

@@ -78,7 +78,7 @@ def check_training(search: Any, X: Any, y: Any) -> NDArray[Any]:
 
 def routed_splits(
     search: Any, X: Any, y: NDArray[Any], params: dict[str, Any]
-) -> tuple[Splits, dict[str, Any]]:
+) -> tuple[Splits, dict[str, Any], Any]:
     """Training and held-out rows of each split, the same for all that is chosen.
 
     Parameters
@@ -95,8 +95,11 @@ def routed_splits(
     splits : list of (train, test)
     score_params : dict
         What the scorer requests of ``params``.
+    groups : array-like of shape (n_samples,) or None
+        For the classifier.
     """
     params = check_method_params(X, params=params)
+    groups = params.get("groups")
     if get_config()["enable_metadata_routing"]:
         routed = process_routing(search, "fit", **params)
         of_splitter, of_scorer = routed.splitter.split, routed.scorer.score
@@ -109,7 +112,7 @@ def routed_splits(
                 f"{sorted(params)}. Without metadata routing it takes groups alone."
             )
     splits = make_splits(_splitter(search.cv, y), search, [], X, y, of_splitter)
-    return splits, of_scorer
+    return splits, of_scorer, groups
 
 
 def _splitter(cv: Any, y: NDArray[Any]) -> Any:

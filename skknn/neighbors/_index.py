@@ -1,18 +1,17 @@
 """Rows, a metric and an engine: nearest neighbours of queries or of the rows."""
 
-import copy
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
 
 from ..utils._slices import blocks_of
 from ._auto import AutoEngine
 from ._engine import Neighbors
 from ._engines import make_engine
 from ._external import ExternalEngine
+from ._groups import Groups, leave_groups_out
 from ._precomputed import check_graph, graph_neighbors
 from ._preprocessing import Preprocessor
 from ._rows import IndexRows
@@ -37,8 +36,12 @@ class NeighborIndex:
     device: Any = None
     n_jobs: int | None = None
 
-    def fit(self, X: Any) -> "NeighborIndex":
-        """Prepare and keep ``X`` of shape (n_samples, n_features)."""
+    def fit(self, X: Any, groups: Any = None) -> "NeighborIndex":
+        """Prepare and keep ``X`` of shape (n_samples, n_features).
+
+        ``groups`` (n_samples,) says which rows are no neighbours of each other.
+        """
+        self.groups_ = None if groups is None else Groups.of(groups, X)
         self._graph: Any = None
         self.n_samples_ = X.shape[0]
         if isinstance(self.algorithm, str) and self.algorithm == "precomputed":
@@ -59,14 +62,12 @@ class NeighborIndex:
                 rows = np.column_stack([rows, zero.astype(rows.dtype)])
         self.rows_ = IndexRows.from_array(rows, rooted=self.metric == "euclidean")
         args = self.rows_, self.device, self.n_jobs
-        own = self.algorithm
-        if not isinstance(own, str):
-            own = clone(own) if hasattr(own, "get_params") else copy.deepcopy(own)
-            self.engine_: Any = ExternalEngine(self.rows_, own)
-        elif own == "auto":
+        if not isinstance(self.algorithm, str):
+            self.engine_: Any = ExternalEngine(self.rows_, self.algorithm)
+        elif self.algorithm == "auto":
             self.engine_ = AutoEngine(*args)
         else:
-            self.engine_ = make_engine(own, *args)
+            self.engine_ = make_engine(self.algorithm, *args)
         self.algorithm_ = self.engine_.name
         return self
 
@@ -90,14 +91,24 @@ class NeighborIndex:
         return distances, ids
 
     def leave_one_out(self, k: int, part: slice = slice(None)) -> Neighbors:
-        """As :meth:`kneighbors` for a slice of the rows, each left out by number."""
+        """As :meth:`kneighbors` for a slice of the rows, each left out by number.
+
+        With groups all rows of its own one are; ``k`` is at most ``n_others``.
+        """
         own = np.arange(self.n_samples_)[part]
         if self._graph is not None:
-            first = own[0] if len(own) else 0
-            return graph_neighbors(self._graph[part], k, own, first)
+            return graph_neighbors(self._graph[part], k, own, self.groups_)
         with np.errstate(over="ignore"):
-            found = self.engine_.leave_one_out(k, part)
+            if self.groups_ is None:
+                found = self.engine_.leave_one_out(k, part)
+            else:
+                found = leave_groups_out(self.engine_, self.groups_, k, part)
         return self._in_metric(self.rows_.values[part], found, own)
+
+    @property
+    def n_others(self) -> int:
+        """Rows that are left for each row when it, or its group, is left out."""
+        return self.n_samples_ - (1 if self.groups_ is None else self.groups_.largest)
 
     def recall(self, k: int) -> float:
         """Share of the k nearest other rows that an approximate engine finds."""
@@ -122,7 +133,11 @@ class NeighborIndex:
             n_features, k = rows.shape[1] - self._zero_rows, ids.shape[1]
             for row in np.flatnonzero(~rows[:, :n_features].any(axis=1)):
                 first = np.arange(min(k + 1, self.n_samples_))
-                if own is not None:
+                if own is not None and self.groups_ is not None:
+                    first = np.arange(self.n_samples_)
+                    same = self.groups_.together(own[[row]], first[None])[0]
+                    first = first[~same]
+                elif own is not None:
                     first = first[first != own[row]]
                 distances[row], ids[row] = 1.0, first[:k]
         return distances, ids

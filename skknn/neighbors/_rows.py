@@ -1,7 +1,7 @@
 """The rows of an index, and what searches need to know of them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,11 @@ class IndexRows:
                 "or use preprocessing='center-l2'."
             )
         return cls(X, shift, half, largest, rooted)
+
+    def take(self, ids: NDArray[np.intp]) -> "IndexRows":
+        """Some of the rows, in this order."""
+        half = self.half_squared_norms[ids]
+        return replace(self, values=self.values[ids], half_squared_norms=half)
 
     def __len__(self) -> int:
         return len(self.values)

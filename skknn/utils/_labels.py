@@ -6,12 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def check_labels_present(y: NDArray[Any]) -> None:
+def check_labels_present(y: NDArray[Any], name: str = "y") -> None:
     """Raise an error that names the first row without a label.
 
     Parameters
     ----------
     y : ndarray of shape (n_samples,)
+    name : str
+        What the error calls them.
     """
     if y.dtype.kind not in "fO":
         return
@@ -19,9 +21,9 @@ def check_labels_present(y: NDArray[Any]) -> None:
     if missing.any():
         row = int(missing.argmax())
         raise ValueError(
-            f"y has no label in row {row} (y[{row}] is {y[row]!r}; NaN and None mean "
-            f"missing); rows without one: {missing.sum()}. Remove these rows or label "
-            "them."
+            f"{name} has no label in row {row} ({name}[{row}] is {y[row]!r}; NaN "
+            f"and None mean missing); rows without one: {missing.sum()}. Remove these "
+            "rows or label them."
         )
 
 

@@ -34,6 +34,8 @@ class TunedSearch(Engine):
     rows and ``k`` alone, so results are the same every time. Neighbours may be missing.
     """
 
+    exact = False
+
     def __init__(self, rows: IndexRows, name: str, n_jobs: int | None = None) -> None:
         self.rows, self.name, self.n_jobs = rows, name, n_jobs
         self._kind = IVF() if name == "ivf" else HNSW()
@@ -45,6 +47,9 @@ class TunedSearch(Engine):
             for start in range(0, len(rows), _ROWS):
                 part = rows.values[start : start + _ROWS]
                 self._index.add(np.ascontiguousarray(part, dtype=np.float32))
+
+    def with_rows(self, rows: IndexRows) -> "TunedSearch":
+        return TunedSearch(rows, self.name, self.n_jobs)
 
     def kneighbors(
         self, queries: NDArray, k: int, exclude: NDArray[np.intp] | None = None
