@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..neighbors import NeighborIndex, soft_votes, true_class_votes
 from ._row_blocks import row_blocks
+from ._row_ids import RowIds
 
 # Entries of a table of votes that are made at a time: 2 MiB, which the L2 cache holds.
 # Of 10,000 queries in 1,000 classes it saves a third of the processor's time (the votes
@@ -32,16 +33,24 @@ class LabelledIndex:
     codes : ndarray of shape (n_samples,), int
         Class number of each row.
     n_classes : int
+    ids : RowIds
+        Those of the rows, which stay theirs when others come and go.
     """
 
     rows: NeighborIndex
     codes: NDArray[np.intp]
     n_classes: int
+    ids: RowIds
 
     @property
     def n_samples(self) -> int:
         """Number of training rows."""
         return len(self.codes)
+
+    @property
+    def n_present(self) -> int:
+        """Number of classes that have rows."""
+        return int(np.count_nonzero(np.bincount(self.codes)))
 
     def n_voters(self, queries: Any) -> int:
         """Rows that can vote for each query; None means the training rows."""
@@ -49,8 +58,9 @@ class LabelledIndex:
             return self.n_samples
         if self.rows.n_others < 1:
             raise ValueError(
-                f"Leaving one out of n_samples={self.n_samples} rows, with all of its "
-                "group, leaves none that can vote. Use more rows or groups."
+                f"n_samples={self.n_samples}: leaving one out, with its groups=, takes "
+                "rows in more than one group. Pass the burst, object or person that "
+                "each row comes from, groups=None, or more rows."
             )
         return self.rows.n_others
 
@@ -159,13 +169,16 @@ def clip_n_neighbors(n_neighbors: int, available: int) -> int:
 
 
 def warn_of_large_group(index: LabelledIndex, k: int) -> None:
-    """Warn where leaving a group out leaves fewer than k rows that can vote."""
-    others = index.rows.n_others
+    """Warn where leaving a group out leaves fewer than k rows that can vote.
+
+    Raise an error where it leaves none.
+    """
+    others = index.n_voters(None)
     if k > others:
         warnings.warn(
             f"groups: without the largest of them {others} rows are left, so {others} "
             f"and not n_neighbors={k} vote for each training row that is left out. Use "
             "smaller groups, such as bursts, or a smaller n_neighbors.",
             UserWarning,
-            stacklevel=4,  # past fit and its decorator, to the caller
+            stacklevel=5,  # past fit and its decorator, to the caller
         )

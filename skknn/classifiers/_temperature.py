@@ -124,5 +124,5 @@ def warn_if_nearest_votes_alone(
             f"{far:.3g} to row {k}. Use tau='scale' (here {scale:.3g}), a larger tau, "
             "or preprocessing='center-l2'.",
             UserWarning,
-            stacklevel=4,  # past fit and its decorator, to the caller
+            stacklevel=5,  # past fit and its decorator, to the caller
         )

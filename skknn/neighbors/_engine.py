@@ -34,8 +34,11 @@ class Engine(ABC):
         """
 
     @abstractmethod
-    def with_rows(self, rows: IndexRows) -> "Engine":
-        """An engine of this kind and with these settings for other rows."""
+    def with_rows(self, rows: IndexRows, n_same: int = 0) -> "Engine":
+        """An engine of this kind and with these settings for other rows.
+
+        The first ``n_same`` of them are those of this one, which stays as it is.
+        """
 
     def leave_one_out(self, k: int, part: slice) -> Neighbors:
         """The k nearest other rows of each row in a slice of the index."""

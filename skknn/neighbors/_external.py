@@ -26,7 +26,7 @@ class ExternalEngine(Engine):
         self.rows, self.searcher = rows, own
         own.fit(rows.values)
 
-    def with_rows(self, rows: IndexRows) -> "ExternalEngine":
+    def with_rows(self, rows: IndexRows, n_same: int = 0) -> "ExternalEngine":
         return ExternalEngine(rows, self.searcher)
 
     def kneighbors(

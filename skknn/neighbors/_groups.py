@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_consistent_length, column_or_1d
 
-from ..utils._labels import check_labels_present
+from ..utils._labels import check_labels_present, union_of_labels
 from ..utils._slices import blocks_of
 from ._engine import Engine, Neighbors
 from ._engines import make_engine
@@ -31,14 +31,31 @@ class Groups:
         labels = column_or_1d(groups)
         check_consistent_length(X, labels)
         check_labels_present(labels, "groups")
-        found = cls(*np.unique(labels, return_inverse=True))
-        if len(found.names) == 1:
-            raise ValueError(
-                f"groups has one group only ({found.names.tolist()[0]!r}): leaving it "
-                "out takes rows in more than one group. Pass the burst, object or "
-                "person that each row comes from, or groups=None."
-            )
-        return found
+        return cls(*np.unique(labels, return_inverse=True))
+
+    @classmethod
+    def join(
+        cls, first: "Groups | None", n_first: int, then: "Groups | None", n_then: int
+    ) -> "Groups | None":
+        """The groups of rows behind each other; None are rows that are in none."""
+        if first is None and then is None:
+            return None
+        known = [each.names for each in (first, then) if each is not None]
+        names = union_of_labels(*known, name="groups")
+        parts = [
+            np.full(n, -1) if each is None else each._among(names)
+            for each, n in ((first, n_first), (then, n_then))
+        ]
+        return cls(names, np.concatenate(parts))
+
+    def _among(self, names: NDArray[Any]) -> NDArray[np.intp]:
+        """Numbers for more names."""
+        places = np.append(np.searchsorted(names, self.names), -1)
+        return places[self.numbers]  # of -1 it is the last one
+
+    def take(self, ids: NDArray[np.intp]) -> "Groups":
+        """Those of some of the rows."""
+        return Groups(self.names, self.numbers[ids])
 
     @property
     def largest(self) -> int:

@@ -27,6 +27,31 @@ def check_labels_present(y: NDArray[Any], name: str = "y") -> None:
         )
 
 
+def union_of_labels(*labels: NDArray[Any], name: str) -> NDArray[Any]:
+    """Sorted labels that are in any of some arrays, which must be of one kind.
+
+    Parameters
+    ----------
+    *labels : ndarray of shape (n_labels,)
+    name : str
+        What the error calls them.
+
+    Returns
+    -------
+    ndarray of shape (n_labels,)
+    """
+    words = {
+        isinstance(label, str | bytes) for part in labels for label in part.tolist()
+    }
+    if len(words) > 1:
+        shown = ", ".join(str(part[:3].tolist()) for part in labels)
+        raise ValueError(
+            f"{name} mixes words and numbers ({shown}), which have no common order. "
+            "Pass labels of the kind that was there before."
+        )
+    return np.unique(np.concatenate(labels))
+
+
 def _is_missing(label: Any) -> bool:
     try:
         return label is None or bool(label != label)

@@ -119,7 +119,7 @@ def test_groups_that_leave_nobody(cls, bursts):
     X, y, groups = bursts
     fitted = cls(5).fit(X, y, groups)
     before = dict(vars(fitted))
-    with pytest.raises(ValueError, match="groups has one group only .*groups=None"):
+    with pytest.raises(ValueError, match="more than one group.*groups=None"):
         fitted.fit(X, y, np.zeros(120))
     with pytest.raises(ValueError, match="inconsistent numbers"):
         fitted.fit(X, y, groups[1:])

@@ -48,7 +48,7 @@ class DeviceSearch(Engine):
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_held": None}
 
-    def with_rows(self, rows: IndexRows) -> "DeviceSearch":
+    def with_rows(self, rows: IndexRows, n_same: int = 0) -> "DeviceSearch":
         return DeviceSearch(rows, self.device)
 
     def kneighbors(

@@ -51,7 +51,7 @@ class ExactSearch(Engine):
         """Rows and settings; what is made of them is made again."""
         return {**self.__dict__, "_made": {}, "_first": 0}
 
-    def with_rows(self, rows: IndexRows) -> "ExactSearch":
+    def with_rows(self, rows: IndexRows, n_same: int = 0) -> "ExactSearch":
         return replace(self, rows=rows)
 
     def kneighbors(
