@@ -10,11 +10,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..utils._parameters import ParamsMixin
 from ..utils._sklearn import Interval, fit_context
-from ._base import fit_base, make_base
-from ._convergence import warn_not_converged
+from ._guided_base import fit_guided
 from ._inputs import check_inputs, check_rows, refitted
-from ._labelled_index import own_class_votes
-from ._modulation import Modulation, weigh_rows
+from ._modulation import Modulation
 from ._parameters import GUIDED_CONSTRAINTS, GUIDED_REMEDIES, KNN_ALIASES
 from ._row_blocks import row_blocks
 from ._soft_knn import make_knn
@@ -212,22 +210,8 @@ class KNNWeightedLogisticRegression(ParamsMixin, ClassifierMixin, BaseEstimator)
         """
         inputs = check_inputs(self, X, y)
         knn = make_knn(self).fit(inputs.neighbors, inputs.y, groups)
-        weights = weigh_rows(
-            own_class_votes(knn.index_, knn.n_neighbors_, knn.tau_),
-            modulation=self.modulation,
-            gamma=self.gamma,
-            alpha=self.alpha,
-        )
-        base, failures = fit_base(
-            make_base(self), inputs.base, inputs.y, weights.for_base, inputs.classes
-        )
-        warn_not_converged(
-            self,
-            base,
-            failures,
-            f"Increase max_iter={self.max_iter} or tol={self.tol}, or scale the "
-            "columns of X, for example with StandardScaler.",
-        )
+        guided = fit_guided(self, knn, inputs.base)
+        base, weights = guided.base, guided.weights
         self.__dict__ = refitted(
             self,
             inputs,
