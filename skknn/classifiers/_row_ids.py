@@ -58,13 +58,16 @@ class RowIds:
                 "id of each row; those of rows chosen by a mask are ids_[mask]."
             )
         known = self.numbers()
-        unknown = np.setdiff1d(gone, known)
+        found = np.searchsorted(known, gone)
+        unknown = gone[known[np.minimum(found, len(known) - 1)] != gone]
         if len(unknown):
             raise ValueError(
                 f"ids={unknown[:5].tolist()}{'...' * (len(unknown) > 5)} are none of "
                 f"the {len(known)} in ids_: no row ever had them, or it was removed."
             )
-        places = np.flatnonzero(~np.isin(known, gone))
+        left = np.ones(len(known), dtype=bool)
+        left[found] = False
+        places = np.flatnonzero(left)
         if len(places) == 0:
             raise ValueError(
                 f"Removing all {len(known)} rows would leave none that could vote. "
