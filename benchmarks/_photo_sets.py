@@ -98,3 +98,14 @@ def few(y, shots, seed):
     random = np.random.default_rng(seed)
     picks = [random.permutation(np.flatnonzero(y == c))[:shots] for c in np.unique(y)]
     return np.sort(np.concatenate(picks))
+
+
+def most(y, groups, share, seed):
+    """Rows of a share of each class, whole bursts together, drawn at random."""
+    random = np.random.default_rng(seed)
+    units = np.arange(len(y)) if groups is None else groups
+    kept = []
+    for c in np.unique(y):
+        own = random.permutation(np.unique(units[y == c]))
+        kept.append(own[: max(1, round(share * len(own)))])
+    return np.flatnonzero(np.isin(units, np.concatenate(kept)))

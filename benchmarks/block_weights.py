@@ -25,7 +25,7 @@ on the test part.
 from pathlib import Path
 
 import numpy as np
-from _photo_sets import arguments, few, photo_sets
+from _photo_sets import arguments, few, most, photo_sets
 from sklearn.neighbors import KNeighborsClassifier
 
 from skknn import BlockWeights, FungiTransformer, SoftKNNClassifier
@@ -138,17 +138,6 @@ def one_draw(regime, seed, X, X_test, data, slices, args):
         }
         scores[name]["SoftKNN"] = soft.fit(rows[0], y).score(rows[1], y_test)
     return scores, weights.weights_
-
-
-def most(y, groups, share, seed):
-    """Rows of a share of each class, whole bursts together, drawn at random."""
-    random = np.random.default_rng(seed)
-    units = np.arange(len(y)) if groups is None else groups
-    kept = []
-    for c in np.unique(y):
-        own = random.permutation(np.unique(units[y == c]))
-        kept.append(own[: max(1, round(share * len(own)))])
-    return np.flatnonzero(np.isin(units, np.concatenate(kept)))
 
 
 def show(regime, found):

@@ -2,13 +2,14 @@
 
 ``fit`` goes through stages, ordinary functions that a search over many parameters calls
 as well: ``_inputs`` (what kNN side and base see of X and y), ``_labelled_index`` (rows
-with classes, lists of neighbours, votes, each training row without itself; what tau
-is for them in ``_temperature``),
-``_modulation`` (leave-one-out votes to weights), ``_base`` (a base made and fitted
-with them, on an accelerator by ``_array_api``; ``_convergence`` keeps its solver's
-complaints), ``_mixture`` (its answers, checked, mixed with the votes). ``_parameters``
-says which values are allowed, ``_row_blocks`` how much is held at a time. The
-estimators are ``_soft_knn``, ``_weighted_logistic`` and ``_joint``.
+with classes, lists of neighbours, votes, each training row without itself; what tau is
+for them in ``_temperature``), ``_modulation`` (leave-one-out votes to weights),
+``_base`` (a base made and fitted with them, on an accelerator by ``_array_api``;
+``_convergence`` keeps its solver's complaints; ``_guided_base`` does all of it),
+``_mixture`` (its answers, checked, mixed with the votes). ``_parameters`` says which
+values are allowed, ``_row_blocks`` how much is held at a time. Rows that come and go:
+``_datastore`` and ``_joint_store``, with ids from ``_row_ids``. The estimators are
+``_soft_knn``, with ``_neighbors_mixin``, ``_weighted_logistic`` and ``_joint``.
 
 R, here and wherever neighbours vote:
     M. Jia, B.-C. Chen, Z. Wu, C. Cardie, S. Belongie, S.-N. Lim, "Rethinking Nearest

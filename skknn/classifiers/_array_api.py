@@ -97,7 +97,7 @@ def fit_on_device(
             f"memory of {device}; it is fitted on the CPU. Use float32 rows, or fewer, "
             "or switch array_api_dispatch off.",
             UserWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
         return False
     for name, value in vars(base).items():

@@ -64,7 +64,7 @@ def make_base(classifier: Any) -> BaseRecipe:
                 f"nothing beside estimator={type(own).__name__}(...). Set it on "
                 "estimator, or leave estimator=None.",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
     # The methods of some, like StackingClassifier, depend on what they are fitted on.
     if not (hasattr(own, "predict_proba") or hasattr(type(own), "predict_proba")):

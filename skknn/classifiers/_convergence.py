@@ -113,5 +113,5 @@ def warn_not_converged(
             f"{type(classifier).__name__}: {base!r} stopped before it converged "
             f"({failures[0]}). {remedy}",
             ConvergenceWarning,
-            stacklevel=4,  # past fit and its decorator, to the caller
+            stacklevel=5,  # past fits and a decorator, to the caller
         )

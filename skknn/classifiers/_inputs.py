@@ -1,5 +1,6 @@
 """From what users pass to what kNN side and base see; nothing is set on estimators."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from sklearn.utils.validation import validate_data
 
 from ..neighbors import check_graph
 from ..utils._bad_values import with_place
-from ..utils._labels import check_labels_present
+from ..utils._labels import check_labels_present, union_of_labels
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class TrainingInputs:
     checker: Any
 
 
-def check_inputs(estimator: Any, X: Any, y: Any) -> TrainingInputs:
+def check_inputs(estimator: Any, X: Any, y: Any, classes: Any = None) -> TrainingInputs:
     """Check training rows and labels; fit the ``knn_transformer``.
 
     Parameters
@@ -79,6 +80,8 @@ def check_inputs(estimator: Any, X: Any, y: Any) -> TrainingInputs:
         Its parameters say what is allowed. It is left as it is.
     X : array-like of shape (n_samples, n_features)
     y : array-like of shape (n_samples,)
+    classes : array-like of shape (n_declared,), default=None
+        Labels that may come later.
 
     Returns
     -------
@@ -89,7 +92,10 @@ def check_inputs(estimator: Any, X: Any, y: Any) -> TrainingInputs:
     transformer = getattr(estimator, "knn_transformer", None)
     seen = see_rows(checker, X, transformer, reset=True)
     y, classes = check_target(
-        estimator, seen.given if seen.checked is None else seen.checked, y
+        estimator,
+        seen.given if seen.checked is None else seen.checked,
+        y,
+        [] if classes is None else [classes],
     )
     if transformer is not None:
         transformer = clone(transformer).fit(X, y)
@@ -101,6 +107,64 @@ def check_inputs(estimator: Any, X: Any, y: Any) -> TrainingInputs:
         codes=np.searchsorted(classes, y),
         transformer=transformer,
         checker=checker,
+    )
+
+
+@dataclass(frozen=True)
+class MoreRows:
+    """Rows for a classifier that is fitted.
+
+    Attributes
+    ----------
+    base, neighbors
+        Rows as the base and the kNN side see them.
+    y : ndarray of shape (n_more,)
+    classes : ndarray of shape (n_classes,)
+        Those there were and those that are new, sorted.
+    codes : ndarray of shape (n_more,), intp
+        Class number of each row.
+    """
+
+    base: Any
+    neighbors: Any
+    y: NDArray[Any]
+    classes: NDArray[Any]
+    codes: NDArray[np.intp]
+
+
+def check_more_rows(
+    estimator: Any, X: Any, y: Any, classes: Any, transformer: Any = None
+) -> MoreRows:
+    """Check rows and labels that come to those of ``fit``.
+
+    Parameters
+    ----------
+    estimator : classifier of this package
+        Fitted. It is left as it is.
+    X : array-like of shape (n_more, n_features)
+    y : array-like of shape (n_more,)
+    classes : array-like of shape (n_declared,) or None
+        Labels that may come later.
+    transformer : transformer or None
+        The fitted one of the kNN side.
+
+    Returns
+    -------
+    MoreRows
+    """
+    seen = see_rows(estimator, X, transformer)
+    y, found = check_target(
+        estimator,
+        seen.given if seen.checked is None else seen.checked,
+        y,
+        [estimator.classes_, *([] if classes is None else [classes])],
+    )
+    return MoreRows(
+        base=seen.for_base,
+        neighbors=seen.for_neighbors(transformer),
+        y=y,
+        classes=found,
+        codes=np.searchsorted(found, y),
     )
 
 
@@ -222,7 +286,9 @@ def _check_given(estimator: Any, X: Any, reset: bool) -> None:
         )
 
 
-def check_target(estimator: Any, X: Any, y: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+def check_target(
+    estimator: Any, X: Any, y: Any, known: Sequence[Any] = ()
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """Check labels against rows.
 
     Parameters
@@ -231,12 +297,14 @@ def check_target(estimator: Any, X: Any, y: Any) -> tuple[NDArray[Any], NDArray[
     X : array, data frame, sparse matrix or list
         Rows, as many as labels.
     y : array-like of shape (n_samples,)
+    known : sequence of array-like of shape (n_labels,)
+        Classes that need not be in ``y``.
 
     Returns
     -------
     y : ndarray of shape (n_samples,)
     classes : ndarray of shape (n_classes,)
-        Sorted, at least two.
+        Sorted, at least two: those in ``y`` and in ``known``.
     """
     name = type(estimator).__name__
     if y is None:
@@ -249,6 +317,11 @@ def check_target(estimator: Any, X: Any, y: Any) -> tuple[NDArray[Any], NDArray[
     check_labels_present(y)
     check_classification_targets(y)
     classes = np.unique(y)
+    if known:
+        declared = [column_or_1d(labels) for labels in known]
+        for labels in declared:
+            check_labels_present(labels, "classes")
+        classes = union_of_labels(*declared, classes, name="y")
     if len(classes) < 2:
         only = classes.tolist()[0]
         raise ValueError(

@@ -10,15 +10,20 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..utils._parameters import ParamsMixin
 from ..utils._sklearn import HasMethods, Interval, fit_context
-from ._base import fit_base, make_base
-from ._convergence import warn_not_converged
-from ._inputs import check_inputs, refitted, see_rows
-from ._labelled_index import own_class_votes
+from ._guided_base import GuidedBase, fit_guided
+from ._inputs import TrainingInputs, check_inputs, refitted, see_rows
+from ._joint_store import (
+    base_rows,
+    rows_to_keep,
+    spread,
+    with_more_votes,
+    without_votes,
+)
 from ._mixture import base_proba, mix_proba
-from ._modulation import Modulation, weigh_rows
+from ._modulation import Modulation
 from ._parameters import GUIDED_CONSTRAINTS, GUIDED_REMEDIES, JOINT_ALIASES
 from ._row_blocks import table_blocks, take_rows
-from ._soft_knn import make_knn
+from ._soft_knn import SoftKNNClassifier, make_knn
 
 
 class JointKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
@@ -100,11 +105,17 @@ class JointKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
         The fitted kNN side.
     estimator_ : classifier
         The fitted base.
+    base_classes_ : ndarray of shape (n_base_classes,)
+        Classes that it knows.
+    base_rows_ : array-like or None
+        Training rows as the base sees them, where the kNN side does not tell them:
+        data frames, and those that a ``knn_transformer`` changes.
     knn_transformer_ : transformer
         The fitted ``knn_transformer``, when there is one.
     knn_proba_ : ndarray of shape (n_samples,), float64
         Leave-one-out probability of each training row's class. The lowest ones are
-        the hard, or wrongly labelled, rows.
+        the hard, or wrongly labelled, rows. This and the next two are of the rows that
+        the base was last fitted to.
     modulation_ : ndarray of shape (n_samples,), float64
         ``-log p`` clamped to 100 for ``"nll"``, else the weights.
     sample_weight_ : ndarray of shape (n_samples,), float64
@@ -200,7 +211,7 @@ class JointKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
 
     # estimator and knn_transformer come from the user: their fits must validate.
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+    def fit(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> Self:
         """Fit the kNN side, then the base with the weights it gives.
 
         Parameters
@@ -210,6 +221,9 @@ class JointKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
             as they are.
         y : array-like of shape (n_samples,)
             Class labels.
+        groups : array-like of shape (n_samples,), default=None
+            What each row comes from, such as a burst. Rows of its own group are left
+            out of a row's ``knn_proba_``, and so of its weight.
 
         Returns
         -------
@@ -223,37 +237,93 @@ class JointKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
             although there are weights.
         """
         inputs = check_inputs(self, X, y)
-        knn = make_knn(self).fit(inputs.neighbors, inputs.y)
-        weights = weigh_rows(
-            own_class_votes(knn.index_, knn.n_neighbors_, knn.tau_),
-            modulation=self.modulation,
-            gamma=self.gamma,
-            alpha=self.alpha,
-        )
-        base, failures = fit_base(
-            make_base(self), inputs.base, inputs.y, weights.for_base, inputs.classes
-        )
-        if self.estimator is None:
-            remedy = (
-                "Scale the columns of X, for example with StandardScaler, or pass "
-                "estimator=LogisticRegression(max_iter=..., tol=...)."
-            )
+        knn = make_knn(self).fit(inputs.neighbors, inputs.y, groups)
+        guided = fit_guided(self, knn, inputs.base)
+        self.__dict__ = self._fitted(inputs, knn, guided)
+        return self
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
+        """Add training rows to the votes; the base stays as it is (R, Fig. 8b, 9c).
+
+        The first call is one of :meth:`fit`. Classes that the base does not know have
+        the votes' share alone.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_more, n_features)
+        y : array-like of shape (n_more,)
+            Class labels, known or new.
+        classes : array-like of shape (n_classes,), default=None
+            Labels that are going to come.
+        groups : array-like of shape (n_more,), default=None
+            As in :meth:`SoftKNNClassifier.partial_fit`.
+
+        Returns
+        -------
+        self : JointKNNClassifier
+
+        Raises
+        ------
+        ValueError
+            As in :meth:`SoftKNNClassifier.partial_fit`. All stays as it was.
+        """
+        if not hasattr(self, "knn_"):
+            inputs = check_inputs(self, X, y, classes)
+            knn = make_knn(self)
+            knn.partial_fit(inputs.neighbors, inputs.y, inputs.classes, groups)
+            guided = fit_guided(self, knn, inputs.base)
+            self.__dict__ = self._fitted(inputs, knn, guided)
         else:
-            remedy = "Adjust its limit of iterations or its tolerance, or scale X."
-        warn_not_converged(self, base, failures, remedy)
-        more = {}
-        if inputs.transformer is not None:
-            more["knn_transformer_"] = inputs.transformer
-        self.__dict__ = refitted(
-            self,
-            inputs,
-            knn_=knn,
-            estimator_=base,
-            knn_proba_=weights.knn_proba,
-            modulation_=weights.modulation,
-            sample_weight_=weights.sample_weight,
-            **more,
-        )
+            self.__dict__ = with_more_votes(self, X, y, classes, groups)
+        return self
+
+    def remove(self, ids: ArrayLike) -> Self:
+        """Take training rows away from the votes; the base stays as it is.
+
+        Parameters
+        ----------
+        ids : int or array-like of int
+            Of ``knn_.ids_``.
+
+        Returns
+        -------
+        self : JointKNNClassifier
+
+        Raises
+        ------
+        ValueError
+            As in :meth:`SoftKNNClassifier.remove`.
+        """
+        check_is_fitted(self)
+        self.__dict__ = without_votes(self, ids)
+        return self
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def refit_base(self) -> Self:
+        """Fit the base anew to all rows that vote now, with their weights.
+
+        The rows are restored, to rounding, from what the kNN side keeps of them,
+        unless they are ``base_rows_``.
+
+        Returns
+        -------
+        self : JointKNNClassifier
+
+        Raises
+        ------
+        ValueError
+            As in :meth:`fit`, and if the rows are of one class. All stays as it was.
+        """
+        check_is_fitted(self)
+        guided = fit_guided(self, self.knn_, base_rows(self))
+        self.__dict__ = {**vars(self), **guided.attributes}
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
@@ -305,6 +375,16 @@ class JointKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
         ]
         return self.classes_[np.concatenate(codes)]
 
+    def _fitted(
+        self, inputs: TrainingInputs, knn: SoftKNNClassifier, guided: GuidedBase
+    ) -> dict[str, Any]:
+        """State after a fit."""
+        more = dict(guided.attributes)
+        if inputs.transformer is not None:
+            more["knn_transformer_"] = inputs.transformer
+        kept = rows_to_keep(inputs)
+        return refitted(self, inputs, knn_=knn, base_rows_=kept, **more)
+
     def _sides(self, X: Any) -> tuple[Any, Any]:
         """What base and kNN side see of queries; None for a kNN without a vote."""
         transformer = getattr(self, "knn_transformer_", None)
@@ -312,11 +392,13 @@ class JointKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
         votes = self.lam != 0
         return seen.for_base, seen.for_neighbors(transformer) if votes else None
 
-    def _mix(self, base_rows: Any, knn_rows: Any) -> NDArray[Any]:
+    def _mix(self, rows_of_base: Any, knn_rows: Any) -> NDArray[Any]:
         """R, Eq. 5, where a side without a share is not asked."""
         votes = base = None
         if self.lam != 0:
             votes = self.knn_.predict_proba(knn_rows)
         if self.lam != 1:
-            base = base_proba(self.estimator_, base_rows, self.classes_)
+            known = self.base_classes_
+            base = base_proba(self.estimator_, rows_of_base, known)
+            base = spread(base, known, self.classes_)
         return mix_proba(votes, base, self.lam)

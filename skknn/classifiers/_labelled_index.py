@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..neighbors import NeighborIndex, soft_votes, true_class_votes
 from ._row_blocks import row_blocks
+from ._row_ids import RowIds
 
 # Entries of a table of votes that are made at a time: 2 MiB, which the L2 cache holds.
 # Of 10,000 queries in 1,000 classes it saves a third of the processor's time (the votes
@@ -32,16 +33,36 @@ class LabelledIndex:
     codes : ndarray of shape (n_samples,), int
         Class number of each row.
     n_classes : int
+    ids : RowIds
+        Those of the rows, which stay theirs when others come and go.
     """
 
     rows: NeighborIndex
     codes: NDArray[np.intp]
     n_classes: int
+    ids: RowIds
 
     @property
     def n_samples(self) -> int:
         """Number of training rows."""
         return len(self.codes)
+
+    @property
+    def n_present(self) -> int:
+        """Number of classes that have rows."""
+        return int(np.count_nonzero(np.bincount(self.codes)))
+
+    def n_voters(self, queries: Any) -> int:
+        """Rows that can vote for each query; None means the training rows."""
+        if queries is not None:
+            return self.n_samples
+        if self.rows.n_others < 1:
+            raise ValueError(
+                f"n_samples={self.n_samples}: leaving one out, with its groups=, takes "
+                "rows in more than one group. Pass the burst, object or person that "
+                "each row comes from, groups=None, or more rows."
+            )
+        return self.rows.n_others
 
 
 def count_rows(index: LabelledIndex, queries: Any) -> int:
@@ -95,7 +116,7 @@ def class_votes(
     part : slice
     proba : ndarray of shape (n_part, n_classes), float64
     """
-    k = min(k, index.n_samples - int(queries is None))
+    k = min(k, index.n_voters(queries))
     for block, distances, ids in neighbor_blocks(index, queries, k):
         for part in row_blocks(len(ids), index.n_classes, _VOTED):
             labels = index.codes[ids[part]]
@@ -106,6 +127,8 @@ def class_votes(
 
 def own_class_votes(index: LabelledIndex, k: int, tau: float) -> NDArray[np.float64]:
     """Leave-one-out probability of each training row's own class (R, Eq. 3).
+
+    With groups, rows of its own one do not vote for a row.
 
     Parameters
     ----------
@@ -119,7 +142,7 @@ def own_class_votes(index: LabelledIndex, k: int, tau: float) -> NDArray[np.floa
     ndarray of shape (n_samples,), float64
     """
     proba = np.empty(index.n_samples)
-    k = min(k, index.n_samples - 1)
+    k = min(k, index.n_voters(None))
     for part, distances, ids in neighbor_blocks(index, None, k):
         agree = index.codes[ids] == index.codes[part][:, None]
         proba[part] = true_class_votes(distances, agree, tau)
@@ -143,3 +166,19 @@ def clip_n_neighbors(n_neighbors: int, available: int) -> int:
             stacklevel=3,
         )
     return min(n_neighbors, available)
+
+
+def warn_of_large_group(index: LabelledIndex, k: int) -> None:
+    """Warn where leaving a group out leaves fewer than k rows that can vote.
+
+    Raise an error where it leaves none.
+    """
+    others = index.n_voters(None)
+    if k > others:
+        warnings.warn(
+            f"groups: without the largest of them {others} rows are left, so {others} "
+            f"and not n_neighbors={k} vote for each training row that is left out. Use "
+            "smaller groups, such as bursts, or a smaller n_neighbors.",
+            UserWarning,
+            stacklevel=5,  # past fit and its decorator, to the caller
+        )

@@ -135,7 +135,7 @@ def row_weights(
             "agree on all rows. The base classifier is fitted without weights; a "
             "larger n_neighbors or tau brings out differences.",
             UserWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
         return np.ones_like(values)
     clamped = values >= MAX_NLL
@@ -147,6 +147,6 @@ def row_weights(
                 f"their own class and carry {share:.0%} of the total weight. Use a "
                 "larger n_neighbors or tau, or a smaller alpha.",
                 UserWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
     return 1.0 + alpha * values

@@ -1,6 +1,5 @@
 """SoftKNNClassifier: votes of the nearest rows, weighted by exp(-d / tau)."""
 
-from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -11,14 +10,22 @@ from sklearn.utils.validation import check_is_fitted
 from ..neighbors import APPROXIMATE, NeighborIndex
 from ..utils._parameters import ParamsMixin
 from ..utils._sklearn import fit_context
-from ._inputs import check_inputs, check_rows, refitted
+from ._datastore import with_more_rows, without_rows
+from ._inputs import (
+    TrainingInputs,
+    check_inputs,
+    check_more_rows,
+    check_rows,
+    refitted,
+)
 from ._labelled_index import (
     LabelledIndex,
     class_votes,
-    clip_n_neighbors,
     count_rows,
     resolve_n_neighbors,
+    warn_of_large_group,
 )
+from ._neighbors_mixin import NeighborsMixin
 from ._parameters import (
     KNN_ALIASES,
     KNN_CONSTRAINTS,
@@ -26,10 +33,11 @@ from ._parameters import (
     SEARCH_PARAMETERS,
     VOTE_PARAMETERS,
 )
+from ._row_ids import RowIds
 from ._temperature import resolve_tau, warn_if_nearest_votes_alone
 
 
-class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
+class SoftKNNClassifier(NeighborsMixin, ParamsMixin, ClassifierMixin, BaseEstimator):
     r"""k-nearest-neighbour classifier with softmax votes.
 
     For a query :math:`x` with nearest training rows :math:`x_1, \dots, x_k` at
@@ -85,11 +93,14 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
     n_neighbors_ : int
         Number of voting rows after ``"mean"`` and clipping.
     tau_ : float
-        Temperature of the votes: ``tau``, or what ``"scale"`` came to.
+        Temperature of the votes: ``tau``, or what ``"scale"`` came to in ``fit``.
     n_samples_fit_ : int
         Number of training rows.
+    ids_ : ndarray of shape (n_samples_fit_,), intp
+        Ids of the training rows: 0, 1, ... as they came to ``fit`` and
+        :meth:`partial_fit`. A row keeps its id when others go.
     mean_ : ndarray of shape (n_features,), float64, or None
-        Mean that is subtracted from rows.
+        Mean that is subtracted from rows; that of the rows of ``fit``.
     algorithm_ : str
         The engine that searches; with ``algorithm="auto"``, the one chosen for large
         batches of queries.
@@ -157,7 +168,7 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
         self.n_jobs = n_jobs
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+    def fit(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> Self:
         """Keep the training rows, prepared for search.
 
         Parameters
@@ -167,6 +178,10 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
             else float64. A sparse graph with ``algorithm="precomputed"``.
         y : array-like of shape (n_samples,)
             Class labels: ints, strings or bools.
+        groups : array-like of shape (n_samples,), default=None
+            What each row comes from: a burst, an object, a person. Rows of one group
+            do not vote for each other where ``X=None`` asks about the training rows;
+            votes for other queries do not depend on it.
 
         Returns
         -------
@@ -176,26 +191,115 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
         ------
         ValueError
             For NaN or infinity in ``X``, mismatched lengths, fewer than two classes,
-            or a graph that is none.
+            a graph that is none, or ``groups`` with a missing value or but one group.
         ImportError
             If the engine's library is not installed.
         """
-        inputs = check_inputs(self, X, y)
+        self.__dict__ = self._kept(check_inputs(self, X, y), groups, alone=True)
+        return self
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
+        """Add training rows to those there are; the first call is one of :meth:`fit`.
+
+        Votes are then those of a fit on all rows with ``mean_``, and ``tau_`` of
+        ``tau="scale"``, of the first rows: fit again when these have become few or
+        odd among all. ``n_neighbors_`` follows the number of rows. Costs what the new
+        rows take, and now and then a copy of all.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_more, n_features)
+            Rows, which get the dtype of those there are.
+        y : array-like of shape (n_more,)
+            Class labels, known or new.
+        classes : array-like of shape (n_classes,), default=None
+            Labels that are going to come; votes for them are 0 until then. A first
+            call with rows of one class needs them.
+        groups : array-like of shape (n_more,), default=None
+            As in :meth:`fit`; names seen before are the same groups. Rows that come
+            without are in no group.
+
+        Returns
+        -------
+        self : SoftKNNClassifier
+
+        Raises
+        ------
+        ValueError
+            As in :meth:`fit`; for labels that mix words and numbers; with
+            ``algorithm="precomputed"``, whose graph has no place for more rows. All
+            rows stay as they were.
+        """
+        if not hasattr(self, "index_"):
+            inputs = check_inputs(self, X, y, classes)
+            self.__dict__ = self._kept(inputs, groups, alone=False)
+        else:
+            more = check_more_rows(self, X, y, classes)
+            self.__dict__ = with_more_rows(self, more, groups)
+        return self
+
+    def remove(self, ids: ArrayLike) -> Self:
+        """Take training rows away.
+
+        Votes are then those of a fit on the rows that are left, with ``mean_`` and
+        ``tau_`` held as in :meth:`partial_fit`. Classes stay, with votes of 0 where
+        all rows are gone. The rows that are left are copied once.
+
+        Parameters
+        ----------
+        ids : int or array-like of int
+            Of ``ids_``.
+
+        Returns
+        -------
+        self : SoftKNNClassifier
+
+        Raises
+        ------
+        ValueError
+            For what is none of ``ids_``, if no row would be left, and with
+            ``algorithm="precomputed"``. All rows stay as they were.
+        """
+        check_is_fitted(self)
+        self.__dict__ = without_rows(self, ids)
+        return self
+
+    @property
+    def ids_(self) -> NDArray[np.intp]:
+        """Ids of the training rows."""
+        if not hasattr(self, "index_"):
+            raise AttributeError("ids_ is there after fit only")
+        return self.index_.ids.numbers()
+
+    def _kept(
+        self, inputs: TrainingInputs, groups: Any, *, alone: bool
+    ) -> dict[str, Any]:
+        """State after a fit; ``alone`` says that no more rows are announced."""
         rows = NeighborIndex(
             metric=self.metric,
             preprocessing=self.preprocessing,
             algorithm=self.algorithm,
             device=self.device,
             n_jobs=self.n_jobs,
-        ).fit(inputs.neighbors)
-        index = LabelledIndex(rows, inputs.codes, len(inputs.classes))
-        k = resolve_n_neighbors(self.n_neighbors, index.n_samples, index.n_classes)
+        ).fit(inputs.neighbors, groups)
+        n_samples, n_classes = len(inputs.codes), len(inputs.classes)
+        index = LabelledIndex(rows, inputs.codes, n_classes, RowIds(None, n_samples))
+        k = resolve_n_neighbors(self.n_neighbors, index.n_samples, index.n_present)
+        if groups is not None and alone:
+            warn_of_large_group(index, k)
         tau = resolve_tau(self.tau, inputs.neighbors, rows)
         warn_if_nearest_votes_alone(index, inputs.neighbors, k, tau)
         more = {}
         if rows.algorithm_ in APPROXIMATE:
             more["recall_"] = rows.recall(k)
-        self.__dict__ = refitted(
+        return refitted(
             self,
             inputs,
             index_=index,
@@ -206,49 +310,6 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
             algorithm_=rows.algorithm_,
             **more,
         )
-        return self
-
-    def kneighbors(
-        self,
-        X: ArrayLike | None = None,
-        n_neighbors: int | None = None,
-        return_distance: bool = True,
-    ) -> Any:
-        """Nearest training rows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_queries, n_features) or None, default=None
-            Queries. None means the training rows, each without itself.
-        n_neighbors : int or None, default=None
-            How many; None takes ``n_neighbors_``. Clipped, with a warning, to the
-            rows there are.
-        return_distance : bool, default=True
-            Whether distances are returned too.
-
-        Returns
-        -------
-        distances : ndarray of shape (n_queries, k), float64
-            Ascending, in the units of ``metric``. Only with ``return_distance``.
-        indices : ndarray of shape (n_queries, k), intp
-            Training row numbers; equal distances are sorted by row number.
-        """
-        check_is_fitted(self)
-        rows = None if X is None else check_rows(self, X)
-        available = self.n_samples_fit_ - (X is None)
-        if n_neighbors is None:
-            k = min(self.n_neighbors_, available)
-        elif not isinstance(n_neighbors, Integral) or n_neighbors < 1:
-            raise ValueError(
-                f"n_neighbors={n_neighbors!r} must be an int of at least 1, or None "
-                "for the fitted number."
-            )
-        else:
-            k = clip_n_neighbors(int(n_neighbors), available)
-        index = self.index_.rows
-        found = index.leave_one_out(k) if X is None else index.kneighbors(rows, k)
-        distances, ids = found
-        return (distances, ids) if return_distance else ids
 
     def predict_proba(self, X: ArrayLike | None) -> NDArray[np.float64]:
         """Class probabilities.
@@ -257,7 +318,8 @@ class SoftKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
         ----------
         X : array-like of shape (n_queries, n_features) or None
             Queries. None means the training rows, each without itself
-            (leave-one-out): a row never votes for itself, copies of it do.
+            (leave-one-out): a row never votes for itself, copies of it do, unless
+            they are in its group.
 
         Returns
         -------

@@ -101,7 +101,7 @@ def warn_if_nearest_votes_alone(
     tau : float
     """
     rows = index.rows
-    k = min(k, index.n_samples - 1)
+    k = min(k, rows.n_others)
     unscaled = rows.preprocessing is None and rows.metric != "cosine"
     if not unscaled or rows.algorithm_ == "precomputed" or k < 2:
         return
@@ -124,5 +124,5 @@ def warn_if_nearest_votes_alone(
             f"{far:.3g} to row {k}. Use tau='scale' (here {scale:.3g}), a larger tau, "
             "or preprocessing='center-l2'.",
             UserWarning,
-            stacklevel=4,  # past fit and its decorator, to the caller
+            stacklevel=5,  # past fit and its decorator, to the caller
         )

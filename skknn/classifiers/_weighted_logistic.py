@@ -10,11 +10,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..utils._parameters import ParamsMixin
 from ..utils._sklearn import Interval, fit_context
-from ._base import fit_base, make_base
-from ._convergence import warn_not_converged
+from ._guided_base import fit_guided
 from ._inputs import check_inputs, check_rows, refitted
-from ._labelled_index import own_class_votes
-from ._modulation import Modulation, weigh_rows
+from ._modulation import Modulation
 from ._parameters import GUIDED_CONSTRAINTS, GUIDED_REMEDIES, KNN_ALIASES
 from ._row_blocks import row_blocks
 from ._soft_knn import make_knn
@@ -191,7 +189,7 @@ class KNNWeightedLogisticRegression(ParamsMixin, ClassifierMixin, BaseEstimator)
         self.random_state = random_state
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+    def fit(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> Self:
         """Find the hard rows, weight them and fit the regression.
 
         Parameters
@@ -200,6 +198,10 @@ class KNNWeightedLogisticRegression(ParamsMixin, ClassifierMixin, BaseEstimator)
             Training rows. float32 stays float32, all else becomes float64.
         y : array-like of shape (n_samples,)
             Class labels.
+        groups : array-like of shape (n_samples,), default=None
+            What each row comes from: a burst, an object, a person. Neighbours of its
+            own group say nothing about how hard a row is, so they are left out of
+            ``knn_proba_`` and of the weights.
 
         Returns
         -------
@@ -212,23 +214,9 @@ class KNNWeightedLogisticRegression(ParamsMixin, ClassifierMixin, BaseEstimator)
             or a ``modulation`` that returns no valid weights.
         """
         inputs = check_inputs(self, X, y)
-        knn = make_knn(self).fit(inputs.neighbors, inputs.y)
-        weights = weigh_rows(
-            own_class_votes(knn.index_, knn.n_neighbors_, knn.tau_),
-            modulation=self.modulation,
-            gamma=self.gamma,
-            alpha=self.alpha,
-        )
-        base, failures = fit_base(
-            make_base(self), inputs.base, inputs.y, weights.for_base, inputs.classes
-        )
-        warn_not_converged(
-            self,
-            base,
-            failures,
-            f"Increase max_iter={self.max_iter} or tol={self.tol}, or scale the "
-            "columns of X, for example with StandardScaler.",
-        )
+        knn = make_knn(self).fit(inputs.neighbors, inputs.y, groups)
+        guided = fit_guided(self, knn, inputs.base)
+        base, weights = guided.base, guided.weights
         self.__dict__ = refitted(
             self,
             inputs,

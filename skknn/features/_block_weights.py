@@ -12,6 +12,7 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
+from ..neighbors import Groups
 from ..utils._labels import check_labels_present
 from ..utils._parameters import ParamsMixin
 from ..utils._sklearn import (
@@ -227,17 +228,14 @@ class BlockWeights(ParamsMixin, TransformerMixin, BaseEstimator):
                 "Pass one class label a row."
             )
         labels = column_or_1d(y, warn=True)
-        check_consistent_length(rows, labels, groups)
+        check_consistent_length(rows, labels)
         check_labels_present(labels)
         check_classification_targets(labels)
         classes, codes = np.unique(labels, return_inverse=True)
-        numbers_of_groups = None
-        if groups is not None:
-            groups = column_or_1d(groups)
-            numbers_of_groups = np.unique(groups, return_inverse=True)[1]
+        numbers = None if groups is None else Groups.of(groups, rows).numbers
         columns = self._find_blocks(rows, getattr(checker, "feature_names_in_", None))
         mean = mean_or_zero(rows, self.center)
-        path = self._search(rows - mean, columns, codes, numbers_of_groups)
+        path = self._search(rows - mean, columns, codes, numbers)
         last = path[-1]
         weights = dict(zip(columns, last.weights))
         pca = None

@@ -17,6 +17,7 @@ from ..classifiers import (
     make_knn,
 )
 from ..utils._parameters import canonical_name, check_parameters
+from ._fit_groups import request_groups
 from ._settings import Step, is_path, own_prefix, role, setting_key, split_pipeline
 
 Params = dict[str, Any]
@@ -181,7 +182,7 @@ def as_votes(candidate: Candidate) -> Candidate:
     if getattr(clf, "knn_transformer", None) is not None:
         transformer = clf.knn_transformer
         steps.append(Step("knn", transformer, None, setting_key(transformer)))
-    knn = make_knn(clf)
+    knn = request_groups(make_knn(clf), split_pipeline(candidate.whole)[1])
     whole = Pipeline([(f"step{i}", s.transformer) for i, s in enumerate(steps)])
     whole.steps.append(("votes", knn))
     return Candidate(candidate.params, whole, {}, steps, knn)

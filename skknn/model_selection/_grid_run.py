@@ -1,5 +1,6 @@
 """Candidates on all splits, with warm starts where there are many fits."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
 
 from ..classifiers import SoftKNNClassifier, is_weighted
 from ..utils._sklearn import insert_error_scores, report_fit_failures
@@ -81,6 +83,18 @@ class GridRun:
             # What a callable returns is known only once it has been called.
             insert_error_scores(results, self.task.error_score)
         return results
+
+    def warn_not_converged(self) -> None:
+        """Report from ``fit`` of a search, once, that solvers stopped too early."""
+        if self.failures_:
+            warnings.warn(
+                f"{len(self.failures_)} of {self.n_base_fits_} fits of base "
+                f"classifiers stopped before they converged (the first: "
+                f"{self.failures_[0]}). Scale the columns of X, for example with "
+                "StandardScaler, or raise max_iter or tol of the base.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
 
     def _evaluate(
         self, candidates: list[Candidate], cold: bool

@@ -6,12 +6,13 @@ from typing import Any, Self
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
 from sklearn.metrics import check_scoring, get_scorer_names
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
+from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.validation import check_is_fitted
 
 from ..classifiers import JOINT_ALIASES, JointKNNClassifier
 from ..utils._parameters import ParamsMixin
 from ..utils._sklearn import StrOptions, fit_context
+from ._fit_groups import joint_router
 from ._joint_grid import check_training, joint_grid, routed_splits
 from ._joint_rules import JointChoice
 from ._joint_search import find_parameters
@@ -166,8 +167,9 @@ class JointKNNClassifierCV(
     split, and no more for k, tau and lambda: 31 fits with the defaults. float32 rows
     halve their time.
 
-    Photos that come in bursts belong in one fold: pass ``groups`` to ``fit`` and a
-    :class:`~sklearn.model_selection.StratifiedGroupKFold` as ``cv``.
+    Photos of one burst belong in one fold and say nothing about each other: pass
+    ``groups`` to ``fit`` and a :class:`~sklearn.model_selection.StratifiedGroupKFold`
+    as ``cv``.
 
     What the rules give on photos, and what else was tried, is in the documentation
     under "Does it help?".
@@ -266,8 +268,9 @@ class JointKNNClassifierCV(
         y : array-like of shape (n_samples,)
             Class labels.
         **params : dict
-            ``groups`` of shape (n_samples,) for the splitter; with metadata routing
-            what splitter and scorer request.
+            ``groups`` of shape (n_samples,) for the splitter and for leaving rows
+            out, as in :meth:`JointKNNClassifier.fit`; with metadata routing what
+            splitter and scorer request, too.
 
         Returns
         -------
@@ -282,7 +285,7 @@ class JointKNNClassifierCV(
         y = check_training(self, X, y)
         joint = JointKNNClassifier(**{name: getattr(self, name) for name in _PASSED_ON})
         scorer = check_scoring(joint, self.scoring or "accuracy")
-        splits, score_params = routed_splits(self, X, y, params)
+        splits, score_params, groups = routed_splits(self, X, y, params)
         found = find_parameters(
             joint,
             joint_grid(self, X, y),
@@ -292,6 +295,7 @@ class JointKNNClassifierCV(
             scorer=scorer,
             choice=JointChoice(self.selection),
             score_params=score_params,
+            groups=groups,
             n_jobs=self.n_jobs,
             verbose=self.verbose,
         )
@@ -372,18 +376,13 @@ class JointKNNClassifierCV(
         return float(self.scorer_(self._fitted(), X, y, **params))
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """Who wants which metadata: the splitter in ``fit``, the scorer everywhere.
+        """Who wants which metadata: classifier, splitter and scorer in ``fit``.
 
         Returns
         -------
         MetadataRouter
         """
-        scorer = check_scoring(JointKNNClassifier(), self.scoring or "accuracy")
-        to_scorer = MethodMapping().add(caller="fit", callee="score")
-        to_scorer.add(caller="score", callee="score")
-        to_cv = MethodMapping().add(caller="fit", callee="split")
-        router = MetadataRouter(self).add(scorer=scorer, method_mapping=to_scorer)
-        return router.add(splitter=self.cv, method_mapping=to_cv)
+        return joint_router(self)
 
     def _fitted(self) -> JointKNNClassifier:
         check_is_fitted(self)

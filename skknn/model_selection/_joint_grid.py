@@ -78,7 +78,7 @@ def check_training(search: Any, X: Any, y: Any) -> NDArray[Any]:
 
 def routed_splits(
     search: Any, X: Any, y: NDArray[Any], params: dict[str, Any]
-) -> tuple[Splits, dict[str, Any]]:
+) -> tuple[Splits, dict[str, Any], Any]:
     """Training and held-out rows of each split, the same for all that is chosen.
 
     Parameters
@@ -95,8 +95,11 @@ def routed_splits(
     splits : list of (train, test)
     score_params : dict
         What the scorer requests of ``params``.
+    groups : array-like of shape (n_samples,) or None
+        For the classifier.
     """
     params = check_method_params(X, params=params)
+    groups = params.get("groups")
     if get_config()["enable_metadata_routing"]:
         routed = process_routing(search, "fit", **params)
         of_splitter, of_scorer = routed.splitter.split, routed.scorer.score
@@ -119,7 +122,7 @@ def routed_splits(
                 "each class, a splitter that keeps their shares such as "
                 "StratifiedKFold, or JointKNNClassifier with parameters of your own."
             )
-    return splits, of_scorer
+    return splits, of_scorer, groups
 
 
 def _splitter(cv: Any, y: NDArray[Any]) -> Any:

@@ -1,7 +1,7 @@
 """The two searches of JointKNNClassifierCV: votes alone, then base and shares."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,20 @@ class Found:
     refit_time: float
 
 
+class _Search(NeighborSearchCV):
+    """A search whose classifiers get groups, whatever metadata routing says."""
+
+    _groups: Any = None
+
+    def leaving_out(self, groups: Any) -> Self:
+        """Set the groups."""
+        self._groups = groups
+        return self
+
+    def _groups_to_leave_out(self, routed: Any) -> Any:
+        return self._groups
+
+
 def find_parameters(
     joint: JointKNNClassifier,
     grid: Grid,
@@ -53,6 +67,7 @@ def find_parameters(
     scorer: Any,
     choice: JointChoice,
     score_params: dict[str, Any],
+    groups: Any,
     n_jobs: int | None,
     verbose: int,
 ) -> Found:
@@ -71,6 +86,8 @@ def find_parameters(
     choice : JointChoice
     score_params : dict
         For the scorer.
+    groups : array-like of shape (n_samples,) or None
+        Rows that do not vote for each other where one is left out.
     n_jobs : int or None
     verbose : int
 
@@ -88,12 +105,13 @@ def find_parameters(
     of_votes = {name: grid[name] for name in _OF_VOTES}
     votes, prefix = _votes_alone(joint)
     votes_grid = {prefix + name: values for name, values in of_votes.items()}
-    first = NeighborSearchCV(votes, votes_grid, refit=False, **settings)
+    first = _Search(votes, votes_grid, refit=False, **settings).leaving_out(groups)
     table = _without_prefix(first.fit(X, y, **score_params).cv_results_, prefix)
     chosen = {n: [v] for n, v in table["params"][choice(table)].items()}
-    second = NeighborSearchCV(
+    second = _Search(
         joint, {**grid, **chosen}, strategy="sequential", refit=choice, **settings
-    ).fit(X, y, **score_params)
+    ).leaving_out(groups)
+    second.fit(X, y, **score_params)
     table["stage"] = ["knn"] * len(table["params"])
     return Found(
         table=_joined(table, second.cv_results_),

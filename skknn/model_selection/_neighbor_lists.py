@@ -28,7 +28,7 @@ class NeighborLists:
     def __init__(self, index: LabelledIndex, queries: Any, k: int) -> None:
         n_queries = count_rows(index, queries)
         self.n_classes = index.n_classes
-        self.k = min(k, index.n_samples - int(queries is None))
+        self.k = min(k, index.n_voters(queries))
         self.gaps = np.empty((self.k, n_queries))
         codes = index.codes.astype(np.min_scalar_type(self.n_classes))
         self.labels = np.empty((self.k, n_queries), dtype=codes.dtype)

@@ -10,6 +10,7 @@ from sklearn.pipeline import Pipeline
 
 from ..classifiers import SoftKNNClassifier
 from ._candidates import Candidate
+from ._fit_groups import params_of_step
 from ._split import Outcome, Point, Split, Task
 from ._sweeps import groups, sweep_guided, sweep_votes
 
@@ -71,7 +72,8 @@ def _descend(
         )
         transformed = None
         with split.failures_of(group):
-            X_next = pipe.fit_transform(X, split.y)
+            params = params_of_step(pipe, split.fit_params)
+            X_next = pipe.fit_transform(X, split.y, **params)
             transformed = [
                 part if part is None else pipe.transform(part) for part in rows
             ]

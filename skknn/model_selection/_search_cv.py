@@ -1,14 +1,12 @@
 """NeighborSearchCV: GridSearchCV that searches neighbours once for a whole grid."""
 
 import time
-import warnings
 from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer_names
 from sklearn.utils import indexable
 
@@ -21,6 +19,7 @@ from ..utils._sklearn import (
     fit_context,
 )
 from ._candidates import Candidate, make_candidates
+from ._fit_groups import groups_of_classifier, params_of_whole
 from ._grid_checks import check_data, check_path, grid_points, make_splits
 from ._grid_run import GridRun
 from ._remedies import SEARCH_REMEDIES
@@ -219,8 +218,10 @@ class NeighborSearchCV(ParamsMixin, BaseSearchCV):
         y : array-like of shape (n_samples,)
             Class labels.
         **params : dict
-            ``groups`` of shape (n_samples,) for the splitter; with metadata routing
-            what splitter and scorers request.
+            ``groups`` of shape (n_samples,): for the splitter, as in GridSearchCV;
+            for ``cv="loo"`` rows of one group are left out together. With metadata
+            routing what splitter, scorers and, by ``set_fit_request(groups=True)``,
+            classifier and steps request.
 
         Returns
         -------
@@ -241,11 +242,7 @@ class NeighborSearchCV(ParamsMixin, BaseSearchCV):
         scorers, refit_metric = self._get_scorers()
         X, y = indexable(X, y)
         routed = self._get_routed_params_for_fit(check_method_params(X, params=params))
-        if routed.estimator.fit:
-            raise ValueError(
-                "NeighborSearchCV passes no parameters on to fit, got "
-                f"{sorted(routed.estimator.fit)}. Use GridSearchCV."
-            )
+        groups = self._groups_to_leave_out(routed)
         forget_modules()
         points = grid_points(self.estimator, self.param_grid)
         candidates = make_candidates(self.estimator, points)
@@ -263,6 +260,8 @@ class NeighborSearchCV(ParamsMixin, BaseSearchCV):
             return_train_score=self.return_train_score,
             leave_one_out=isinstance(self.cv, str),
             verbose=self.verbose,
+            groups=groups,
+            fit_params=dict(routed.estimator.fit),
         )
         splits = make_splits(
             self.cv, self.estimator, candidates, X, y, routed.splitter.split
@@ -275,13 +274,16 @@ class NeighborSearchCV(ParamsMixin, BaseSearchCV):
             "scorer_": getattr(scorers, "_scorers", scorers),
             **self._search(candidates, run, refit_metric),
         }
-        _warn_not_converged(run)
+        run.warn_not_converged()
         if self.refit:
-            fitted |= self._fit_best(X, y, fitted["best_params_"])
+            fitted |= self._fit_best(task, fitted["best_params_"])
         # All at once: a search that was interrupted leaves what was there before.
         kept = {name: v for name, v in vars(self).items() if not name.endswith("_")}
         self.__dict__ = {**kept, **fitted}
         return self
+
+    def _groups_to_leave_out(self, routed: Any) -> Any:
+        return groups_of_classifier(self.estimator, self.cv, routed)
 
     def _metric(self, kinds: Any) -> str | None:
         """Name of the score that selects, where there is one."""
@@ -343,23 +345,13 @@ class NeighborSearchCV(ParamsMixin, BaseSearchCV):
             return table, None
         return table, self._select_best_index(self.refit, refit_metric, table)
 
-    def _fit_best(self, X: Any, y: Any, params: dict[str, Any]) -> dict[str, Any]:
+    def _fit_best(self, task: Task, params: dict[str, Any]) -> dict[str, Any]:
         # The parameters may be estimators, which are not to be fitted in place.
         best = clone(self.estimator).set_params(**clone(params, safe=False))
+        of_fit = params_of_whole(best, task.groups, task.fit_params)
         start = time.time()
-        fitted = {"best_estimator_": best.fit(X, y), "refit_time_": time.time() - start}
+        best.fit(task.X, task.y, **of_fit)
+        fitted = {"best_estimator_": best, "refit_time_": time.time() - start}
         if hasattr(best, "feature_names_in_"):
             fitted["feature_names_in_"] = best.feature_names_in_
         return fitted
-
-
-def _warn_not_converged(run: GridRun) -> None:
-    if run.failures_:
-        warnings.warn(
-            f"{len(run.failures_)} of {run.n_base_fits_} fits of base classifiers "
-            f"stopped before they converged (the first: {run.failures_[0]}). Scale "
-            "the columns of X, for example with StandardScaler, or raise max_iter "
-            "or tol of the base.",
-            ConvergenceWarning,
-            stacklevel=4,
-        )

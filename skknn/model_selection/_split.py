@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..utils._sklearn import check_method_params, safe_split
 from ._base_fits import BaseFits
 from ._candidates import Candidate
+from ._fit_groups import params_of_whole
 from ._lambda_path import LambdaPath
 from ._scoring import RowScores, named_kinds
 
@@ -24,7 +25,8 @@ class Task:
     """What is the same on every split.
 
     With ``leave_one_out`` the training rows are asked about, each without itself.
-    ``cold`` forbids warm starts.
+    ``groups`` (n_samples,) or None are for the final classifier, ``fit_params`` what
+    metadata routing sends to the estimator. ``cold`` forbids warm starts.
     """
 
     estimator: Any
@@ -37,6 +39,8 @@ class Task:
     return_train_score: bool
     leave_one_out: bool
     verbose: int
+    groups: Any = None
+    fit_params: dict[str, Any] = field(default_factory=dict)
     cold: bool = True
 
 
@@ -107,6 +111,8 @@ class Split:
 
     Attributes
     ----------
+    groups, fit_params
+        Those of the task, for the training rows.
     row_sets : list of RowSet
         What points are scored on: the held-out rows and, on demand, the training rows.
     """
@@ -125,6 +131,9 @@ class Split:
         self._start = time.perf_counter()
         self._n_done, self._scoring = 0, False
         self.X, self.y = safe_split(task.estimator, task.X, task.y, train)
+        self.groups = check_method_params(task.X, {"groups": task.groups}, train)
+        self.groups = self.groups["groups"]
+        self.fit_params = check_method_params(task.X, task.fit_params, train)
         train_params = check_method_params(task.X, task.score_params, train)
         if task.leave_one_out:
             self.row_sets = [RowSet("test", self.X, self.y, train_params)]
@@ -167,7 +176,7 @@ class Split:
             row_set.scores(
                 answer,
                 candidate.whole,
-                lambda: candidate.make_estimator().fit(self.X, self.y),
+                lambda: self._fit(candidate),
             )
             for row_set, answer in zip(self.row_sets, answers)
         ]
@@ -176,6 +185,11 @@ class Split:
         for row_set, score in zip(self.row_sets, scores):
             result[f"{row_set.name}_scores"] = score
         result["score_time"] = time.perf_counter() - start
+
+    def _fit(self, candidate: Candidate) -> Any:
+        whole = candidate.make_estimator()
+        params = params_of_whole(whole, self.groups, self.fit_params)
+        return whole.fit(self.X, self.y, **params)
 
     def record_paths(
         self, point: Point, votes: list[NDArray[Any]], base: list[NDArray[Any]]

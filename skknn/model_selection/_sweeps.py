@@ -45,7 +45,7 @@ def sweep_votes(split: Split, points: Points, X: Any, rows: list[Any]) -> None:
         Rows to answer for, one entry a row set; None for the training rows, each
         without itself.
     """
-    knn = _fit_knn(points, X, split.y)
+    knn = _fit_knn(points, X, split.y, split.groups)
     split.scores_for(knn.classes_)
     queries = [part if part is None else check_rows(knn, part) for part in rows]
     lists, points = _search(split, points, knn.index_, queries)
@@ -61,14 +61,14 @@ def sweep_votes(split: Split, points: Points, X: Any, rows: list[Any]) -> None:
         split.progress(f"tau={tau}")
 
 
-def _fit_knn(points: Points, X: Any, y: Any) -> SoftKNNClassifier:
+def _fit_knn(points: Points, X: Any, y: Any, groups: Any) -> SoftKNNClassifier:
     """Their kNN side with k = 1, on which its index does not depend.
 
     Its tau is what ``"scale"`` means, where a point asks for that.
     """
     knn = make_knn(points[0].clf)
     tau = "scale" if any(_is_scale(point) for point in points) else 1.0
-    return knn.set_params(n_neighbors=1, tau=tau).fit(X, y)
+    return knn.set_params(n_neighbors=1, tau=tau).fit(X, y, groups)
 
 
 def _is_scale(point: Point) -> bool:
@@ -97,7 +97,7 @@ def sweep_guided(split: Split, points: Points, X: Any, rows: list[Any]) -> None:
     those of :func:`sweep_votes`.
     """
     inputs = check_inputs(points[0].clf, X, split.y)
-    knn = _fit_knn(points, inputs.neighbors, inputs.y)
+    knn = _fit_knn(points, inputs.neighbors, inputs.y, split.groups)
     index = knn.index_
     split.scores_for(inputs.classes)
     seen = [see_rows(inputs.checker, part, inputs.transformer) for part in rows]

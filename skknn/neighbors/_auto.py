@@ -76,6 +76,12 @@ class AutoEngine(Engine):
         n_queries = len(range(*part.indices(len(self.rows))))
         return self._ready_for(n_queries).leave_one_out(k, part)
 
+    def with_rows(self, rows: IndexRows, n_same: int = 0) -> "AutoEngine":
+        other = AutoEngine(rows, self.device, self.n_jobs)
+        # Asked as often, so that it is the same engine that searches.
+        other._ready_for(self._n_queries)
+        return other
+
     def _choice(self, n_queries: float) -> str:
         here = partial(has, device=self.device)
         return choose(self.rows.values.size, n_queries, here, sys.modules)

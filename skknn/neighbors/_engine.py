@@ -15,11 +15,13 @@ class Engine(ABC):
     """Nearest rows of queries, or of the rows of the index themselves.
 
     Distances are squared, or Euclidean if ``rows.rooted``; each row of the result is
-    sorted by (distance, index). ``name`` is that of ``algorithm=``.
+    sorted by (distance, index). ``name`` is that of ``algorithm=``; ``exact`` says that
+    no neighbour is missed.
     """
 
     name: str
     rows: IndexRows
+    exact = True
 
     @abstractmethod
     def kneighbors(
@@ -29,6 +31,13 @@ class Engine(ABC):
 
         Each leaves out its row in ``exclude`` (n_queries,), if that is given; then
         ``k`` is at most n_samples - 1.
+        """
+
+    @abstractmethod
+    def with_rows(self, rows: IndexRows, n_same: int = 0) -> "Engine":
+        """An engine of this kind and with these settings for other rows.
+
+        The first ``n_same`` of them are those of this one, which stays as it is.
         """
 
     def leave_one_out(self, k: int, part: slice) -> Neighbors:

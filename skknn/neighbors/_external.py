@@ -1,9 +1,11 @@
 """Any object with ``fit`` and ``kneighbors`` as a source of candidates."""
 
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 
 from ._engine import Engine, Neighbors
 from ._rows import IndexRows
@@ -13,14 +15,19 @@ from .exact._distances import nearest
 class ExternalEngine(Engine):
     """A user's search object chooses candidates; distances and order are ours.
 
-    An approximate one so loses nothing but recall. ``searcher`` is fitted here.
+    An approximate one so loses nothing but recall. A copy of ``searcher`` is fitted.
     """
 
     name = "external"
+    exact = False
 
     def __init__(self, rows: IndexRows, searcher: Any) -> None:
-        self.rows, self.searcher = rows, searcher
-        searcher.fit(rows.values)
+        own = clone(searcher) if hasattr(searcher, "get_params") else deepcopy(searcher)
+        self.rows, self.searcher = rows, own
+        own.fit(rows.values)
+
+    def with_rows(self, rows: IndexRows, n_same: int = 0) -> "ExternalEngine":
+        return ExternalEngine(rows, self.searcher)
 
     def kneighbors(
         self, queries: NDArray, k: int, exclude: NDArray[np.intp] | None = None

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from ._engine import Neighbors
+from ._groups import Groups
 
 
 def check_graph(X: Any, n_samples: int | None = None) -> Any:
@@ -39,27 +40,37 @@ def check_graph(X: Any, n_samples: int | None = None) -> Any:
 
 
 def graph_neighbors(
-    graph: Any, k: int, own: NDArray[np.intp] | None = None, first_row: int = 0
+    graph: Any,
+    k: int,
+    own: NDArray[np.intp] | None = None,
+    groups: Groups | None = None,
 ) -> Neighbors:
     """The k nearest of each row of a graph, sorted by (distance, index).
 
-    Stored entries are neighbours, explicit zeros too; of each row the column ``own`` is
-    none. Error messages count rows from ``first_row``.
+    Stored entries are neighbours, explicit zeros too; if the rows are training rows
+    ``own``, neither that column nor those of its group are.
     """
     rows = np.repeat(np.arange(graph.shape[0]), np.diff(graph.indptr))
     ids, distances = graph.indices, graph.data.astype(np.float64)
     if own is not None:
         others = ids != own[rows]
+        if groups is not None:
+            others = ~groups.together(own[rows], ids[:, None])[:, 0]
         rows, ids, distances = rows[others], ids[others], distances[others]
     counts = np.bincount(rows, minlength=graph.shape[0])
     short = np.flatnonzero(counts < k)
     if len(short):
+        first, needed, apart = short[0], k, ""
+        if own is not None:
+            first, apart = own[first], " apart from itself"
+        if groups is not None:
+            needed, apart = k + groups.largest - 1, " outside its group"
         raise ValueError(
-            f"algorithm='precomputed': row {short[0] + first_row} of the graph has "
-            f"{counts[short[0]]} neighbours{' apart from itself' * (own is not None)}, "
-            f"but {k} are needed; {len(short)} of {len(counts)} rows have too few. Use "
-            f"KNeighborsTransformer(n_neighbors={k}, mode='distance') or more "
-            "neighbours, or a smaller n_neighbors here."
+            f"algorithm='precomputed': row {first} of the graph has "
+            f"{counts[short[0]]} neighbours{apart}, but {k} are needed; {len(short)} "
+            f"of {len(counts)} rows have too few. Use KNeighborsTransformer("
+            f"n_neighbors={needed}, mode='distance') or more neighbours, or a smaller "
+            "n_neighbors here."
         )
     order = np.lexsort((ids, distances, rows))
     starts = np.cumsum(counts) - counts

@@ -1,6 +1,5 @@
 """Centre and L2-normalise rows before distances are taken."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,24 +26,42 @@ class Preprocessor:
         if self.kind == "center-l2":
             self.mean_ = _mean(X)
         elif self.kind == "l2-center":
-            self.mean_ = _mean(self._map(X, _normalize))
+            self.mean_ = _mean(Preprocessor("l2").transform(X))
         return self
 
-    def transform(self, X: NDArray) -> NDArray:
-        """Return prepared rows, C-contiguous, in the dtype of ``X``."""
-        if self.kind == "center-l2":
-            return self._map(X, lambda rows: _normalize(rows - self.mean_))
-        if self.kind == "l2-center":
-            return self._map(X, lambda rows: _normalize(rows) - self.mean_)
-        if self.kind == "l2":
-            return self._map(X, _normalize)
-        return np.ascontiguousarray(X)
+    def transform(
+        self, X: NDArray, out: NDArray | None = None, lengths: NDArray | None = None
+    ) -> NDArray:
+        """Return prepared rows, C-contiguous, in the dtype of ``X``.
 
-    def _map(self, X: NDArray, step: Callable[[NDArray], NDArray]) -> NDArray:
-        out = np.empty(X.shape, dtype=X.dtype)
-        for rows in blocks_of(len(X), 8 * X.shape[1]):
-            out[rows] = step(X[rows].astype(np.float64))
+        In ``out`` if that is given and there is something to do. What rows were
+        divided by is written to ``lengths`` (n_samples,).
+        """
+        if self.kind is None:
+            return np.ascontiguousarray(X)
+        out = np.empty(X.shape, dtype=X.dtype) if out is None else out
+        for part in blocks_of(len(X), 8 * X.shape[1]):
+            rows = X[part].astype(np.float64)
+            if self.kind == "center-l2":
+                rows -= self.mean_
+            rows, norms = _normalize(rows)
+            if self.kind == "l2-center":
+                rows -= self.mean_
+            out[part] = rows
+            if lengths is not None:
+                lengths[part] = norms
         return out
+
+    def restore(self, rows: NDArray, lengths: NDArray) -> NDArray[np.float64]:
+        """The rows that :meth:`transform` was given, up to rounding."""
+        rows = rows.astype(np.float64)
+        if self.kind == "l2-center":
+            rows += self.mean_
+        if self.kind is not None:
+            rows *= lengths[:, None]
+        if self.kind == "center-l2":
+            rows += self.mean_
+        return rows
 
 
 def _mean(X: NDArray) -> NDArray[np.float64]:
@@ -56,16 +73,21 @@ def _mean(X: NDArray) -> NDArray[np.float64]:
     return mean
 
 
-def _normalize(rows: NDArray) -> NDArray[np.float64]:
+def _normalize(rows: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Rows of length 1, or 0, and what they were divided by."""
     with np.errstate(over="ignore", under="ignore"):
         norms = np.sqrt(np.einsum("ij,ij->i", rows, rows))
     # Squares of very large or very small entries leave the range of float64.
     odd = ~((norms > 1e-140) & (norms < 1e140))
+    peaks = np.ones(len(rows))
     if odd.any():
         peak = np.abs(rows[odd]).max(axis=1, initial=0.0)
         peak[peak == 0] = 1.0
         rows = rows.copy()
         rows[odd] /= peak[:, None]
+        peaks[odd] = peak
         norms[odd] = np.sqrt(np.einsum("ij,ij->i", rows[odd], rows[odd]))
     norms[norms == 0] = 1.0
-    return rows / norms[:, None]
+    rows = rows / norms[:, None]
+    with np.errstate(over="ignore", under="ignore"):
+        return rows, norms * peaks

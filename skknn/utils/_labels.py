@@ -6,12 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def check_labels_present(y: NDArray[Any]) -> None:
+def check_labels_present(y: NDArray[Any], name: str = "y") -> None:
     """Raise an error that names the first row without a label, or of another kind.
 
     Parameters
     ----------
     y : ndarray of shape (n_samples,)
+    name : str
+        What the error calls them.
     """
     if y.dtype.kind not in "fO":
         return
@@ -19,25 +21,50 @@ def check_labels_present(y: NDArray[Any]) -> None:
     if missing.any():
         row = int(missing.argmax())
         raise ValueError(
-            f"y has no label in row {row} (y[{row}] is {y[row]!r}; NaN and None mean "
-            f"missing); rows without one: {missing.sum()}. Remove these rows or label "
-            "them."
+            f"{name} has no label in row {row} ({name}[{row}] is {y[row]!r}; NaN "
+            f"and None mean missing); rows without one: {missing.sum()}. Remove these "
+            "rows or label them."
         )
-    _check_sortable(y)
+    _check_sortable(y, name)
 
 
-def _check_sortable(y: NDArray[Any]) -> None:
+def _check_sortable(y: NDArray[Any], name: str) -> None:
     """Classes are sorted, so numbers do not go with text."""
     if y.dtype.kind != "O":
         return
     text = np.array([isinstance(label, str) for label in y], dtype=bool)
     if text.any() and not text.all():
         rows = int(text.argmax()), int((~text).argmax())
-        first, second = (f"y[{row}] is {y[row]!r}" for row in sorted(rows))
+        first, second = (f"{name}[{row}] is {y[row]!r}" for row in sorted(rows))
         raise ValueError(
-            f"y mixes text and other labels, which have no common order: {first}, "
-            f"{second}. Make them all text, for example with y.astype(str)."
+            f"{name} mixes text and other labels, which have no common order: {first}, "
+            f"{second}. Make them all text, for example with {name}.astype(str)."
         )
+
+
+def union_of_labels(*labels: NDArray[Any], name: str) -> NDArray[Any]:
+    """Sorted labels that are in any of some arrays, which must be of one kind.
+
+    Parameters
+    ----------
+    *labels : ndarray of shape (n_labels,)
+    name : str
+        What the error calls them.
+
+    Returns
+    -------
+    ndarray of shape (n_labels,)
+    """
+    words = {
+        isinstance(label, str | bytes) for part in labels for label in part.tolist()
+    }
+    if len(words) > 1:
+        shown = ", ".join(str(part[:3].tolist()) for part in labels)
+        raise ValueError(
+            f"{name} mixes words and numbers ({shown}), which have no common order. "
+            "Pass labels of the kind that was there before."
+        )
+    return np.unique(np.concatenate(labels))
 
 
 def _is_missing(label: Any) -> bool:

@@ -12,6 +12,8 @@ class HNSW:
 
     # With several threads, the graph would depend on their timing.
     build_threads: int | None = 1
+    # How often the rows it was built for an index may come to hold.
+    growth = np.inf
 
     def build(self, X: NDArray) -> Any:
         """An index for rows like ``X``, still empty."""
@@ -36,6 +38,7 @@ class IVF(HNSW):
     """Inverted lists of k-means cells, rows in 8 bits a number."""
 
     build_threads = None
+    growth = 2.0  # cells were learnt from the rows at first
 
     def build(self, X: NDArray) -> Any:
         n_samples, n_features = X.shape

@@ -1,6 +1,7 @@
 """Approximate search with faiss, tuned to a recall that is measured."""
 
 import warnings
+from copy import copy
 from typing import Any
 
 import faiss
@@ -34,17 +35,29 @@ class TunedSearch(Engine):
     rows and ``k`` alone, so results are the same every time. Neighbours may be missing.
     """
 
+    exact = False
+
     def __init__(self, rows: IndexRows, name: str, n_jobs: int | None = None) -> None:
         self.rows, self.name, self.n_jobs = rows, name, n_jobs
         self._kind = IVF() if name == "ivf" else HNSW()
+        self._n_built = len(rows)
         self._tuned: dict[int, tuple[int, float]] = {}
         self._exact = ExactSearch(rows, "brute", [NumpyProposer], n_jobs=n_jobs)
         threads = self._kind.build_threads or n_threads(n_jobs)
         with faiss_settings(faiss, threads):
             self._index = self._kind.build(rows.values)
-            for start in range(0, len(rows), _ROWS):
-                part = rows.values[start : start + _ROWS]
-                self._index.add(np.ascontiguousarray(part, dtype=np.float32))
+            self._add(rows.values)
+
+    def with_rows(self, rows: IndexRows, n_same: int = 0) -> "TunedSearch":
+        if not 0 < n_same or len(rows) > self._kind.growth * self._n_built:
+            return TunedSearch(rows, self.name, self.n_jobs)
+        other = copy(self)
+        other.rows, other._tuned = rows, {}
+        other._exact = self._exact.with_rows(rows)
+        other._index = faiss.clone_index(self._index)
+        with faiss_settings(faiss, self._kind.build_threads or n_threads(self.n_jobs)):
+            other._add(rows.values[n_same:])
+        return other
 
     def kneighbors(
         self, queries: NDArray, k: int, exclude: NDArray[np.intp] | None = None
@@ -91,6 +104,11 @@ class TunedSearch(Engine):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._index = unpack_index(state["_index"], self.rows.values)
+
+    def _add(self, values: NDArray) -> None:
+        for start in range(0, len(values), _ROWS):
+            part = values[start : start + _ROWS]
+            self._index.add(np.ascontiguousarray(part, dtype=np.float32))
 
     def _search(
         self, queries: NDArray, k: int, exclude: NDArray | None, effort: int

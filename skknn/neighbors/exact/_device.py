@@ -48,6 +48,9 @@ class DeviceSearch(Engine):
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_held": None}
 
+    def with_rows(self, rows: IndexRows, n_same: int = 0) -> "DeviceSearch":
+        return DeviceSearch(rows, self.device)
+
     def kneighbors(
         self, queries: NDArray, k: int, exclude: NDArray[np.intp] | None = None
     ) -> Neighbors:

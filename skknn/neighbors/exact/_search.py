@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +50,9 @@ class ExactSearch(Engine):
     def __getstate__(self) -> dict[str, Any]:
         """Rows and settings; what is made of them is made again."""
         return {**self.__dict__, "_made": {}, "_first": 0}
+
+    def with_rows(self, rows: IndexRows, n_same: int = 0) -> "ExactSearch":
+        return replace(self, rows=rows)
 
     def kneighbors(
         self, queries: NDArray, k: int, exclude: NDArray[np.intp] | None = None

@@ -1,0 +1,73 @@
+"""Rows that come and go: what a fitted SoftKNNClassifier is after that.
+
+What was learnt from the rows of ``fit`` (the mean, ``tau="scale"``) stays as it is.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from ..neighbors import APPROXIMATE
+from ._inputs import MoreRows
+from ._labelled_index import LabelledIndex, resolve_n_neighbors
+
+
+def with_more_rows(knn: Any, more: MoreRows, groups: Any) -> dict[str, Any]:
+    """State of a SoftKNNClassifier with more rows.
+
+    Parameters
+    ----------
+    knn : SoftKNNClassifier
+        Fitted. It is left as it is.
+    more : MoreRows
+    groups : array-like of shape (n_more,) or None
+
+    Returns
+    -------
+    dict
+        For ``__dict__``.
+    """
+    index = knn.index_
+    renumbered = np.searchsorted(more.classes, knn.classes_)[index.codes]
+    index = LabelledIndex(
+        index.rows.append(more.neighbors, groups),
+        np.concatenate([renumbered, more.codes]),
+        len(more.classes),
+        index.ids.more(len(more.codes)),
+    )
+    return {**_state(knn, index), "classes_": more.classes}
+
+
+def without_rows(knn: Any, ids: Any) -> dict[str, Any]:
+    """State of a SoftKNNClassifier without some of its rows.
+
+    Parameters
+    ----------
+    knn : SoftKNNClassifier
+        Fitted. It is left as it is.
+    ids : int or array-like of int
+
+    Returns
+    -------
+    dict
+        For ``__dict__``.
+    """
+    index = knn.index_
+    left, places = index.ids.without(ids)
+    rows = index.rows.take(places)
+    index = LabelledIndex(rows, index.codes[places], index.n_classes, left)
+    return _state(knn, index)
+
+
+def _state(knn: Any, index: LabelledIndex) -> dict[str, Any]:
+    k = resolve_n_neighbors(knn.n_neighbors, index.n_samples, index.n_present)
+    changed: dict[str, Any] = {
+        "index_": index,
+        "n_samples_fit_": index.n_samples,
+        "n_neighbors_": k,
+        "tau_": knn.tau_ if isinstance(knn.tau, str) else knn.tau,
+        "algorithm_": index.rows.algorithm_,
+    }
+    if index.rows.algorithm_ in APPROXIMATE:
+        changed["recall_"] = index.rows.recall(k)
+    return {**vars(knn), **changed}
