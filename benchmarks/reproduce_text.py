@@ -211,12 +211,12 @@ def weights(train, y, slices):
 
 def published(args):
     """F's numbers by the names of our rows."""
-    names = {"Embeddings": "embedding", "+K": "+K", "+K+S": "+K+S"}
+    names = {"Embeddings": "embedding"}
     found = {}
     for regime in ("full", f"{args.shots}-shot"):
         protocol = f"{regime}, {args.k}-NN"
         for method, number in lookup("F", args, protocol).items():
-            found[f"{regime}, {args.k}-NN, {names[method]}"] = number
+            found[f"{regime}, {args.k}-NN, {names.get(method, method)}"] = number
     return found
 
 

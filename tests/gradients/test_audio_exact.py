@@ -10,9 +10,7 @@ from skknn.gradients import AudioSimCLRObjective
 
 # The last is longer than a window, so that its row is a mean.
 X = [*sounds(4), *sounds(1, seed=1, low=1.4, high=1.5)]
-SIMCLR = AudioSimCLRObjective(
-    n_views=3, n_negatives=3, head_dim=32, noise=1.0, shift=5
-)
+SIMCLR = AudioSimCLRObjective(n_views=3, n_negatives=3, head_dim=32, noise=1.0, shift=5)
 
 
 def fungi_for(folder, **kwargs):
