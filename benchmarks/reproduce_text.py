@@ -147,8 +147,8 @@ def linear():
     return make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=300))
 
 
-def full(name, A, y, B, y_test, args):
-    """Accuracies with all training texts."""
+def full(name, A, y, B, y_test, args, linear=linear):
+    """Accuracies with all training items."""
     grid = {"n_neighbors": [5, 10, 20, 50], "tau": [0.03, 0.1, 0.3, 1.0]}
     soft = NeighborSearchCV(SoftKNNClassifier(), grid).fit(A, y)
     found = [
@@ -168,8 +168,8 @@ def settings(chosen):
     return ", ".join(f"{name}={value}" for name, value in chosen.items())
 
 
-def few(name, A, y, B, y_test, draws, args):
-    """Mean accuracies with few training texts."""
+def few(name, A, y, B, y_test, draws, args, linear=linear):
+    """Mean accuracies with few training items."""
     models = {
         f"{args.k}-NN": lambda A, y: vote(A, y, B, args.k),
         "soft": lambda A, y: SoftKNNClassifier(args.k, tau=0.1).fit(A, y).predict(B),
@@ -191,12 +191,12 @@ def weights(train, y, slices):
 
 def published(args):
     """F's numbers by the names of our rows."""
-    names = {"Embeddings": "embedding", "+K": "+K", "+K+S": "+K+S"}
+    names = {"Embeddings": "embedding"}
     found = {}
     for regime in ("full", f"{args.shots}-shot"):
         protocol = f"{regime}, {args.k}-NN"
         for method, number in lookup("F", args, protocol).items():
-            found[f"{regime}, {args.k}-NN, {names[method]}"] = number
+            found[f"{regime}, {args.k}-NN, {names.get(method, method)}"] = number
     return found
 
 

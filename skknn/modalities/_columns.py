@@ -42,13 +42,13 @@ def list_of_items(X: Any, *, unit: str, single: tuple[type, ...]) -> list[Any]:
         )
     if isinstance(X, Mapping) or not hasattr(X, "__len__"):
         raise TypeError(f"X is a {type(X).__name__}, which is no column. {accepted}")
-    shape = getattr(X, "shape", None)
-    if shape is not None and len(shape) != 1:
-        items = _only_column(X, tuple(shape), unit, accepted)
-    elif isinstance(X, np.ma.MaskedArray):
+    if isinstance(X, np.ma.MaskedArray):
         raise ValueError(
             "X is a masked array, and its mask would be lost. Pass X.filled(value)"
         )
+    shape = getattr(X, "shape", None)
+    if shape is not None and len(shape) != 1:
+        items = _only_column(X, tuple(shape), unit, accepted)
     elif not hasattr(X, "__getitem__") and not hasattr(X, "__array__"):
         raise TypeError(
             f"X is a {type(X).__name__}, whose items have no numbers that labels and "

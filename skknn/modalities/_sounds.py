@@ -172,8 +172,7 @@ def as_sounds(X: Any) -> SoundSource:
     if _is_pair(X) or numeric and X.ndim < 2:
         raise ValueError("X is a single sound. Pass a list, such as [sound]")
     if numeric and not hasattr(X, "iloc") and not isinstance(X, np.ma.MaskedArray):
-        if len(X):
-            return SoundSource(list(X))
+        X = list(X)
     single = (str, bytes, os.PathLike)
     return SoundSource(list_of_items(X, unit="sound", single=single))
 
