@@ -79,11 +79,11 @@ class Bank:
         """Embed the rows with the network as it is now; it has to be at rest."""
         start = time.perf_counter()
         features = embed(self._loader, self._items, self._n_threads)
-        bad = ~np.isfinite(features).all(axis=1)
-        if bad.any():
+        n_bad = int((~np.isfinite(features)).any(axis=1).sum())
+        if n_bad:
             raise FloatingPointError(
-                f"The backbone gives features that are not finite for {bad.sum()} of "
-                f"{len(bad)} training rows. Use a smaller learning_rate, more "
+                f"The backbone gives features that are not finite for {n_bad} of "
+                f"{len(features)} training rows. Use a smaller learning_rate, more "
                 "warmup_epochs or precision='float32'."
             )
         self.knn = clone(self._unfitted).fit(features, self._y)

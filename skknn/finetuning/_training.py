@@ -178,7 +178,7 @@ class Training:
         start = time.perf_counter()
         refreshing = self._weigh(number)
         torch.manual_seed(self._draw("network", number))
-        rate = self._scheduler.get_last_lr()[0]
+        rate = float(self._scheduler.get_last_lr()[0])
         self._parts.start_learning()
         try:
             loss = self._steps(number)
@@ -258,9 +258,9 @@ class Training:
         threads = ThreadPoolExecutor(self._recipe.n_threads, "skknn-views")
         try:
             coming: list[Future] = [threads.submit(view, row) for row in parts[0]]
-            for rows, following in zip(parts, [*parts[1:], ()]):
-                futures = coming
-                coming = [threads.submit(view, row) for row in following]
+            for i, rows in enumerate(parts):
+                futures, following = coming, parts[i + 1 : i + 2]
+                coming = [threads.submit(view, r) for part in following for r in part]
                 yield rows, torch.stack([future.result() for future in futures])
         finally:
             threads.shutdown(wait=True, cancel_futures=True)
