@@ -20,6 +20,7 @@ from skknn import (
     BackboneEmbedder,
     BlockWeights,
     DenseEmbedder,
+    FineTunedJointClassifier,
     FungiTransformer,
     InContextSegmenter,
     JointKNNClassifier,
@@ -247,6 +248,11 @@ FITTED = {
     "DenseEmbedder": [
         lambda _: dense().fit(flat_pictures()),
         lambda folder: with_a_bad_image(dense(on_error="nan"), folder),
+    ],
+    "FineTunedJointClassifier": [
+        lambda _: FineTunedJointClassifier(
+            "test_resnet", n_neighbors=2, epochs=1, weights=None, image_size=32
+        ).fit(flat_pictures(), [0, 1] * 3)
     ],
     "InContextSegmenter": [lambda _: segmenter()],
     "FungiTransformer": [

@@ -9,13 +9,7 @@ from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin, ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ..classifiers import (
-    JOINT_ALIASES,
-    SoftKNNClassifier,
-    check_target,
-    clip_n_neighbors,
-    mix_proba,
-)
+from ..classifiers import JOINT_ALIASES, check_target, mix_proba
 from ..features._item_transformer import ItemTransformer
 from ..features._shared_parameters import fill_in_descriptions
 from ..utils._sklearn import fit_context
@@ -57,13 +51,12 @@ class FineTunedJointClassifier(
     alpha : float, default=0.01
         Strength of the modulation (R, Eq. 4); 0 needs no bank while training.
     lam : float, default=0.1
-        Share of the votes in the mixture, from 0 to 1 (R, Eq. 5); smaller than for
-        frozen features, because the head has learnt more. May be changed after
-        ``fit``. Known as ``lambda`` and ``lambda_`` to ``set_params`` and grids.
+        Share of the votes in the mixture, from 0 to 1 (R, Eq. 5). May be changed
+        after ``fit``. Known as ``lambda`` and ``lambda_`` to ``set_params`` and grids.
     refresh : {"epoch", "test"}, default="epoch"
         When the training rows are embedded again; see the table above.
     epochs : int, default=30
-        Passes over the training rows (R has 100; most is learnt in the first).
+        Passes over the training rows.
     trainable : "all", int or list of str, default="all"
         What of the backbone learns: all of it, so many of its last blocks and what
         comes after them (0 trains the head alone), or parts by name. The others stay
@@ -78,20 +71,18 @@ class FineTunedJointClassifier(
     weight_decay : float, default=0.0001
         Of all that learns.
     warmup_epochs : int or "auto", default="auto"
-        "auto" is a sixth of ``epochs`` and 5 at most, which R has of its 100.
+        "auto" is a sixth of ``epochs`` and 5 at most, as in R.
     batch_size : int, default=32
         Images in one step; batches of an epoch are of nearly equal size.
     augment : bool, default=True
         Whether training images are cut out at random and mirrored half the time. The
         bank and predictions always use the evaluation transform.
     min_crop : float, default=0.25
-        Smallest share of an image's area that is cut out. torchvision's own default,
-        0.08, is for longer training.
+        Smallest share of an image's area that is cut out (torchvision: 0.08).
     batch_norm : {"frozen", "update"}, default="frozen"
         Whether batch normalisations keep the running statistics that came with the
-        backbone, also while training (their scales and shifts learn like everything
-        else), or use each batch's and follow them. Small data sets and batches give
-        poor statistics.
+        backbone, also while training (their scales and shifts learn), or use each
+        batch's and follow them, which wants large batches.
     validation_fraction : float or None, default=None
         Share of the rows, drawn from every class, that is held out: neither learnt
         from nor voting. Each epoch is scored on them, and the one with the lowest
@@ -107,8 +98,8 @@ class FineTunedJointClassifier(
         Search engine of the votes; see :class:`SoftKNNClassifier`.
     $device
     precision : {"auto", "float32", "bf16"}, default="auto"
-        "auto" is bfloat16 where it pays on CUDA (weights, their updates and the loss
-        stay float32) and float32 elsewhere. Predictions are made in the same.
+        "auto" is bfloat16 on CUDA (weights, their updates and the loss stay float32)
+        and float32 elsewhere. Predictions are made in the same.
     $n_jobs
     memory : str, Path, joblib.Memory or None, default=None
         Folder for checkpoints, one file a combination of images, labels, settings and
@@ -117,12 +108,11 @@ class FineTunedJointClassifier(
         folder is taken.
     $backbone_params
     random_state : int, RandomState or None, default=None
-        Seed of the head, of the order of rows, of what is cut out and held out.
+        Seed of the head, the order of rows, what is cut out and held out.
     verbose : int, default=0
         Above 0, a progress bar over epochs.
     image_cache_bytes : int, default=2**30
-        Memory for decoded images, three bytes a pixel, so that epochs after the first
-        decode only those that do not fit.
+        Memory for decoded images; those that do not fit are decoded each epoch.
 
     Attributes
     ----------
@@ -162,10 +152,8 @@ class FineTunedJointClassifier(
 
     A pickle carries the trained weights, so it is as large as the backbone, and needs
     neither a weight file nor a weight package where it is loaded. A module as
-    ``backbone`` stays as it is: a copy is trained.
-
-    ``backbone_.module`` may be passed on as the ``backbone`` of other transformers,
-    such as :class:`FungiTransformer`, with the same ``image_size``.
+    ``backbone`` stays as it is: a copy is trained. ``backbone_.module`` may be the
+    ``backbone`` of other transformers, with the same ``image_size``.
 
     References
     ----------
@@ -315,10 +303,8 @@ class FineTunedJointClassifier(
             items, table = self._items_of_fit(X)
             y, classes = check_target(self, range(len(items)), y)
             seed = self._draw_seed()
-            fitted = fit_backbone(
-                self, items, y, knn=self._new_knn(len(y)), seed=seed,
-                loader=self._new_loader(seed),
-            )  # fmt: skip
+            loader = self._new_loader(seed)
+            fitted = fit_backbone(self, items, y, seed=seed, loader=loader)
             self.classes_, self.head_ = classes, fitted.trained.head
             self.knn_, self.knn_proba_ = fitted.knn, fitted.knn_proba
             self.history_ = fitted.trained.history
@@ -396,18 +382,6 @@ class FineTunedJointClassifier(
         if "_loader" in vars(self):
             state["_loader"] = self._loader
         return state
-
-    def _new_knn(self, n_samples: int) -> SoftKNNClassifier:
-        n_neighbors = self.n_neighbors
-        if not isinstance(n_neighbors, str):
-            n_neighbors = clip_n_neighbors(int(n_neighbors), n_samples)
-        return SoftKNNClassifier(
-            n_neighbors,
-            tau=self.tau,
-            algorithm=self.algorithm,
-            device=self.device,
-            n_jobs=self.n_jobs,
-        )
 
     def _work_settings(self) -> dict[str, Any]:
         # Rows are not kept: memory holds checkpoints, and each epoch's rows differ.

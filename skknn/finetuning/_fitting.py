@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..classifiers import SoftKNNClassifier
+from ..classifiers import SoftKNNClassifier, clip_n_neighbors
 from ..extraction import n_workers, show_progress
 from ..features._backbone_loader import BackboneLoader
 from ..features._shared_parameters import memory_folder
@@ -69,7 +69,6 @@ def fit_backbone(
     items: ItemSource,
     y: NDArray[Any],
     *,
-    knn: SoftKNNClassifier,
     seed: int,
     loader: BackboneLoader,
 ) -> FittedBackbone:
@@ -83,8 +82,6 @@ def fit_backbone(
         Of images.
     y : ndarray of shape (n,)
         Class labels.
-    knn : SoftKNNClassifier
-        Unfitted.
     seed : int
     loader : BackboneLoader
         Of the backbone before training.
@@ -96,6 +93,7 @@ def fit_backbone(
     n_threads = n_workers(params.n_jobs)
     classes, codes = np.unique(y, return_inverse=True)
     training_rows, held_rows = hold_out(codes, params.validation_fraction, seed)
+    knn = _unfitted_knn(params, len(training_rows))
     held = HeldImages(items, params.image_cache_bytes)
     training_items = held.rows(training_rows)
     data = TrainingData(
@@ -147,6 +145,20 @@ def fit_backbone(
     bank.refresh()
     assert bank.knn is not None
     return FittedBackbone(trained, final, bank.knn, bank.weights().knn_proba)
+
+
+def _unfitted_knn(params: Any, n_rows: int) -> SoftKNNClassifier:
+    n_neighbors = params.n_neighbors
+    if not isinstance(n_neighbors, str):
+        # Here, so that a warning comes once and not with every bank.
+        n_neighbors = clip_n_neighbors(int(n_neighbors), n_rows)
+    return SoftKNNClassifier(
+        n_neighbors,
+        tau=params.tau,
+        algorithm=params.algorithm,
+        device=params.device,
+        n_jobs=params.n_jobs,
+    )
 
 
 def _checkpoint(
