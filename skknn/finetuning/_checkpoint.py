@@ -100,6 +100,8 @@ def checkpoint_key(
     written = {
         "training": _TRAINING_VERSION,
         "identity": extractor.identity(),
+        # Functions and tensors that a module keeps as attributes show here alone.
+        "answers": extractor.fingerprint().tobytes().hex(),
         "contents": contents.hexdigest(),
         "settings": settings,
     }
