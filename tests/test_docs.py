@@ -308,6 +308,11 @@ DISPLAYS = {
     "CKADisplay": lambda cls, X, y: cls.from_features(
         X, {"left": slice(0, 32), "right": slice(32, 64)}
     ),
+    "LearningCurveDisplay": lambda cls, X, y: cls.from_estimator(
+        FineTunedJointClassifier(
+            "test_resnet", n_neighbors=2, epochs=1, weights=None, image_size=32
+        ).fit(X[:20], y[:20])
+    ),
     "SegmentationDisplay": lambda cls, X, y: cls.from_estimator(
         segmenter(), pictures()[:1]
     ),
