@@ -27,6 +27,7 @@ _HOME = {
     "JointKNNClassifierCV": "model_selection",
     "NeighborSearchCV": "model_selection",
     "InContextSegmenter": "segmentation",
+    "FineTunedJointClassifier": "finetuning",
 }
 _SUBPACKAGES = (
     "classifiers",

@@ -20,6 +20,7 @@ from skknn import (
     BackboneEmbedder,
     BlockWeights,
     DenseEmbedder,
+    FineTunedJointClassifier,
     FungiTransformer,
     InContextSegmenter,
     JointKNNClassifier,
@@ -249,6 +250,11 @@ FITTED = {
         lambda _: dense().fit(flat_pictures()),
         lambda folder: with_a_bad_image(dense(on_error="nan"), folder),
     ],
+    "FineTunedJointClassifier": [
+        lambda _: FineTunedJointClassifier(
+            "test_resnet", n_neighbors=2, epochs=1, weights=None, image_size=32
+        ).fit(flat_pictures(), [0, 1] * 3)
+    ],
     "InContextSegmenter": [lambda _: segmenter()],
     "FungiTransformer": [
         lambda _: fungi().fit(flat_pictures()),
@@ -302,6 +308,11 @@ DISPLAYS = {
     ),
     "CKADisplay": lambda cls, X, y: cls.from_features(
         X, {"left": slice(0, 32), "right": slice(32, 64)}
+    ),
+    "LearningCurveDisplay": lambda cls, X, y: cls.from_estimator(
+        FineTunedJointClassifier(
+            "test_resnet", n_neighbors=2, epochs=1, weights=None, image_size=32
+        ).fit(X[:20], y[:20])
     ),
     "SegmentationDisplay": lambda cls, X, y: cls.from_estimator(
         segmenter(), pictures()[:1]

@@ -26,9 +26,10 @@ BELOW = {
     # Weights of blocks are found by votes.
     "features": {*TO_ROWS, "neighbors"} - {"features"},
     "segmentation": {*TO_ROWS, "neighbors", "metrics"},
+    "finetuning": {*TO_ROWS, "neighbors", "classifiers"},
     "metrics": {"utils"},
     "datasets": {"utils", "modalities"},
-    "inspection": {*TO_ROWS, *FROM_ROWS, "segmentation"},
+    "inspection": {*TO_ROWS, *FROM_ROWS, "segmentation", "finetuning"},
 }
 
 

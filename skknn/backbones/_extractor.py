@@ -118,13 +118,17 @@ class Extractor(FrozenExtractor):
             Layers that must be in it as they are in :attr:`module`.
         """
         if not self._from_timm or self.device.type == "mps" or is_watched(self.module):
-            return self._plain_network()
+            return self.plain_network()
         if keep:
             return self._fused_network(keep)
         stamp = self.stamp()
         if self._fused is None or stamp != self._fused_stamp:
             self._fused, self._fused_stamp = self._fused_network(()), stamp
         return self._fused
+
+    def plain_network(self) -> Network:
+        """Return the module itself as a network, through which gradients flow."""
+        return self._as_network(self.module, torch.float32, self.precision == "bf16")
 
     def questions(self, n: int) -> list[RGBImage]:
         """Return the first ``n`` fixed pictures that networks are asked about."""
@@ -160,18 +164,15 @@ class Extractor(FrozenExtractor):
 
     def _ask(self) -> NDArray[np.float32]:
         """Return what the module makes of a picture."""
-        network = self._plain_network()
+        network = self.plain_network()
         with exact_float32(), single_threaded_torch(self.device.type == "cpu"):
             picture = mixed_picture(self._preprocess.size)
             rows = self._try(network, self._preprocess(picture)[None])
         self.check_rows(rows, 1)
         return sketch(rows.cpu().numpy()[0])
 
-    def _plain_network(self) -> Network:
-        return self._as_network(self.module, torch.float32, self.precision == "bf16")
-
     def _fused_network(self, keep: Collection[str]) -> Network:
-        plain = self._plain_network()
+        plain = self.plain_network()
         dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
         with exact_float32(), single_threaded_torch(self.device.type == "cpu"):
             noise = self._noise()[None]

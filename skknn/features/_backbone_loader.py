@@ -82,6 +82,11 @@ class BackboneLoader:
         return self._extractor is not None
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """Arguments of :func:`skknn.backbones.build_extractor`, not to be changed."""
+        return self._settings
+
+    @property
     def known(self) -> Recognition | None:
         """By what the backbone is recognised, once it is loaded."""
         return self._known

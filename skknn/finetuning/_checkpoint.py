@@ -1,0 +1,109 @@
+"""The state after an epoch, on disk whole or not at all."""
+
+import hashlib
+import json
+import os
+import tempfile
+import warnings
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..modalities import ItemSource
+
+if TYPE_CHECKING:
+    from ..backbones import FrozenExtractor
+
+# Raised whenever the same settings would train in another way.
+_TRAINING_VERSION = 1
+
+
+class Checkpoint:
+    """A file that always holds a whole state, whenever the process is killed.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Given by the user; made if it is not there.
+    key : str
+        What the state belongs to; see :func:`checkpoint_key`.
+    """
+
+    def __init__(self, folder: str | os.PathLike, key: str) -> None:
+        self._file = Path(folder) / "finetuning" / f"{key}.pt"
+
+    def read(self) -> dict[str, Any] | None:
+        """Return the last state, None if there is none that can be read.
+
+        No code from the file is run.
+        """
+        if not self._file.is_file():
+            return None
+        try:
+            return torch.load(self._file, map_location="cpu", weights_only=True)
+        except Exception as error:
+            warnings.warn(
+                f"memory: the checkpoint {str(self._file)!r} cannot be read ({error}). "
+                "Training begins anew.",
+                UserWarning,
+                stacklevel=2,
+            )
+            return None
+
+    def write(self, state: dict[str, Any]) -> None:
+        """Put a state in the place of the last one."""
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        number, name = tempfile.mkstemp(dir=self._file.parent, suffix=".part")
+        try:
+            with os.fdopen(number, "wb") as file:
+                torch.save(state, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(name, self._file)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(name)
+            raise
+
+
+def checkpoint_key(
+    extractor: "FrozenExtractor",
+    items: ItemSource,
+    codes: NDArray[np.intp],
+    settings: dict[str, Any],
+) -> str:
+    """Return a name that is equal only where training goes the same way.
+
+    Parameters
+    ----------
+    extractor : FrozenExtractor
+        Before training: its weights count.
+    items : ItemSource
+        Of all images, whose contents count; they are read for that.
+    codes : ndarray of shape (n,), intp
+        Class number of each image.
+    settings : dict
+        Plain JSON.
+
+    Returns
+    -------
+    str
+    """
+    contents = hashlib.blake2b(digest_size=20)
+    for row in range(len(items)):
+        contents.update(items.fetch(row).digest())
+    contents.update(np.asarray(codes, dtype=np.int64).tobytes())
+    written = {
+        "training": _TRAINING_VERSION,
+        "identity": extractor.identity(),
+        # Functions and tensors that a module keeps as attributes show here alone.
+        "answers": extractor.fingerprint().tobytes().hex(),
+        "contents": contents.hexdigest(),
+        "settings": settings,
+    }
+    text = json.dumps(written, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=20).hexdigest()
