@@ -96,6 +96,8 @@ class TextBackbone(ItemBackbone):
         "tokens.",
         "max_length": "Use a number of tokens, such as 256, or None for the model's "
         "own.",
+        "n_blocks": "Use how many of the model's first blocks to keep, such as 4, or "
+        "None for all.",
     }
 
     def __init__(
