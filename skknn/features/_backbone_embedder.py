@@ -32,14 +32,16 @@ class BackboneEmbedder(ClassNamePrefixFeaturesOutMixin, ItemTransformer):
         An earlier block or stage whose output is pooled, instead of the last feature
         map: its name, or its number among them (negative from the end). "auto"
         pooling then means the class token where there is one, else the mean. (In
-        :class:`FungiTransformer` ``layer`` is what is differentiated.)
+        :class:`FungiTransformer` ``layer`` is what is differentiated.) Of texts a
+        block, pooled as the backbone says.
     $image_size
     $image_shape
     batch_size : int or "auto", default="auto"
         Images in one forward pass on an accelerator, halved when memory runs out;
         "auto" goes by the free memory of a CUDA device. On a CPU images pass one at
         a time, several side by side, and this bounds how many rows a killed run can
-        lose; "auto" is 32.
+        lose; "auto" is 32. Of texts: the most in a forward pass; "auto" goes by their
+        tokens.
     $device
     $precision
     $n_jobs
@@ -65,6 +67,7 @@ class BackboneEmbedder(ClassNamePrefixFeaturesOutMixin, ItemTransformer):
     See Also
     --------
     FungiTransformer : Gradient features of the same backbones.
+    TextBackbone : Texts instead of images.
     skknn.datasets.load_image_folder : Class folders to paths and labels.
 
     Notes
@@ -177,7 +180,8 @@ class BackboneEmbedder(ClassNamePrefixFeaturesOutMixin, ItemTransformer):
         Parameters
         ----------
         X : list, array, tensor or Dataset of images, or 2-D array
-            Paths, PIL images, arrays (H, W), (H, W, 1|3|4), tensors (C, H, W), mixed
+            With a :class:`TextBackbone` a list, array or Series of ``str``. Paths, PIL
+            images, arrays (H, W), (H, W, 1|3|4), tensors (C, H, W), mixed
             as you like; one array (n, H, W[, C]) or tensor (n, C, H, W); a torch
             Dataset of images or of tuples that begin with one; 2-D rows of flattened
             images with as many features as in ``fit``. Numbers are whole from 0 to

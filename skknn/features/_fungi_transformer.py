@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 class FungiTransformer(ObjectiveParams, GradientViews):
     """Embeddings joined by projected self-supervised gradients of ``layer``.
 
-    For every image the gradient of each objective's loss with respect to one layer
-    of a frozen backbone is computed, projected by a random matrix of signs,
-    L2-normalised and put beside the L2-normalised embedding; PCA then brings the
-    row to a convenient width. Nothing is trained: ``fit`` draws heads, crop boxes,
-    negatives and the projection from ``random_state``, and fits the PCA. The method
-    is FUNGI [1]_.
+    For every image (or text: see :class:`TextBackbone`) the gradient of each
+    objective's loss with respect to one layer of a frozen backbone is computed,
+    projected by a random matrix of signs, L2-normalised and put beside the
+    L2-normalised embedding; PCA then brings the row to a convenient width. Nothing is
+    trained: ``fit`` draws heads, crop boxes, negatives and the projection from
+    ``random_state``, and fits the PCA. The method is FUNGI [1]_.
 
     Parameters
     ----------
@@ -75,7 +75,8 @@ class FungiTransformer(ObjectiveParams, GradientViews):
         Images handled together, raised to at least 64 gradients because projecting
         many at once is cheaper. Forward passes hold up to 4 views on a CPU and
         ``8 * batch_size`` on an accelerator. "auto" goes by the free memory of a CUDA
-        device and is 16 elsewhere.
+        device and is 16 elsewhere. Of texts: the most in a forward pass; "auto" goes by
+        their tokens.
     $device
     $precision
     $n_jobs

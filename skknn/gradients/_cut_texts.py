@@ -1,6 +1,5 @@
 """Texts -> the tokens of their views, for the blocks that are wanted."""
 
-import sys
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -18,13 +17,12 @@ from ._sequence_cutter import SequenceCutter
 from ._state import EMBEDDING, FungiState
 from .views import TextFrame
 
-# Texts that are sorted together; of those that are computed together the fewest, so
-# that projecting their gradients does not cost more than the gradients, and the most.
-# Without views of their own, and with them.
-_WINDOW, _FEWEST, _MOST = 1024, 64, 128
-_WINDOW_OF_VIEWS, _FEWEST_OF_VIEWS, _MOST_OF_VIEWS = 256, 16, 64
-# Into how many parts a smaller number of texts is cut: threads should have one each.
-_PARTS = 8
+# Texts that are sorted together, without views of their own and with them, and of those
+# the most that are computed and projected together. Few in a part: projecting costs
+# more than the gradients; many: threads wait for the one with the longest texts, hence
+# a limit of so many forward passes, too.
+_WINDOW, _WINDOW_OF_VIEWS = 1024, 256
+_MOST, _PASSES = 128, 4
 # Gradients of a part, until they are projected together.
 _GRADIENT_BYTES = 2**27
 # Views of one text in a forward pass, where it has more.
@@ -51,8 +49,8 @@ class CutText:
 
     @property
     def length(self) -> int:
-        """Tokens of the longest view."""
-        return max(len(view) for views in self.views.values() for view in views)
+        """Tokens of all views."""
+        return sum(len(view) for views in self.views.values() for view in views)
 
 
 class TextCutter(SequenceCutter):
@@ -112,7 +110,7 @@ class TextCutter(SequenceCutter):
         lengths = (tokens != NO_TOKEN).any(1).sum(1).tolist()
         start = 0
         while start < len(rows):
-            # Texts come sorted, the longest first.
+            # Texts come sorted, the longest about first.
             longest = max(lengths[start:])
             at_once = max(1, self._n_tokens // (longest * tokens.shape[1]))
             at_once = min(at_once, self._batch_size or at_once)
@@ -127,16 +125,13 @@ class TextCutter(SequenceCutter):
         return _WINDOW if plain else _WINDOW_OF_VIEWS
 
     def passes(self, items: Sequence[CutText], gradient_size: int) -> list[list[int]]:
-        plain = all(item.wanted <= {EMBEDDING} for item in items)
-        fewest, most = _FEWEST, _MOST
-        if not plain:
-            fewest, most = _FEWEST_OF_VIEWS, _MOST_OF_VIEWS
         n_gradients = max(1, len(self._state.objectives))
         fitting = max(1, _GRADIENT_BYTES // (4 * gradient_size * n_gradients))
-        wanted = max(fewest, -(-len(items) // _PARTS))
-        # Tokens are counted in :meth:`groups`.
-        lengths = [item.length for item in items]
-        return by_length(lengths, min(wanted, most, fitting), sys.maxsize)
+        return by_length(
+            [item.length for item in items],
+            min(_MOST, fitting),
+            _PASSES * self._n_tokens,
+        )
 
     def shown(self, item: str, name: str) -> list[NDArray]:
         return [np.array(self._views(item, self.key(name)), dtype=object)]
