@@ -55,10 +55,11 @@ class NeighborIndex:
         stages = self.preprocessor_, cosine
         self._stages = [stage for stage in stages if stage.kind is not None]
         self._lengths = np.ones((self.n_samples_, len(self._stages)))
+        if not self._stages:
+            return self._hold(self._prepare(X))
         memory = RowMemory(self.n_samples_, X.shape[1], X.dtype)
-        out = memory.taken()
-        rows = self._prepare(X, out, self._lengths)
-        return self._hold(rows, memory if rows is out else None)
+        self._prepare(X, memory.taken(), self._lengths)
+        return self._hold(memory.taken(), memory)
 
     def _hold(self, rows: NDArray, memory: RowMemory | None = None) -> "NeighborIndex":
         """Make prepared rows searchable."""
@@ -169,7 +170,7 @@ class NeighborIndex:
     def _prepare(
         self, X: NDArray, out: NDArray | None = None, lengths: NDArray | None = None
     ) -> NDArray:
-        """Rows after all stages, in ``out`` if there is one."""
+        """Rows after all stages, the last of which writes to ``out``."""
         for number, stage in enumerate(self._stages):
             target = out if stage is self._stages[-1] else None
             X = stage.transform(
