@@ -14,6 +14,7 @@ _HOME = {
     "DenseEmbedder": "features",
     "FungiTransformer": "features",
     "AudioBackbone": "backbones",
+    "AudioSimCLRObjective": "gradients",
     "TextBackbone": "backbones",
     "BlockWeights": "features",
     "KLObjective": "gradients",
