@@ -15,6 +15,7 @@ _HOME = {
     "DenseEmbedder": "features",
     "FungiTransformer": "features",
     "AudioBackbone": "backbones",
+    "AudioSimCLRObjective": "gradients",
     "BlockWeights": "features",
     "KLObjective": "gradients",
     "DINOObjective": "gradients",

@@ -64,7 +64,7 @@ class AudioBackbone(ItemBackbone):
     See Also
     --------
     BackboneEmbedder, FungiTransformer : What takes it.
-    skknn.gradients.AudioSimCLRObjective : "simclr" of sounds.
+    AudioSimCLRObjective : "simclr" of sounds.
 
     Notes
     -----

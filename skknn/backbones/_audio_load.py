@@ -213,10 +213,10 @@ def _settings(folder: Path, config: Any) -> dict[str, Any]:
 def _network(folder: Path) -> Any:
     import transformers
 
-    module, report = transformers.AutoModel.from_pretrained(
-        folder, dtype=torch.float32, output_loading_info=True
-    )
+    # Releases differ in what the argument for a number format is called.
+    model: Any = transformers.AutoModel
+    module, report = model.from_pretrained(folder, output_loading_info=True)
     missing = [key for key in report["missing_keys"] if _TRAINING_ONLY not in key]
     if missing or report.get("mismatched_keys"):
         raise ValueError(f"the weights lack {', '.join(sorted(missing)[:5])}")
-    return module
+    return module.to(torch.float32)

@@ -19,7 +19,44 @@ _MAX_BYTES = 2**30
 
 
 class BadSoundError(BadItemError):
-    """A row of ``X`` that is no sound; the message names it and a remedy."""
+    """A row of ``X`` that is no sound; the message names it and a remedy.
+
+    Raised by ``fit`` and ``transform`` with a :class:`~skknn.AudioBackbone`, unless
+    they have ``on_error="nan"``. It is a ``ValueError`` and an ``OSError``.
+
+    Parameters
+    ----------
+    message : str
+    row : int, optional
+        Position in ``X``.
+    file : str, optional
+        The file, where the row is a path.
+    problem : str, default=""
+        What is wrong, alone.
+    reason : str, default=""
+        Row, file and what is wrong, without the remedy.
+
+    Attributes
+    ----------
+    row : int or None
+        As given.
+    file : str or None
+        As given.
+    problem : str
+        As given.
+    reason : str
+        As given.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skknn.modalities import BadSoundError, as_sounds
+    >>> try:
+    ...     as_sounds([np.ones(800), None]).item(1)
+    ... except BadSoundError as error:
+    ...     print(error.row, error.problem)
+    1 it is missing (None)
+    """
 
 
 class SoundContent:

@@ -58,7 +58,7 @@ class AudioSimCLRObjective(InfoNCE):
 
     Examples
     --------
-    >>> from skknn.gradients import AudioSimCLRObjective
+    >>> from skknn import AudioSimCLRObjective
     >>> AudioSimCLRObjective(n_views=8)
     AudioSimCLRObjective(n_views=8)
     """
@@ -112,6 +112,19 @@ class AudioSimCLRObjective(InfoNCE):
         return int(rng.integers(2**63))
 
     def views(self, sound: "Sound", frame: SoundFrame, drawn: Any) -> list[np.ndarray]:
+        """Return ``n_views`` copies with noise and shifts.
+
+        Parameters
+        ----------
+        sound : Sound
+        frame : SoundFrame
+        drawn : int
+            What :meth:`draw` returned.
+
+        Returns
+        -------
+        views : list of ndarray of shape (W, frames, bands) or (W, samples)
+        """
         rng = sound_generator(sound, drawn)
         windows = frame.inputs(sound)
         noise = self.noise * frame.noise_unit(windows)
