@@ -61,7 +61,7 @@ class FineTunedJointClassifier(
         What of the backbone learns: all of it, so many of its last blocks and what
         comes after them (0 trains the head alone), or parts by name. The others stay
         as they are, in evaluation mode.
-    learning_rate : float, default=0.1
+    learning_rate : float, default=0.01
         For steps of 256 images: it is multiplied by ``batch_size / 256`` (R, Table
         6), rises during ``warmup_epochs`` and falls as a cosine to 0.
     optimizer : {"sgd", "adamw"}, default="sgd"
@@ -108,7 +108,7 @@ class FineTunedJointClassifier(
         folder is taken.
     $backbone_params
     random_state : int, RandomState or None, default=None
-        Seed of the head, the order of rows, what is cut out and held out.
+        Seed of the order of rows, of what is cut out and held out.
     verbose : int, default=0
         Above 0, a progress bar over epochs.
     image_cache_bytes : int, default=2**30
@@ -207,7 +207,7 @@ class FineTunedJointClassifier(
         refresh: str = "epoch",
         epochs: int = 30,
         trainable: str | int | Sequence[str] = "all",
-        learning_rate: float = 0.1,
+        learning_rate: float = 0.01,
         optimizer: str = "sgd",
         momentum: float = 0.9,
         weight_decay: float = 1e-4,

@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy
 
 from ..classifiers import mix_proba
 from ..features._backbone_loader import BackboneLoader
-from ..gradients._random import draw_head, generator
+from ..gradients._random import generator
 from ..modalities import ItemSource
 from ..utils._precision import exact_float32
 from ._augmentation import TrainingViews
@@ -133,9 +133,7 @@ class Training:
         extractor: Any = loader.extractor
         self._extractor: Extractor = extractor
         self._network = extractor.plain_network()
-        self._head = new_head(extractor.n_features, data.n_classes, recipe.seed).to(
-            extractor.device
-        )
+        self._head = new_head(extractor.n_features, data.n_classes).to(extractor.device)
         learning = [*parts.parameters(), *self._head.parameters()]
         self._optimizer, self._scheduler = recipe.schedule.make(
             learning, len(data.codes)
@@ -165,7 +163,7 @@ class Training:
                 self._epoch(len(self._history))
                 tell(1)
         state = self._state_of_network() if self._best is None else self._best
-        head = new_head(self._head.in_features, self._head.out_features, recipe.seed)
+        head = new_head(self._head.in_features, self._head.out_features)
         head.load_state_dict(state["head"])
         n_epochs = len(self._history)
         if self._data.held_out is not None:
@@ -333,11 +331,13 @@ class Training:
             yield
 
 
-def new_head(n_features: int, n_classes: int, seed: int) -> nn.Linear:
-    """Return a linear layer with random weights, on the CPU."""
-    weight, bias = draw_head(generator(seed, "head"), n_features, n_classes)
-    head = nn.utils.skip_init(nn.Linear, n_features, n_classes)
-    with torch.no_grad():
-        head.weight.copy_(torch.from_numpy(weight))
-        head.bias.copy_(torch.from_numpy(bias))
+def new_head(n_features: int, n_classes: int) -> nn.Linear:
+    """Return a linear layer of zeros, on the CPU.
+
+    Random weights would begin with a loss above that of guessing, and send its
+    gradients through the backbone.
+    """
+    head = nn.Linear(n_features, n_classes, device="meta").to_empty(device="cpu")
+    for parameter in head.parameters():
+        nn.init.zeros_(parameter)
     return head
