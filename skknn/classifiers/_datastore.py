@@ -1,8 +1,10 @@
 """Rows that come and go: what a fitted SoftKNNClassifier is after that.
 
-What was learnt from the rows of ``fit`` (the mean, ``tau="scale"``) stays as it is.
+What was learnt from the rows of ``fit`` (the mean, ``tau="scale"``) stays as it is, or
+is learnt anew from rows that are restored from the prepared ones.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,9 +12,12 @@ import numpy as np
 from ..neighbors import APPROXIMATE
 from ._inputs import MoreRows
 from ._labelled_index import LabelledIndex, resolve_n_neighbors
+from ._temperature import resolve_tau
 
 
-def with_more_rows(knn: Any, more: MoreRows, groups: Any) -> dict[str, Any]:
+def with_more_rows(
+    knn: Any, more: MoreRows, groups: Any, refit_statistics: bool
+) -> dict[str, Any]:
     """State of a SoftKNNClassifier with more rows.
 
     Parameters
@@ -21,6 +26,7 @@ def with_more_rows(knn: Any, more: MoreRows, groups: Any) -> dict[str, Any]:
         Fitted. It is left as it is.
     more : MoreRows
     groups : array-like of shape (n_more,) or None
+    refit_statistics : bool
 
     Returns
     -------
@@ -35,10 +41,10 @@ def with_more_rows(knn: Any, more: MoreRows, groups: Any) -> dict[str, Any]:
         len(more.classes),
         index.ids.more(len(more.codes)),
     )
-    return {**_state(knn, index), "classes_": more.classes}
+    return {**_state(knn, index, refit_statistics), "classes_": more.classes}
 
 
-def without_rows(knn: Any, ids: Any) -> dict[str, Any]:
+def without_rows(knn: Any, ids: Any, refit_statistics: bool) -> dict[str, Any]:
     """State of a SoftKNNClassifier without some of its rows.
 
     Parameters
@@ -46,6 +52,7 @@ def without_rows(knn: Any, ids: Any) -> dict[str, Any]:
     knn : SoftKNNClassifier
         Fitted. It is left as it is.
     ids : int or array-like of int
+    refit_statistics : bool
 
     Returns
     -------
@@ -56,16 +63,21 @@ def without_rows(knn: Any, ids: Any) -> dict[str, Any]:
     left, places = index.ids.without(ids)
     rows = index.rows.take(places)
     index = LabelledIndex(rows, index.codes[places], index.n_classes, left)
-    return _state(knn, index)
+    return _state(knn, index, refit_statistics)
 
 
-def _state(knn: Any, index: LabelledIndex) -> dict[str, Any]:
+def _state(knn: Any, index: LabelledIndex, refit_statistics: bool) -> dict[str, Any]:
+    tau = knn.tau_ if isinstance(knn.tau, str) else knn.tau
+    if refit_statistics:
+        index = replace(index, rows=index.rows.refit())
+        tau = resolve_tau(knn.tau, index.rows.restore(), index.rows)
     k = resolve_n_neighbors(knn.n_neighbors, index.n_samples, index.n_present)
     changed: dict[str, Any] = {
         "index_": index,
         "n_samples_fit_": index.n_samples,
         "n_neighbors_": k,
-        "tau_": knn.tau_ if isinstance(knn.tau, str) else knn.tau,
+        "tau_": tau,
+        "mean_": index.rows.preprocessor_.mean_,
         "algorithm_": index.rows.algorithm_,
     }
     if index.rows.algorithm_ in APPROXIMATE:

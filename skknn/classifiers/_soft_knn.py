@@ -100,7 +100,7 @@ class SoftKNNClassifier(NeighborsMixin, ParamsMixin, ClassifierMixin, BaseEstima
         Ids of the training rows: 0, 1, ... as they came to ``fit`` and
         :meth:`partial_fit`. A row keeps its id when others go.
     mean_ : ndarray of shape (n_features,), float64, or None
-        Mean that is subtracted from rows; that of the rows of ``fit``.
+        Mean that is subtracted from rows.
     algorithm_ : str
         The engine that searches; with ``algorithm="auto"``, the one chosen for large
         batches of queries.
@@ -142,6 +142,8 @@ class SoftKNNClassifier(NeighborsMixin, ParamsMixin, ClassifierMixin, BaseEstima
     0.96
     >>> knn.predict_proba(None).shape  # each training row, itself left out
     (1000, 10)
+    >>> knn.partial_fit(X[1000:], y[1000:]).remove([0, 5]).ids_.shape
+    (1795,)
     """
 
     _parameter_constraints = KNN_CONSTRAINTS
@@ -205,13 +207,13 @@ class SoftKNNClassifier(NeighborsMixin, ParamsMixin, ClassifierMixin, BaseEstima
         y: ArrayLike,
         classes: ArrayLike | None = None,
         groups: ArrayLike | None = None,
+        refit_statistics: bool = False,
     ) -> Self:
         """Add training rows to those there are; the first call is one of :meth:`fit`.
 
-        Votes are then those of a fit on all rows with ``mean_``, and ``tau_`` of
-        ``tau="scale"``, of the first rows: fit again when these have become few or
-        odd among all. ``n_neighbors_`` follows the number of rows. Costs what the new
-        rows take, and now and then a copy of all.
+        Votes are then those of a fit on all rows with the statistics held: ``mean_``,
+        and ``tau_`` of ``tau="scale"``. ``n_neighbors_`` follows the number of rows.
+        Costs what the new rows take, and now and then a copy of all.
 
         Parameters
         ----------
@@ -225,6 +227,9 @@ class SoftKNNClassifier(NeighborsMixin, ParamsMixin, ClassifierMixin, BaseEstima
         groups : array-like of shape (n_more,), default=None
             As in :meth:`fit`; names seen before are the same groups. Rows that come
             without are in no group.
+        refit_statistics : bool, default=False
+            Whether to learn the statistics anew from all rows, which are restored to
+            rounding. Costs a fit.
 
         Returns
         -------
@@ -242,20 +247,22 @@ class SoftKNNClassifier(NeighborsMixin, ParamsMixin, ClassifierMixin, BaseEstima
             self.__dict__ = self._kept(inputs, groups, alone=False)
         else:
             more = check_more_rows(self, X, y, classes)
-            self.__dict__ = with_more_rows(self, more, groups)
+            self.__dict__ = with_more_rows(self, more, groups, refit_statistics)
         return self
 
-    def remove(self, ids: ArrayLike) -> Self:
+    def remove(self, ids: ArrayLike, refit_statistics: bool = False) -> Self:
         """Take training rows away.
 
-        Votes are then those of a fit on the rows that are left, with ``mean_`` and
-        ``tau_`` held as in :meth:`partial_fit`. Classes stay, with votes of 0 where
-        all rows are gone. The rows that are left are copied once.
+        Votes are then those of a fit on the rows that are left, statistics held.
+        Classes stay, with votes of 0 where all rows are gone. The rows that are left
+        are copied once.
 
         Parameters
         ----------
         ids : int or array-like of int
             Of ``ids_``.
+        refit_statistics : bool, default=False
+            As in :meth:`partial_fit`.
 
         Returns
         -------
@@ -268,7 +275,7 @@ class SoftKNNClassifier(NeighborsMixin, ParamsMixin, ClassifierMixin, BaseEstima
             ``algorithm="precomputed"``. All rows stay as they were.
         """
         check_is_fitted(self)
-        self.__dict__ = without_rows(self, ids)
+        self.__dict__ = without_rows(self, ids, refit_statistics)
         return self
 
     @property

@@ -1,7 +1,7 @@
 """Rows, a metric and an engine: nearest neighbours of queries or of the rows."""
 
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -145,6 +145,12 @@ class NeighborIndex:
         if self._zero_rows and not other.rows_.values[:, -1].any():
             return other._hold(np.ascontiguousarray(other.rows_.values[:, :-1]))
         other.engine_ = self.engine_.with_rows(other.rows_)
+        return other
+
+    def refit(self) -> "NeighborIndex":
+        """An index of the same rows, prepared by what they are now."""
+        other = replace(self).fit(self._without_graph().restore())
+        other.groups_ = self.groups_
         return other
 
     def restore(self) -> NDArray:

@@ -216,6 +216,30 @@ def test_statistics_are_those_of_the_first_rows(rows):
     assert (knn.tau_, knn.n_neighbors_) == (0.5, 3)
 
 
+@pytest.mark.parametrize("metric", ["sqeuclidean", "cosine"])
+@pytest.mark.parametrize("preprocessing", ["center-l2", "l2-center", "l2", None])
+def test_statistics_can_be_learnt_anew(rows, metric, preprocessing):
+    X, y = rows[0].astype(np.float64) + np.repeat([0, 3], [100, 200])[:, None], rows[1]
+    params = {"metric": metric, "preprocessing": preprocessing, "tau": "scale"}
+    knn = SoftKNNClassifier(7, **params).fit(X[:100], y[:100], np.arange(100) // 2)
+    knn.partial_fit(X[100:200], y[100:200])
+    knn.partial_fit(X[200:], y[200:], refit_statistics=True)
+    alone = np.append(np.arange(100) // 2, np.arange(100, 300))
+    for gone in ([], [4, 7, 299]):
+        knn.remove(gone, refit_statistics=True)
+        left = np.setdiff1d(np.arange(300), gone)
+        fresh = SoftKNNClassifier(7, **params).fit(X[left], y[left], alone[left])
+        assert knn.tau_ == pytest.approx(fresh.tau_, rel=1e-12)
+        if fresh.mean_ is None:
+            assert knn.mean_ is None
+        else:
+            np.testing.assert_allclose(knn.mean_, fresh.mean_, atol=1e-12)
+        for queries in (None, X[:30]):
+            got, want = knn.predict_proba(queries), fresh.predict_proba(queries)
+            np.testing.assert_allclose(got, want, atol=1e-9)
+        np.testing.assert_array_equal(knn.ids_, left)
+
+
 BAD = {
     "columns": (lambda knn, X, y: knn.partial_fit(X[:5, :4], y[:5]), "features"),
     "NaN": (lambda knn, X, y: knn.partial_fit(X[:5] * np.nan, y[:5]), "NaN"),
