@@ -39,11 +39,9 @@ class TrainingViews:
         self._augment, self._min_crop, self._seed = augment, min_crop, seed
         height, width = extractor.data_config["input_size"][1:]
         self._size = [height, width]
-        mode = extractor.data_config.get("interpolation", "bicubic")
-        bilinear = mode == "bilinear"
-        self._mode = InterpolationMode.BILINEAR if bilinear else (
-            InterpolationMode.BICUBIC
-        )  # fmt: skip
+        bilinear = extractor.data_config.get("interpolation") == "bilinear"
+        modes = InterpolationMode
+        self._mode = modes.BILINEAR if bilinear else modes.BICUBIC
 
     def __call__(self, image: "RGBImage", epoch: int, row: int) -> torch.Tensor:
         """Return the view of a row in an epoch, drawn for these two numbers alone.

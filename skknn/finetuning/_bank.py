@@ -89,11 +89,15 @@ class Bank:
         self.knn = clone(self._unfitted).fit(features, self._y)
         self.seconds = time.perf_counter() - start
 
-    def weights(self) -> RowWeights:
-        """Weigh each training row by the votes of the others (R, Eq. 3 and 4)."""
+    def own_proba(self) -> NDArray[np.float64]:
+        """Return what the other rows' votes give to each row's class (n,)."""
         assert self.knn is not None
         knn = self.knn
-        proba = own_class_votes(knn.index_, knn.n_neighbors_, knn.tau_)
+        return own_class_votes(knn.index_, knn.n_neighbors_, knn.tau_)
+
+    def weights(self) -> RowWeights:
+        """Weigh each training row by the votes of the others (R, Eq. 3 and 4)."""
+        proba = self.own_proba()
         with warnings.catch_warnings():
             if self._warned:  # once a fit, not once an epoch
                 warnings.simplefilter("ignore", UserWarning)

@@ -131,7 +131,8 @@ class FineTunedJointClassifier(
     history_ : list of dict
         One an epoch: ``epoch``, ``loss`` (mean weighted loss of the training rows),
         ``learning_rate`` (of its first step), ``mean_weight`` and ``mean_knn_proba``
-        of the training rows, ``refresh_seconds`` out of ``seconds``; with held-out
+        of the training rows (NaN with ``alpha=0``), ``refresh_seconds`` out of
+        ``seconds``; with held-out
         rows ``validation_loss`` and ``validation_accuracy``, of the mixture, of the
         head alone with ``refresh="test"``.
     n_epochs_ : int

@@ -144,7 +144,7 @@ def fit_backbone(
     bank = Bank(final, training_items, y[training_rows], knn=knn, **bank_settings)
     bank.refresh()
     assert bank.knn is not None
-    return FittedBackbone(trained, final, bank.knn, bank.weights().knn_proba)
+    return FittedBackbone(trained, final, bank.knn, bank.own_proba())
 
 
 def _unfitted_knn(params: Any, n_rows: int) -> SoftKNNClassifier:

@@ -2,6 +2,7 @@
 
 import pickle
 
+import joblib
 import numpy as np
 import pytest
 import torch
@@ -270,6 +271,21 @@ def test_wrong_labels_are_refused():
         tiny().fit(X, Y[1:])
     with pytest.raises(ValueError, match="one class only"):
         tiny().fit(X, ["a"] * len(X))
+
+
+def test_rows_spread_over_processes_are_the_same():
+    model = tiny().fit(X, Y)
+    expected = model.predict_proba(X)
+    with joblib.parallel_config("loky", n_jobs=2):
+        model.set_params(batch_size=16)
+        np.testing.assert_array_equal(model.predict_proba(X), expected)
+
+
+def test_a_warning_over_hard_rows_comes_once():
+    with pytest.warns(UserWarning) as caught:
+        tiny(alpha=50, n_neighbors=1, epochs=3).fit(X, Y)
+    found = [str(w.message) for w in caught]
+    assert sum("carry" in text for text in found) == 1
 
 
 def test_aliases_reach_grids():

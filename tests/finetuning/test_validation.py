@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from finetuning_examples import labelled_images, tiny
+from finetuning_examples import TinyNetwork, labelled_images, tiny
 
 from skknn.finetuning._validation import hold_out, is_over
 
@@ -36,11 +36,22 @@ def test_held_out_rows_neither_teach_nor_vote():
     np.testing.assert_array_equal(other.transform(X), first.transform(X))
 
 
-@pytest.mark.parametrize("refresh, lam", [("epoch", 0.4), ("epoch", 0), ("test", 0.4)])
-def test_scores_are_those_of_the_kept_model(refresh, lam):
+@pytest.mark.parametrize(
+    "refresh, lam, backbone",
+    [
+        ("epoch", 0.4, TinyNetwork),
+        ("epoch", 0, TinyNetwork),
+        ("test", 0.4, TinyNetwork),
+        # Embeds by a copy of the network, which must follow each epoch.
+        ("epoch", 0.4, "test_resnet"),
+    ],
+)
+def test_scores_are_those_of_the_kept_model(refresh, lam, backbone):
     model = tiny(
-        validation_fraction=0.3, refresh=refresh, lam=lam, epochs=5, learning_rate=3.0
-    ).fit(X, Y)
+        backbone=backbone, validation_fraction=0.3, refresh=refresh, lam=lam, epochs=5,
+        learning_rate=3.0,
+    ).fit(X, Y)  # fmt: skip
+    assert len(set(losses(model))) == 5
     assert model.n_epochs_ == np.argmin(losses(model)) + 1
     held_out = hold_out(CODES, 0.3, int(model._seed))[1]
     # With a bank that is not embedded again, scores are the head's.
