@@ -2,10 +2,11 @@
 Can it classify sounds?
 =======================
 
-An :class:`~skknn.AudioBackbone` lets the transformers of images take sounds: files, pairs
-``(samples, rate)`` or arrays. Here four instruments that differ in their overtones and in
-how a note begins play notes of any pitch, and the network is a module of our own with
-random weights behind mel bands. With ``AudioBackbone()`` it would be a trained one.
+An :class:`~skknn.AudioBackbone` lets the transformers of images take sounds: files,
+pairs ``(samples, rate)`` or arrays. Here four instruments that differ in their
+overtones and in how a note begins play notes of any pitch, and the network is a module
+of our own with random weights behind mel bands. With ``AudioBackbone()`` it would be a
+trained one.
 """
 
 import matplotlib.pyplot as plt
