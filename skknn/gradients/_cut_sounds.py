@@ -20,6 +20,8 @@ from .views import SoundFrame
 
 # Sounds that are sorted together; bytes of their inputs, twice which wait.
 _LEAST, _MOST, _WAITING = 8, 64, 2**28
+# Into how many parts they are cut at least, so that threads have one each.
+_PARTS = 4
 # Numbers of the views of a part that is computed together, and gradients of it until
 # they are projected.
 _NUMBERS_A_PART, _GRADIENT_BYTES = 2**23, 2**26
@@ -108,7 +110,8 @@ class SoundCutter(SequenceCutter):
 
     def passes(self, items: Sequence[CutSound], gradient_size: int) -> list[list[int]]:
         n_gradients = max(1, len(self._state.objectives))
-        n_items = max(1, _GRADIENT_BYTES // (4 * gradient_size * n_gradients))
+        fitting = _GRADIENT_BYTES // (4 * gradient_size * n_gradients)
+        n_items = max(1, min(fitting, -(-len(items) // _PARTS)))
         n_views = max(
             (self.n_views(key) for item in items for key in item.wanted), default=1
         )
