@@ -76,7 +76,7 @@ def leave_one_out(device):
 
 def search(rows, device):
     """Return our index over rows."""
-    from skknn.neighbors import NeighborIndex
+    from skknn.datastore import NeighborIndex
 
     return NeighborIndex(preprocessing=None, algorithm="torch", device=device).fit(rows)
 

@@ -135,7 +135,7 @@ class Own:
     """An engine of this package behind NeighborIndex, rows as they are."""
 
     def __init__(self, name, base, leave_out):
-        from skknn.neighbors import NeighborIndex
+        from skknn.datastore import NeighborIndex
 
         algorithm = name.removeprefix("skknn-")
         device = None if name == "auto" else "cpu"

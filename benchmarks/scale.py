@@ -42,7 +42,7 @@ from tqdm import tqdm
 
 from skknn import JointKNNClassifier, SoftKNNClassifier
 from skknn.classifiers import fit_base, make_base, weigh_rows
-from skknn.neighbors import soft_votes, true_class_votes
+from skknn.datastore import soft_votes, true_class_votes
 
 STAGES = ("search", "leave-one-out", "approximate", "base", "joint")
 K, TAU = 20, 0.1

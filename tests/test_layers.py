@@ -16,7 +16,8 @@ FILES = {
 TREES = {name: ast.parse(file.read_text("utf8")) for name, file in FILES.items()}
 
 TO_ROWS = ["utils", "modalities", "backbones", "gradients", "extraction", "features"]
-FROM_ROWS = ["utils", "neighbors", "classifiers", "model_selection", "inspection"]
+FROM_ROWS = ["utils", "neighbors", "datastore", "classifiers", "model_selection"]
+FROM_ROWS += ["inspection"]
 #: Package -> packages that it may import.
 BELOW = {
     name: set(chain[:i])
@@ -24,9 +25,9 @@ BELOW = {
     for i, name in enumerate(chain)
 } | {
     # Weights of blocks are found by votes.
-    "features": {*TO_ROWS, "neighbors"} - {"features"},
-    "segmentation": {*TO_ROWS, "neighbors", "metrics"},
-    "finetuning": {*TO_ROWS, "neighbors", "classifiers"},
+    "features": {*TO_ROWS, "neighbors", "datastore"} - {"features"},
+    "segmentation": {*TO_ROWS, "neighbors", "datastore", "metrics"},
+    "finetuning": {*TO_ROWS, "neighbors", "datastore", "classifiers"},
     "metrics": {"utils"},
     "datasets": {"utils", "modalities"},
     "inspection": {*TO_ROWS, *FROM_ROWS, "segmentation", "finetuning"},

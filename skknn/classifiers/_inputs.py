@@ -13,7 +13,7 @@ from sklearn.utils import check_consistent_length, column_or_1d, get_tags
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
-from ..neighbors import check_graph
+from ..datastore import check_graph
 from ..utils._bad_values import with_place
 from ..utils._labels import check_labels_present, union_of_labels
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..neighbors import NeighborIndex, soft_votes, true_class_votes
+from ..datastore import NeighborIndex, soft_votes, true_class_votes
 from ._row_blocks import row_blocks
 from ._row_ids import RowIds
 

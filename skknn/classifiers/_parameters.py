@@ -3,7 +3,8 @@
 from numbers import Integral, Real
 from typing import Any
 
-from ..neighbors import ALGORITHMS, METRICS, PREPROCESSINGS
+from ..datastore import METRICS, PREPROCESSINGS
+from ..neighbors import ALGORITHMS
 from ..utils._sklearn import HasMethods, Interval, StrOptions
 
 # By what they change; all parameters in none of these sets change the base alone.

@@ -7,7 +7,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ..neighbors import APPROXIMATE, NeighborIndex
+from ..datastore import NeighborIndex
+from ..neighbors import APPROXIMATE
 from ..utils._parameters import ParamsMixin
 from ..utils._sklearn import fit_context
 from ._datastore import with_more_rows, without_rows

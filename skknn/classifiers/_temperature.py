@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..neighbors import NeighborIndex
+from ..datastore import NeighborIndex
 from ..utils._slices import blocks_of
 from ._labelled_index import LabelledIndex
 

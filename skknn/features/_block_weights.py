@@ -12,7 +12,7 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
-from ..neighbors import Groups
+from ..datastore import Groups
 from ..utils._labels import check_labels_present
 from ..utils._parameters import ParamsMixin
 from ..utils._sklearn import (

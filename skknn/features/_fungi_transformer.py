@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class FungiTransformer(ObjectiveParams, GradientViews):
     """Embeddings joined by projected self-supervised gradients of ``layer``.
 
-    For every image (or text: see :class:`TextBackbone`) the gradient of each
+    For every image (text, sound: see ``backbone``) the gradient of each
     objective's loss with respect to one layer of a frozen backbone is computed,
     projected by a random matrix of signs, L2-normalised and put beside the
     L2-normalised embedding; PCA then brings the row to a convenient width. Nothing is
@@ -44,8 +44,7 @@ class FungiTransformer(ObjectiveParams, GradientViews):
         :class:`KLObjective`, :class:`DINOObjective`, :class:`SimCLRObjective`. The
         default is every objective that the backbone's modality defines: for texts "kl"
         and "simclr" (:class:`TextSimCLRObjective`).
-        Parameters of objectives are reached in searches as
-        ``objectives__kl__temperature``.
+        In searches: ``objectives__kl__temperature``.
     layer : str, default="auto"
         The layer whose weights are differentiated: a name in
         ``backbone_.module.named_modules()`` of a Linear or Conv2d(groups=1). "auto" is
@@ -65,8 +64,8 @@ class FungiTransformer(ObjectiveParams, GradientViews):
         fewer, with a warning, when the rows do not allow as many. None leaves the
         PCA out.
     view_size : int or (height, width), default=None
-        Size of SimCLR's windows and DINO's local crops; None is the input size.
-        Smaller is cheaper and approximate.
+        Of SimCLR's windows and DINO's local crops; None is the input size. Smaller is
+        cheaper and approximate.
     $weights
     $pooling
     $image_size
@@ -89,8 +88,7 @@ class FungiTransformer(ObjectiveParams, GradientViews):
     random_state : int, RandomState or None, default=None
         Heads, boxes, negatives, projection and random backbone weights.
     verbose : int, default=0
-        A progress bar, and an estimate of the whole after the first batch, when
-        above 0.
+        Above 0: a progress bar, and an estimate of the whole after the first batch.
 
     Attributes
     ----------
@@ -128,8 +126,7 @@ class FungiTransformer(ObjectiveParams, GradientViews):
     Cost: 1 forward pass an image for "kl" (shared with the embedding), 12 for
     "dino", 49 for "simclr", and ``n_negatives * 49`` once in ``fit``.
 
-    A row depends on its image and the fitted state only, never on the rows beside
-    it.
+    A row depends on its image and the fitted state only, not on other rows.
 
     $pickles The projection is left out as well: it follows from ``seed_``.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..neighbors import sorted_gaps, walk_soft_votes, walk_true_class_votes
+from ..datastore import sorted_gaps, walk_soft_votes, walk_true_class_votes
 from ._block_distances import BlockDistances
 
 # Temperatures, in units of the mean squared distance of the farthest neighbour asked.

@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..neighbors import vote_weights
+from ..datastore import vote_weights
 from ._pictures import (
     BLUE,
     GREEN,

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..classifiers import LabelledIndex, count_rows, neighbor_blocks
-from ..neighbors import sorted_gaps, walk_soft_votes, walk_true_class_votes
+from ..datastore import sorted_gaps, walk_soft_votes, walk_true_class_votes
 from ._predictions import Predictions
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..neighbors import walk_soft_votes
+from ..datastore import walk_soft_votes
 
 # Numbers whose products are neither too large nor too small for float32.
 _LEAST, _MOST = 1e-30, 1e30

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..neighbors import Preprocessor
+from ..datastore import Preprocessor
 from ._memory_bank import MemoryBank, join_banks, tile_boxes
 from ._patch_labels import patch_labels
 from ._sampling import class_frequency_score, smallest

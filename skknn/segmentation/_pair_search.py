@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..neighbors import Preprocessor
+from ..datastore import Preprocessor
 from ..utils._slices import blocks_of
 from ..utils._threads import run_blocks
 

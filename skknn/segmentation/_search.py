@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..neighbors import APPROXIMATE, NeighborIndex, Preprocessor
+from ..datastore import NeighborIndex, Preprocessor
+from ..neighbors import APPROXIMATE
 from ..utils._slices import blocks_of
 
 # Rows above which an exact search takes minutes an image.

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from ..neighbors import vote_weights
+from ..datastore import vote_weights
 
 
 def soft_label_votes(

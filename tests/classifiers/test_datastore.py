@@ -14,7 +14,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.neighbors import KNeighborsTransformer, NearestNeighbors
 
 from skknn import SoftKNNClassifier
-from skknn.neighbors import Preprocessor
+from skknn.datastore import Preprocessor
 from skknn.neighbors import _auto as auto
 
 ENGINES = ["auto", "brute", "torch", NearestNeighbors(algorithm="kd_tree")]

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from skknn.datastore._votes import sorted_gaps, walk_soft_votes
 from skknn.model_selection import _predictions
 from skknn.model_selection._predictions import Predictions
-from skknn.neighbors._votes import sorted_gaps, walk_soft_votes
 
 pytest.importorskip("numba")
 

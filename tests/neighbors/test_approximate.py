@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from skknn import SoftKNNClassifier
-from skknn.neighbors import NeighborIndex
+from skknn.datastore import NeighborIndex
 from skknn.neighbors._rows import IndexRows
 
 pytest.importorskip("faiss")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from skknn import JointKNNClassifier, SoftKNNClassifier
-from skknn.neighbors import NeighborIndex
+from skknn.datastore import NeighborIndex
 from skknn.neighbors import _auto as auto
 from skknn.neighbors._rows import IndexRows
 

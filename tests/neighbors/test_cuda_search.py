@@ -7,7 +7,7 @@ import pytest
 import torch
 from engine_references import check, clustered
 
-from skknn.neighbors import NeighborIndex
+from skknn.datastore import NeighborIndex
 from skknn.neighbors._rows import IndexRows
 from skknn.neighbors.exact import _device as device
 from skknn.neighbors.exact._device import DeviceSearch

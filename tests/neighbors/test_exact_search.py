@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from skknn.neighbors import NeighborIndex
+from skknn.datastore import NeighborIndex
 from skknn.neighbors._rows import IndexRows
 from skknn.neighbors.exact._candidates import QueryBlock
 from skknn.neighbors.exact._numpy import NumpyProposer

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from references import distance, prepare, sorted_neighbors
 from sklearn.neighbors import NearestNeighbors
 
-from skknn.neighbors import NeighborIndex, _index
+from skknn.datastore import NeighborIndex, _index
 from skknn.neighbors.exact import _search as search
 from skknn.neighbors.exact._distances import measure, sort_neighbors
 from skknn.neighbors.exact._numpy import NumpyProposer

@@ -7,8 +7,8 @@ import pytest
 from engine_references import ENGINES, assert_same_order, clustered
 from sklearn.neighbors import KNeighborsTransformer, NearestNeighbors
 
-from skknn.neighbors import Groups, NeighborIndex
-from skknn.neighbors._groups import leave_groups_out
+from skknn.datastore import Groups, NeighborIndex
+from skknn.datastore._groups import leave_groups_out
 
 
 def outside(rows, groups, k, metric="sqeuclidean"):

@@ -7,15 +7,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..neighbors import (
+    AutoEngine,
+    ExternalEngine,
+    IndexRows,
+    Neighbors,
+    RowMemory,
+    make_engine,
+)
 from ..utils._slices import blocks_of
-from ._auto import AutoEngine
-from ._engine import Neighbors
-from ._engines import make_engine
-from ._external import ExternalEngine
 from ._groups import Groups, leave_groups_out
 from ._precomputed import check_graph, graph_neighbors
 from ._preprocessing import Preprocessor
-from ._rows import IndexRows, RowMemory
 
 METRICS = ("sqeuclidean", "euclidean", "cosine")
 

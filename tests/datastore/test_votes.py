@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from references import votes
 
-from skknn.neighbors import _votes, soft_votes, true_class_votes
-from skknn.neighbors._votes import (
+from skknn.datastore import _votes, soft_votes, true_class_votes
+from skknn.datastore._votes import (
     sorted_gaps,
     walk_soft_votes,
     walk_true_class_votes,

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from references import prepare
 
-from skknn.neighbors._preprocessing import Preprocessor
+from skknn.datastore._preprocessing import Preprocessor
 
 KINDS = ["center-l2", "l2-center", "l2", None]
 

@@ -13,8 +13,8 @@ from skknn import (
     KNNWeightedLogisticRegression,
     SoftKNNClassifier,
 )
-from skknn.neighbors import NeighborIndex
-from skknn.neighbors._precomputed import graph_neighbors
+from skknn.datastore import NeighborIndex
+from skknn.datastore._precomputed import graph_neighbors
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
-from ._engine import Neighbors
+from ..neighbors import Neighbors
 from ._groups import Groups
 
 

@@ -7,10 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_consistent_length, column_or_1d
 
+from ..neighbors import Engine, Neighbors, make_engine
 from ..utils._labels import check_labels_present, union_of_labels
 from ..utils._slices import blocks_of
-from ._engine import Engine, Neighbors
-from ._engines import make_engine
 
 # Rows of the own group that a search finds and drops at first, and at most: beyond
 # that searching among the rows outside the group is cheaper.
