@@ -9,6 +9,7 @@ import torch
 from finetuning_examples import TinyNetwork, labelled_images, tiny
 from PIL import Image
 from sklearn.base import clone
+from sklearn.model_selection import cross_val_score
 from torch.nn.functional import cross_entropy
 
 from skknn import (
@@ -291,3 +292,9 @@ def test_a_warning_over_hard_rows_comes_once():
 def test_aliases_reach_grids():
     model = clone(tiny()).set_params(k=5, temperature=0.2, lambda_=0.4)
     assert (model.n_neighbors, model.tau, model.lam) == (5, 0.2, 0.4)
+
+
+def test_cross_validation_hands_images_on():
+    for images in (X, list(X)):
+        scores = cross_val_score(tiny(epochs=1), images, Y, cv=2)
+        assert ((scores >= 0) & (scores <= 1)).all()
