@@ -35,8 +35,16 @@ def with_more_rows(
     """
     index = knn.index_
     renumbered = np.searchsorted(more.classes, knn.classes_)[index.codes]
+    with np.errstate(over="ignore", invalid="ignore"):  # an error says so below
+        rows = index.rows.append(more.neighbors, groups)
+    if not np.isfinite(rows.rows_.half_squared_norms[index.n_samples :]).all():
+        raise ValueError(
+            "X holds numbers too large for squared distances in "
+            f"{rows.rows_.values.dtype}, the dtype of the rows that are there. Scale X "
+            "as those were, or fit again."
+        )
     index = LabelledIndex(
-        index.rows.append(more.neighbors, groups),
+        rows,
         np.concatenate([renumbered, more.codes]),
         len(more.classes),
         index.ids.more(len(more.codes)),
@@ -61,7 +69,8 @@ def without_rows(knn: Any, ids: Any, refit_statistics: bool) -> dict[str, Any]:
     """
     index = knn.index_
     left, places = index.ids.without(ids)
-    rows = index.rows.take(places)
+    all_stay = len(places) == index.n_samples
+    rows = index.rows if all_stay else index.rows.take(places)
     index = LabelledIndex(rows, index.codes[places], index.n_classes, left)
     return _state(knn, index, refit_statistics)
 

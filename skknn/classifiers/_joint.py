@@ -16,6 +16,7 @@ from ._joint_store import (
     base_rows,
     rows_to_keep,
     spread,
+    votes_now,
     with_more_votes,
     without_votes,
 )
@@ -284,6 +285,7 @@ class JointKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
             self.__dict__ = with_more_votes(self, X, y, classes, groups)
         return self
 
+    @fit_context(prefer_skip_nested_validation=False)
     def remove(self, ids: ArrayLike) -> Self:
         """Take training rows away from the votes; the base stays as it is.
 
@@ -310,7 +312,8 @@ class JointKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
         """Fit the base anew to all rows that vote now, with their weights.
 
         The rows are restored, to rounding, from what the kNN side keeps of them,
-        unless they are ``base_rows_``.
+        unless they are ``base_rows_``. ``n_neighbors`` and ``tau`` count as they are
+        now, as in :meth:`partial_fit` and :meth:`remove`.
 
         Returns
         -------
@@ -322,8 +325,11 @@ class JointKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
             As in :meth:`fit`, and if the rows are of one class. All stays as it was.
         """
         check_is_fitted(self)
-        guided = fit_guided(self, self.knn_, base_rows(self))
-        self.__dict__ = {**vars(self), **guided.attributes}
+        knn = votes_now(self)
+        if knn is not self.knn_:
+            knn.remove([])
+        guided = fit_guided(self, knn, base_rows(self))
+        self.__dict__ = {**vars(self), "knn_": knn, **guided.attributes}
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:

@@ -43,6 +43,26 @@ def base_rows(joint: Any) -> Any:
     return joint.knn_.index_.rows.restore() if kept is None else kept
 
 
+def votes_now(joint: Any) -> Any:
+    """The kNN side with what the parameters say now of who votes, and how.
+
+    Parameters
+    ----------
+    joint : JointKNNClassifier
+        Fitted. It is left as it is.
+
+    Returns
+    -------
+    SoftKNNClassifier
+        A copy, which takes these parameters up when rows come or go; ``knn_`` itself
+        where nothing has changed.
+    """
+    said = {"n_neighbors": joint.n_neighbors, "tau": joint.tau}
+    if said.items() <= joint.knn_.get_params(deep=False).items():
+        return joint.knn_
+    return copy(joint.knn_).set_params(**said)
+
+
 def with_more_votes(
     joint: Any, X: Any, y: Any, classes: Any, groups: Any
 ) -> dict[str, Any]:
@@ -64,7 +84,8 @@ def with_more_votes(
     """
     transformer = getattr(joint, "knn_transformer_", None)
     more = check_more_rows(joint, X, y, classes, transformer)
-    knn = copy(joint.knn_).partial_fit(more.neighbors, more.y, more.classes, groups)
+    knn = copy(votes_now(joint))
+    knn.partial_fit(more.neighbors, more.y, more.classes, groups)
     kept = joint.base_rows_
     kept = None if kept is None else _joined(kept, more.base)
     return {**vars(joint), "knn_": knn, "classes_": knn.classes_, "base_rows_": kept}
@@ -84,7 +105,7 @@ def without_votes(joint: Any, ids: Any) -> dict[str, Any]:
     dict
         For ``__dict__``.
     """
-    knn, kept = copy(joint.knn_).remove(ids), joint.base_rows_
+    knn, kept = copy(votes_now(joint)).remove(ids), joint.base_rows_
     if kept is not None:
         left = np.flatnonzero(np.isin(joint.knn_.ids_, knn.ids_))
         kept = safe_indexing(kept, left)

@@ -251,6 +251,7 @@ class SoftKNNClassifier(NeighborsMixin, ParamsMixin, ClassifierMixin, BaseEstima
             self.__dict__ = with_more_rows(self, more, groups, refit_statistics)
         return self
 
+    @fit_context(prefer_skip_nested_validation=True)
     def remove(self, ids: ArrayLike, refit_statistics: bool = False) -> Self:
         """Take training rows away.
 
@@ -284,7 +285,7 @@ class SoftKNNClassifier(NeighborsMixin, ParamsMixin, ClassifierMixin, BaseEstima
         """Ids of the training rows."""
         if not hasattr(self, "index_"):
             raise AttributeError("ids_ is there after fit only")
-        return self.index_.ids.numbers()
+        return self.index_.ids.numbers().copy()  # theirs to change
 
     def _kept(
         self, inputs: TrainingInputs, groups: Any, *, alone: bool

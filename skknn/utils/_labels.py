@@ -15,15 +15,15 @@ def check_labels_present(y: NDArray[Any], name: str = "y") -> None:
     name : str
         What the error calls them.
     """
-    if y.dtype.kind not in "fO":
+    if y.dtype.kind not in "fcmMO":
         return
     missing = np.array([_is_missing(label) for label in y], dtype=bool)
     if missing.any():
         row = int(missing.argmax())
         raise ValueError(
-            f"{name} has no label in row {row} ({name}[{row}] is {y[row]!r}; NaN "
-            f"and None mean missing); rows without one: {missing.sum()}. Remove these "
-            "rows or label them."
+            f"{name} has no label in row {row} ({name}[{row}] is {y[row]!r}; NaN, "
+            f"NaT and None mean missing); rows without one: {missing.sum()}. Remove "
+            "these rows or label them."
         )
     _check_sortable(y, name)
 

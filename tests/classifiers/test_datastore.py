@@ -258,6 +258,10 @@ BAD = {
     "twice": (lambda knn, X, y: knn.remove([2]), r"ids=\[2\].*was removed"),
     "mask": (lambda knn, X, y: knn.remove(y == 1), r"ids_\[mask\]"),
     "all": (lambda knn, X, y: knn.remove(knn.ids_), "would leave none"),
+    "parameter": (
+        lambda knn, X, y: copy.copy(knn).set_params(n_neighbors=-3).remove([5]),
+        "'n_neighbors' parameter",
+    ),
 }
 
 
@@ -271,6 +275,26 @@ def test_calls_that_fail_leave_all_as_it_was(case, rows):
         call(knn, X, y)
     assert vars(knn) == before
     np.testing.assert_array_equal(knn.predict_proba(X), want)
+
+
+@pytest.mark.parametrize("dtype, size", [("float32", 1e60), ("float64", 1e200)])
+def test_rows_that_overflow_the_dtype_of_the_others_are_refused(dtype, size, rows):
+    X, y = rows
+    knn = SoftKNNClassifier(5, preprocessing=None, tau=9).fit(X.astype(dtype), y)
+    want = knn.predict_proba(X)
+    with pytest.raises(ValueError, match=f"too large .* {dtype}"):
+        knn.partial_fit(X[:3].astype(np.float64) * size, y[:3])
+    np.testing.assert_array_equal(knn.ids_, np.arange(len(X)))
+    np.testing.assert_array_equal(knn.predict_proba(X), want)
+
+
+@pytest.mark.parametrize("gone", [[], [0, 7]])
+def test_ids_that_are_changed_by_the_caller_are_not_ours(gone, rows):
+    X, y = rows
+    knn = SoftKNNClassifier(5).fit(X, y).remove(gone)
+    ids = knn.ids_
+    ids += 1000
+    np.testing.assert_array_equal(knn.ids_, np.delete(np.arange(len(X)), gone))
 
 
 def test_a_call_that_stops_late_leaves_all_as_it_was(rows, monkeypatch):

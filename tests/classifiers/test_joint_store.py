@@ -11,6 +11,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import MultinomialNB
+from sklearn.neighbors import KNeighborsTransformer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
@@ -221,3 +222,32 @@ def test_one_class_is_left(rows):
     with pytest.raises(ValueError, match="got 0 alone in 60 rows. Add rows of others"):
         joint.refit_base()
     assert joint.predict_proba(X).shape == (240, 4)
+
+
+@pytest.mark.parametrize("call", ["partial_fit", "remove", "refit_base"])
+def test_parameters_of_votes_that_are_set_later_count(rows, call):
+    X, y = rows
+    joint = tight().fit(X, y).set_params(n_neighbors=3, tau=0.7)
+    knn = SoftKNNClassifier(3, tau=0.7).fit(X, y)
+    args = {"partial_fit": (X[:9], y[:9]), "remove": ([4, 5],), "refit_base": ()}[call]
+    getattr(joint, call)(*args)
+    if call != "refit_base":
+        getattr(knn, call)(*args)
+    want = knn.predict_proba(X)
+    np.testing.assert_array_equal(joint.knn_.predict_proba(X), want)
+    joint.refit_base()
+    own = knn.predict_proba(None)
+    own = own[np.arange(len(own)), knn.index_.codes]
+    np.testing.assert_array_equal(joint.knn_proba_, own)
+    with pytest.raises(ValueError, match="'n_neighbors' parameter"):
+        joint.set_params(n_neighbors=-3).remove([7])
+
+
+def test_a_base_on_graphs_is_refitted_with_other_parameters_of_votes(rows):
+    X, y = rows
+    graph = KNeighborsTransformer(n_neighbors=20, mode="distance")
+    params = {"knn_transformer": graph, "algorithm": "precomputed", "tau": 2.0}
+    joint = tight(**params).fit(X, y).set_params(n_neighbors=3).refit_base()
+    want = tight(**params).set_params(n_neighbors=3).fit(X, y)
+    np.testing.assert_array_equal(joint.knn_proba_, want.knn_proba_)
+    np.testing.assert_allclose(joint.predict_proba(X), want.predict_proba(X), atol=1e-9)

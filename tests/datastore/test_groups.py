@@ -141,6 +141,12 @@ def test_graphs_leave_out_groups_if_they_reach_beyond_them():
     [
         ([1, 2, None, 1, 2, 3], r"groups has no label in row 2 \(groups\[2\]"),
         (np.array([1, 2, np.nan, 1, 2, 3]), "groups has no label in row 2"),
+        (
+            np.array(
+                ["2026-01-01", "NaT", "NaT", "2026-01-02", "NaT", "2026-01-03"]
+            ).astype("datetime64[D]"),
+            "groups has no label in row 1",
+        ),
         (np.arange(5), "inconsistent numbers of samples"),
         (np.zeros((6, 2)), "1d"),
     ],
