@@ -31,7 +31,7 @@ from skknn import (
     SoftKNNClassifier,
 )
 from skknn.gradients import Objective
-from skknn.modalities import BadImageError, BadTextError
+from skknn.modalities import BadImageError, BadSoundError, BadTextError
 
 API = Path(__file__).parent.parent / "docs" / "api.rst"
 
@@ -50,6 +50,7 @@ def public_names():
         "gradients.Objective": Objective,
         "modalities.BadImageError": BadImageError,
         "modalities.BadTextError": BadTextError,
+        "modalities.BadSoundError": BadSoundError,
     }
 
 

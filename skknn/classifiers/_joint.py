@@ -49,18 +49,18 @@ class JointKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     n_neighbors : int or "mean", default=20
-        Voting rows k; see :class:`SoftKNNClassifier`. Known as ``k`` to
-        ``set_params`` and parameter grids.
+        Voting rows k; see :class:`SoftKNNClassifier`. Alias ``k`` in ``set_params``
+        and grids.
     tau : float or "scale", default=0.1
-        Temperature of the votes (R, Eq. 1); see :class:`SoftKNNClassifier`. Known as
-        ``temperature`` to ``set_params`` and parameter grids.
+        Temperature of the votes (R, Eq. 1); see :class:`SoftKNNClassifier`. Alias
+        ``temperature``.
     alpha : float, default=0.01
         Strength of the modulation (R, Eq. 4; Table 4 searches 0.0001 to 0.01). Not
         the strength of the L2 penalty; that is ``C``.
     lam : float, default=0.5
         Share of the votes in the mixture, from 0 to 1 (R, Eq. 5; Table 4 searches
-        0.5 to 0.95). Worth tuning: a strong base wants less. Known as ``lambda`` and
-        ``lambda_`` to ``set_params`` and parameter grids.
+        0.5 to 0.95). Worth tuning: a strong base wants less. Aliases ``lambda`` and
+        ``lambda_``.
     estimator : classifier or None, default=None
         Base classifier with ``predict_proba`` and, unless ``alpha=0``,
         ``sample_weight`` in ``fit``; or a Pipeline that ends in one, whose last step
@@ -90,8 +90,8 @@ class JointKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
     algorithm : str or object, default="auto"
         Search engine; see :class:`SoftKNNClassifier`.
     device : None, str or torch.device, default=None
-        Device of ``algorithm="torch"`` and ``"auto"``: None takes CUDA if there is
-        one. With scikit-learn's ``array_api_dispatch`` on, a base that is a plain
+        Of ``algorithm="torch"`` and ``"auto"``: None takes CUDA if there is one. With
+        scikit-learn's ``array_api_dispatch`` on, a base that is a plain
         LogisticRegression is fitted there too, if it is no CPU.
     n_jobs : int or None, default=None
         Threads of the search. None takes as many as BLAS may use, as a rule all cores.
@@ -114,15 +114,15 @@ class JointKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
     knn_transformer_ : transformer
         The fitted ``knn_transformer``, when there is one.
     knn_proba_ : ndarray of shape (n_samples,), float64
-        Leave-one-out probability of each training row's class. The lowest ones are
-        the hard, or wrongly labelled, rows. This and the next two are of the rows that
-        the base was last fitted to.
+        Leave-one-out probability of each training row's class, lowest for hard or
+        wrongly labelled rows. This and the next two are of the rows that the base was
+        last fitted to.
     modulation_ : ndarray of shape (n_samples,), float64
         ``-log p`` clamped to 100 for ``"nll"``, else the weights.
     sample_weight_ : ndarray of shape (n_samples,), float64
         Weights of the rows in the loss of the base.
     n_features_in_ : int
-        Number of columns seen in ``fit``, where ``X`` has columns.
+        Columns seen in ``fit``, where ``X`` has columns.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, when ``fit`` saw string names.
 
@@ -134,8 +134,7 @@ class JointKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
     Notes
     -----
     There is no ``decision_function``: the base's scores would disagree with the
-    mixture. ``lam`` and, with ``alpha=0``, ``n_neighbors`` and ``tau`` change no
-    fitted base, so a search over them repeats work that one fit could share.
+    mixture.
 
     References
     ----------
