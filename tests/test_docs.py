@@ -49,8 +49,8 @@ def public_names():
     return found | {
         "gradients.Objective": Objective,
         "modalities.BadImageError": BadImageError,
-        "modalities.BadTextError": BadTextError,
         "modalities.BadSoundError": BadSoundError,
+        "modalities.BadTextError": BadTextError,
     }
 
 

@@ -7,6 +7,7 @@ import pytest
 
 import skknn
 from skknn import (
+    AudioBackbone,
     BackboneEmbedder,
     DenseEmbedder,
     FungiTransformer,
@@ -50,6 +51,9 @@ def message(kind, name, value):
     elif isinstance(estimator, Objective) and estimator.modalities == ("text",):
         estimator = FungiTransformer(TextBackbone(), objectives=[estimator])
         X = ["one"] * 4
+    elif isinstance(estimator, Objective) and estimator.modalities == ("sound",):
+        estimator = FungiTransformer(AudioBackbone(), objectives=[estimator])
+        X = [np.zeros(800, np.float32)] * 4
     elif isinstance(estimator, Objective):
         estimator = FungiTransformer("test_vit", objectives=[estimator], **made)
     if hasattr(estimator, "backbone") and np.ndim(X) == 2:

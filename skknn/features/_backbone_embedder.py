@@ -32,16 +32,16 @@ class BackboneEmbedder(ClassNamePrefixFeaturesOutMixin, ItemTransformer):
         An earlier block or stage whose output is pooled, instead of the last feature
         map: its name, or its number among them (negative from the end). "auto"
         pooling then means the class token where there is one, else the mean. (In
-        :class:`FungiTransformer` ``layer`` is what is differentiated.) Of texts a
-        block, pooled as the backbone says.
+        :class:`FungiTransformer` ``layer`` is what is differentiated.) Of texts and
+        sounds a block, pooled as the backbone says.
     $image_size
     $image_shape
     batch_size : int or "auto", default="auto"
         Images in one forward pass on an accelerator, halved when memory runs out;
         "auto" goes by the free memory of a CUDA device. On a CPU images pass one at
         a time, several side by side, and this bounds how many rows a killed run can
-        lose; "auto" is 32. Of texts: the most in a forward pass; "auto" goes by their
-        tokens.
+        lose; "auto" is 32. Of texts and sounds: the most in a forward pass; "auto"
+        goes by their lengths.
     $device
     $precision
     $n_jobs

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class FungiTransformer(ObjectiveParams, GradientViews):
     """Embeddings joined by projected self-supervised gradients of ``layer``.
 
-    For every image (text, sound: see ``backbone``) the gradient of each
+    For every image (text, sound) the gradient of each
     objective's loss with respect to one layer of a frozen backbone is computed,
     projected by a random matrix of signs, L2-normalised and put beside the
     L2-normalised embedding; PCA then brings the row to a convenient width. Nothing is
@@ -42,8 +42,8 @@ class FungiTransformer(ObjectiveParams, GradientViews):
     objectives : sequence of str or Objective, default=("kl", "dino", "simclr")
         Whose gradients. A string stands for the objective with its defaults:
         :class:`KLObjective`, :class:`DINOObjective`, :class:`SimCLRObjective`. The
-        default is every objective that the backbone's modality defines: for texts "kl"
-        and "simclr" (:class:`TextSimCLRObjective`).
+        default is every objective that the backbone's modality defines: for texts and
+        sounds "kl" and "simclr" (:class:`TextSimCLRObjective`).
         In searches: ``objectives__kl__temperature``.
     layer : str, default="auto"
         The layer whose weights are differentiated: a name in
