@@ -109,11 +109,21 @@ def mix_proba(votes: Any, base: Any, lam: float) -> NDArray[Any]:
     -------
     ndarray of shape (n_queries, n_classes)
         Rows sum to 1 within the rounding of the dtype.
+
+    Raises
+    ------
+    ValueError
+        For another ``lam``, which ``set_params`` lets pass after ``fit``.
     """
     if lam == 0:
         return base
     if lam == 1:
         return votes
+    if not 0 < lam < 1:
+        raise ValueError(
+            f"lam={lam!r} must be from 0 to 1: it is the share of the kNN votes; 0 is "
+            "the base alone, 1 kNN alone."
+        )
     return lam * votes + (1 - lam) * mixable(base)
 
 

@@ -1,6 +1,8 @@
 """The state after an epoch, on disk whole or not at all."""
 
+import errno
 import hashlib
+import io
 import json
 import os
 import tempfile
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 # Raised whenever the same settings would train in another way.
 _TRAINING_VERSION = 1
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class Checkpoint:
@@ -28,13 +31,29 @@ class Checkpoint:
     Parameters
     ----------
     folder : str or Path
-        Given by the user; made if it is not there.
+        Given by the user; made if it is not there, "~" is the user's own.
     key : str
         What the state belongs to; see :func:`checkpoint_key`.
+
+    Raises
+    ------
+    OSError
+        If nothing can be written there: before training, not after an epoch of it.
     """
 
     def __init__(self, folder: str | os.PathLike, key: str) -> None:
-        self._file = Path(folder) / "finetuning" / f"{key}.pt"
+        self._file = Path(folder).expanduser() / "finetuning" / f"{key}.pt"
+        self._warned = False
+        if self._file.is_file():
+            return  # to be read, if no more than that
+        try:
+            self._replace(b"", None)
+        except OSError as error:
+            if error.errno not in _DISK_FULL:
+                raise OSError(
+                    f"memory={str(folder)!r} cannot be used as a folder ({error}). "
+                    "Pass a folder that can be written, or None."
+                ) from error
 
     def read(self) -> dict[str, Any] | None:
         """Return the last state, None if there is none that can be read.
@@ -56,18 +75,35 @@ class Checkpoint:
 
     def write(self, state: dict[str, Any]) -> None:
         """Put a state in the place of the last one."""
+        held = io.BytesIO()
+        torch.save(state, held)
+        try:
+            self._replace(held.getbuffer(), self._file)
+        except OSError as error:
+            # Hours of training must not be lost because the disk is full.
+            if not self._warned:
+                self._warned = True
+                warnings.warn(
+                    f"The checkpoint {str(self._file)!r} cannot be written ({error}). "
+                    "Training goes on, and tries again after every epoch.",
+                    UserWarning,
+                    stacklevel=2,
+                )
+
+    def _replace(self, data: bytes | memoryview, target: Path | None) -> None:
+        """Write a file and give it its name at the end; None tries it alone."""
         self._file.parent.mkdir(parents=True, exist_ok=True)
         number, name = tempfile.mkstemp(dir=self._file.parent, suffix=".part")
         try:
             with os.fdopen(number, "wb") as file:
-                torch.save(state, file)
+                file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(name, self._file)
-        except BaseException:
+            if target is not None:
+                os.replace(name, target)
+        finally:
             with suppress(OSError):
                 os.unlink(name)
-            raise
 
 
 def checkpoint_key(

@@ -251,3 +251,10 @@ def test_a_base_on_graphs_is_refitted_with_other_parameters_of_votes(rows):
     want = tight(**params).set_params(n_neighbors=3).fit(X, y)
     np.testing.assert_array_equal(joint.knn_proba_, want.knn_proba_)
     np.testing.assert_allclose(joint.predict_proba(X), want.predict_proba(X), atol=1e-9)
+
+
+@pytest.mark.parametrize("lam", [3, -0.2, np.nan])
+def test_a_share_that_is_none_is_refused_after_fit_too(rows, lam):
+    joint = tight().fit(*rows).set_params(lam=lam)
+    with pytest.raises(ValueError, match="must be from 0 to 1"):
+        joint.predict_proba(rows[0])

@@ -1,5 +1,6 @@
 """A killed fit goes on where it was, and from nothing else."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -167,3 +168,41 @@ def test_a_damaged_checkpoint_is_reported_and_replaced(tmp_path):
     np.testing.assert_array_equal(history(again), history(first))
     assert torch.load(file, weights_only=True)["history"]
     assert [p.suffix for p in file.parent.iterdir()] == [".pt"]
+
+
+def test_a_full_disk_ends_no_training(tmp_path, monkeypatch):
+    # Written after the first epoch and after no other.
+    want, replace, written = tiny(**SETTINGS).fit(X, Y), os.replace, []
+
+    def full(source, target):
+        if written:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written.append(target)
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.warns(UserWarning, match="cannot be written .*goes on") as caught:
+        got = tiny(memory=tmp_path, **SETTINGS).fit(X, Y)
+    assert sum("cannot be written" in str(w.message) for w in caught) == 1
+    np.testing.assert_array_equal(history(got), history(want))
+    (file,) = (tmp_path / "finetuning").iterdir()
+    assert len(torch.load(file, weights_only=True)["history"]) == 1
+
+
+def test_a_folder_that_is_none_is_an_error_before_training(tmp_path, monkeypatch):
+    from skknn.finetuning._training import Training
+
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(Training, "_epoch", None)
+    with pytest.raises(OSError, match="memory=.*cannot be used as a folder"):
+        tiny(memory=tmp_path / "file").fit(X, Y)
+
+
+def test_the_folder_may_be_in_the_home_of_the_user(tmp_path, monkeypatch):
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    monkeypatch.chdir(elsewhere)
+    tiny(memory="~/checkpoints").fit(X, Y)
+    assert checkpoints(home / "checkpoints") and not list(elsewhere.iterdir())
