@@ -81,9 +81,10 @@ def load_backbone(
         else:
             module = backbone(**params)
             if not isinstance(module, torch.nn.Module):
+                name = type(module).__name__
                 raise TypeError(
-                    f"backbone={backbone!r} returned a {type(module).__name__}, not a "
-                    "torch.nn.Module."
+                    f"backbone={backbone!r} returned a {name}, not a torch.nn.Module."
+                    + f" Pass an instance, {name}()." * (backbone is type(module))
                 )
             # The function may keep the module for itself.
             module = copy.deepcopy(module)

@@ -48,7 +48,9 @@ def with_all_bad_items(
     reasons.setdefault(error.row, error.reason)
     if len(reasons) == 1 and seen == len(items):
         return error
-    named = list(reasons.values())[:_NAMED]
+    # The rows of a run may be drawn, and then come in another order than in X.
+    ordered = sorted(reasons, key=lambda row: -1 if row is None else row)
+    named = [reasons[row] for row in ordered[:_NAMED]]
     more = len(reasons) - len(named)
     head, _, remedy = str(error).partition(error.reason)
     looked = "" if seen == len(items) else f" of the first {seen} looked at"

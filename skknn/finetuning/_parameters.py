@@ -38,6 +38,8 @@ CONSTRAINTS: dict[str, Any] = {
 
 REMEDIES = {
     **{name: IMAGE_REMEDIES[name] for name in IMAGE_REMEDIES if name in _SHARED},
+    "backbone": f"{IMAGE_REMEDIES['backbone']} Backbones of texts and sounds stay "
+    "frozen: put a FungiTransformer or BackboneEmbedder before JointKNNClassifier.",
     **{name: GUIDED_REMEDIES[name] for name in ("n_neighbors", "tau", "alpha")},
     "algorithm": GUIDED_REMEDIES["algorithm"],
     "lam": "lam is the share of the kNN votes: 0 is the head alone, 1 kNN alone.",

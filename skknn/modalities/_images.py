@@ -5,6 +5,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from ._files import absolute_path, read_file
 from ._rgb_image import RGBImage
 
 _PIL_LOCKS = [ForkSafeLock() for _ in range(64)]
+_SOUND_SUFFIXES = {".aif", ".aiff", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".wav"}
 
 
 class ImageContent:
@@ -160,7 +162,7 @@ class ImageSource:
         return BadImageError(
             f"X: {reason}. Mend or remove it: skknn.datasets.check_images(X) lists all "
             "such rows, drop_unreadable(X, y) there leaves them out. Or pass "
-            "on_error='nan' to get a row of NaN in its place.",
+            f"on_error='nan' to get a row of NaN in its place.{_meant(file)}",
             row=number,
             file=file,
             problem=text,
@@ -184,6 +186,20 @@ class ImageSource:
         else:
             taken._items = self._items[chosen]
         return taken
+
+
+def _meant(file: str | None) -> str:
+    """What to do about a string, or file, that is rather a text or a sound."""
+    if file is None:
+        return ""
+    suffix = Path(file).suffix.lower()
+    if suffix in _SOUND_SUFFIXES:
+        return " Sounds are taken by transformers with backbone=AudioBackbone()."
+    # A sentence may have a full stop, and what follows it is a suffix to pathlib.
+    is_name = suffix and not any(letter.isspace() for letter in suffix)
+    if not is_name and not os.path.lexists(file):
+        return " Texts are taken by transformers with backbone=TextBackbone()."
+    return ""
 
 
 class _Subset:

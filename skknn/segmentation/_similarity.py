@@ -70,7 +70,8 @@ def make_search(
     if sum(widths) != features.shape[1]:
         raise ValueError(
             f"similarity={widths} are widths of {sum(widths)} channels together; maps "
-            f"have {features.shape[1]}."
+            f"have {features.shape[1]}. Pass pair_widths_ of the embedder that made "
+            "them."
         )
     if not isinstance(algorithm, str) or algorithm not in ("auto", "brute"):
         raise ValueError(

@@ -17,7 +17,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 
-from skknn import BackboneEmbedder
+from skknn import BackboneEmbedder, TextBackbone
 from skknn.utils._behaviour import N_QUESTIONS
 
 RNG = np.random.default_rng(0)
@@ -244,7 +244,8 @@ def test_pooling_of_a_users_feature_map():
     "settings, error, reason",
     [
         ({"backbone": 3}, ValueError, "backbone"),
-        ({"backbone": lambda: 3}, TypeError, "returned a int"),
+        ({"backbone": lambda: 3}, TypeError, "returned a int.*Module.$"),
+        ({"backbone": TextBackbone}, TypeError, r"Pass an instance, TextBackbone\(\)"),
         ({"backbone": Map(), "backbone_params": {"a": 1}}, ValueError, "Leave it None"),
         ({"backbone_params": {"img_size": 9}}, ValueError, "image_size="),
         (

@@ -1,5 +1,6 @@
 """BackboneEmbedder: bad images, errors on the way, memory that runs out."""
 
+import re
 import threading
 import warnings
 
@@ -9,6 +10,7 @@ import torch
 from image_examples import save_images
 from image_examples import tiny_embedder as tiny
 
+from skknn import FungiTransformer
 from skknn.extraction import _bad_items
 from skknn.modalities import BadImageError
 
@@ -36,6 +38,47 @@ def test_an_error_names_all_files_that_are_bad(paths, n_jobs, batch_size):
     assert "check_images" in message and "on_error='nan'" in message
     # What programs read is that of the first one.
     assert (found.value.row, found.value.file) == (1, paths[1])
+
+
+def test_bad_rows_are_named_in_their_order(paths):
+    # SimCLR's negatives are rows that are drawn, and are looked at first.
+    for path in paths:
+        with open(path, "wb") as file:
+            file.write(b"no image")
+    fungi = FungiTransformer(
+        "test_vit", objectives="simclr", weights=None, image_size=32, random_state=0
+    )
+    with pytest.raises(BadImageError, match="7 rows cannot be used") as found:
+        fungi.fit(paths)
+    named = re.findall(r"^  row (\d)", str(found.value), flags=re.MULTILINE)
+    assert named == list("0123456")
+
+
+@pytest.mark.parametrize(
+    ("item", "hint"),
+    [
+        ("a wonderful film", "backbone=TextBackbone()"),
+        ("Good. Very good", "backbone=TextBackbone()"),
+        ("word " * 200, "backbone=TextBackbone()"),
+        ("bark.WAV", "backbone=AudioBackbone()"),
+        ("missing.jpg", None),
+        (3, None),
+    ],
+)
+def test_what_is_no_image_is_told_where_it_belongs(item, hint):
+    with pytest.raises(BadImageError) as found:
+        tiny().fit_transform([item, item])
+    if hint is None:
+        assert "Backbone()" not in str(found.value)
+    else:
+        assert str(found.value).endswith(f"with {hint}.")
+
+
+def test_a_bad_file_without_a_suffix_is_no_text(tmp_path):
+    (tmp_path / "photo").write_bytes(b"no image")
+    with pytest.raises(BadImageError) as found:
+        tiny().fit_transform([tmp_path / "photo"])
+    assert "Backbone()" not in str(found.value)
 
 
 def test_an_error_says_how_far_it_looked(paths, monkeypatch):

@@ -263,7 +263,7 @@ def test_an_image_that_cannot_be_read_is_named(tmp_path):
 
 
 def test_texts_are_refused():
-    with pytest.raises(ValueError, match="'backbone' parameter"):
+    with pytest.raises(ValueError, match="'backbone' parameter.*stay frozen"):
         tiny(backbone=TextBackbone()).fit(X, Y)
 
 

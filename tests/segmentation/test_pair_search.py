@@ -157,7 +157,7 @@ def test_projected_gradients_are_searched_by_cosine(images):
     [
         ({"similarity": (10, 20)}, "three positive widths"),
         ({"similarity": (10, 0, 20)}, "three positive widths"),
-        ({"similarity": (10, 8, 11)}, "29 channels together; maps have 30"),
+        ({"similarity": (10, 8, 11)}, "29 channels.*; maps have 30.*pair_widths_"),
         ({"similarity": "euclidean"}, "similarity"),
         ({"similarity": WIDTHS, "algorithm": "torch"}, "'auto' or 'brute'"),
     ],
