@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse, vstack
 
 from ..utils._sklearn import safe_indexing
 from ._inputs import TrainingInputs, check_more_rows
@@ -25,7 +26,8 @@ def rows_to_keep(inputs: TrainingInputs) -> Any:
     -------
     array-like of shape (n_samples, n_features) or None
     """
-    return None if inputs.base is inputs.neighbors else inputs.base
+    same = inputs.base is inputs.neighbors and isinstance(inputs.base, np.ndarray)
+    return None if same else inputs.base
 
 
 def base_rows(joint: Any) -> Any:
@@ -138,9 +140,18 @@ def spread(
 
 def _joined(rows: Any, more: Any) -> Any:
     """Rows of one kind behind each other."""
+    if issparse(rows) and issparse(more):
+        return vstack([rows, more], format=rows.format)
     if isinstance(rows, list | tuple):
         return [*rows, *more]
-    if hasattr(rows, "columns"):
+    named = hasattr(rows, "columns")
+    if issparse(rows) or issparse(more) or named and type(more) is not type(rows):
+        raise ValueError(
+            f"X is a {type(more).__name__}, and the rows that are there are in a "
+            f"{type(rows).__name__}, to which no others can be added. Pass X as it was "
+            "passed to fit."
+        )
+    if named:
         import importlib
 
         library = importlib.import_module(type(rows).__module__.partition(".")[0])

@@ -6,7 +6,9 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_matrix
 from sklearn.compose import make_column_selector, make_column_transformer
+from sklearn.decomposition import TruncatedSVD
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -258,3 +260,41 @@ def test_a_share_that_is_none_is_refused_after_fit_too(rows, lam):
     joint = tight().fit(*rows).set_params(lam=lam)
     with pytest.raises(ValueError, match="must be from 0 to 1"):
         joint.predict_proba(rows[0])
+
+
+def test_sparse_rows_of_the_base_come_and_go(rows):
+    X, y = csr_matrix(np.where(rows[0] > 1, rows[0], 0)), rows[1]
+    joint = tight(knn_transformer=TruncatedSVD(3, random_state=0))
+    joint.fit(X[:160], y[:160]).partial_fit(X[160:], y[160:]).remove([0, 200])
+    left = np.delete(np.arange(240), [0, 200])
+    assert joint.base_rows_.format == "csr"
+    np.testing.assert_array_equal(joint.base_rows_.toarray(), X[left].toarray())
+    joint.refit_base()
+    weights = joint.sample_weight_
+    base = LogisticRegression(solver="newton-cholesky", tol=1e-12)
+    base.fit(X[left], y[left], sample_weight=weights)
+    np.testing.assert_array_equal(joint.estimator_.coef_, base.coef_)
+
+
+def test_frames_stay_frames_for_the_base_where_the_votes_see_them_too(rows):
+    X, y = pd.DataFrame(rows[0], columns=list("abcdef")), rows[1]
+    base = make_pipeline(
+        make_column_transformer((StandardScaler(), list("abc"))), LogisticRegression()
+    )
+    joint = JointKNNClassifier(
+        8, tau=1.0, estimator=base, knn_transformer=FunctionTransformer()
+    ).fit(X[:160], y[:160])
+    joint.partial_fit(X[160:], y[160:]).refit_base()
+    pd.testing.assert_frame_equal(joint.base_rows_, X)
+
+
+@pytest.mark.parametrize("first", ["frame", "sparse"])
+def test_rows_of_another_kind_than_those_of_the_base_are_refused(first, rows):
+    X, y = rows
+    kinds = {"frame": pd.DataFrame(X), "sparse": csr_matrix(X)}
+    params = {"knn_transformer": TruncatedSVD(3)} if first == "sparse" else {}
+    joint = tight(**params).fit(kinds[first], y)
+    want = joint.predict_proba(kinds[first])
+    with pytest.raises(ValueError, match="X is a ndarray, .* as it was passed to fit"):
+        joint.partial_fit(X[:5], y[:5])
+    np.testing.assert_array_equal(joint.predict_proba(kinds[first]), want)
