@@ -182,3 +182,11 @@ def test_cross_validation_hands_groups_to_the_classifier_that_tunes_itself(burst
             joint, X, y, cv=GroupKFold(2), params={"groups": groups}
         )
     assert (scores > 0.5).all()
+
+
+def test_a_missing_group_is_named_by_its_row_among_all():
+    # The last row of the three folds' first training part is another one.
+    X, y = np.random.default_rng(0).normal(size=(30, 3)), np.arange(30) % 2
+    groups = [*range(29), None]
+    with pytest.raises(ValueError, match=r"groups has no label in row 29 "):
+        JointKNNClassifierCV(n_neighbors=[3], tau=[0.1], cv=3).fit(X, y, groups=groups)
