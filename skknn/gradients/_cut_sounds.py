@@ -1,7 +1,7 @@
 """Sounds -> the windows of their views, for the blocks that are wanted."""
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -78,6 +78,7 @@ class SoundCutter(SequenceCutter):
         self, item: Sound, wanted: Collection[str], on_device: bool = False
     ) -> CutSound:
         keys = frozenset(map(self.key, wanted))
+        item = self._with_rate(item)
         return CutSound(keys, frozenset(wanted), item, self._sounds.inputs(item))
 
     def load(self, items: list[CutSound]) -> LoadedViews:
@@ -119,6 +120,7 @@ class SoundCutter(SequenceCutter):
         return by_shape(shapes, n_items, max(1, _NUMBERS_A_PART // n_views))
 
     def shown(self, item: Sound, name: str) -> list[NDArray]:
+        item = self._with_rate(item)
         cut = CutSound(frozenset(), frozenset(), item, self.frame.inputs(item))
         windows = self._windows(cut, self.key(name))
         # Sounds have windows of different shapes, which no one array holds.
@@ -133,6 +135,13 @@ class SoundCutter(SequenceCutter):
             Answer(np.stack([folded(row) for row in part]), ROUNDING["float32"])
             for part in rows
         ]
+
+    def _with_rate(self, sound: Sound) -> Sound:
+        """Say the rate of samples that came without, so that their views are drawn as
+        those of a file or pair with it."""
+        if sound.rate is not None:
+            return sound
+        return replace(sound, rate=self._sounds.front_end.rate)
 
     def _windows(self, item: CutSound, key: str) -> NDArray[np.float32]:
         """The views of a sound: (V, W, ...)."""

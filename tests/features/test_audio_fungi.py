@@ -82,6 +82,16 @@ def test_the_same_call_gives_the_same_bits(folder, rows):
         assert close(other[:, part], rows[:, part]) == (name == "embedding")
 
 
+def test_samples_at_the_rate_of_the_model_are_the_sounds_that_say_it(folder, rows):
+    alone = [samples for samples, rate in X if rate == 16000]
+    assert len(alone) == len(X)
+    assert_array_equal(fungi(folder).fit_transform(alone), rows)
+    fitted = fungi(folder).fit(X)
+    for one, other in zip(fitted.views(X, "simclr"), fitted.views(alone, "simclr")):
+        for view, same in zip(one, other):
+            assert_array_equal(view, same)
+
+
 def test_views_are_noise_and_a_shift(folder):
     fitted = fungi(folder).fit(X)
     plain, views = fitted.views(X, "kl"), fitted.views(X, "simclr")
