@@ -208,7 +208,7 @@ def offline(monkeypatch, tmp_path):
     monkeypatch.setattr(load_module, "_KEPT", {})
     monkeypatch.setattr(weights_module.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(weights_module, "_reachable", lambda url: False)
-    monkeypatch.setattr(weights_module, "_in_hub_cache", lambda *args: False)
+    monkeypatch.setattr(weights_module, "in_hub_cache", lambda *args: False)
 
     def never(*args, **kwargs):
         raise AssertionError("timm was asked to download")

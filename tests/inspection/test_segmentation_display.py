@@ -103,7 +103,9 @@ def test_there_are_as_many_masks_as_images(fitted):
 def test_show_neighbors(fitted):
     segmenter, images, masks = fitted
     made = {"train_images": images, "n_neighbors": 3}
-    display = SegmentationDisplay.from_estimator(segmenter, images[:2], masks, **made)
+    display = SegmentationDisplay.from_estimator(
+        segmenter, images[:2], masks[:2], **made
+    )
     assert display.position is None and display.neighbors is None
     shown = display.show_neighbors(20, 60, image=1)
     assert display.position == (20, 60) and display.neighbors is shown
