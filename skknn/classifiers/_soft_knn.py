@@ -97,7 +97,7 @@ class SoftKNNClassifier(NeighborsMixin, ParamsMixin, ClassifierMixin, BaseEstima
         Temperature of the votes: ``tau``, or what ``"scale"`` came to in ``fit``.
     n_samples_fit_ : int
         Number of training rows.
-    ids_ : ndarray of shape (n_samples_fit_,), intp
+    ids_ : ndarray of shape (n_samples,), intp
         Ids of the training rows: 0, 1, ... as they came to ``fit`` and
         :meth:`partial_fit`. A row keeps its id when others go.
     mean_ : ndarray of shape (n_features,), float64, or None
