@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from PIL import Image
@@ -22,6 +22,7 @@ from ._decode import (
 )
 from ._files import absolute_path, read_file
 from ._rgb_image import RGBImage
+from ._rows_of_items import RowsOfItems
 
 _PIL_LOCKS = [ForkSafeLock() for _ in range(64)]
 _SOUND_SUFFIXES = {".aif", ".aiff", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".wav"}
@@ -75,7 +76,7 @@ class ImageContent:
         return from_array(self.obj)
 
 
-class ImageSource:
+class ImageSource(RowsOfItems):
     """A sequence of images: an :class:`~skknn.modalities.ItemSource`.
 
     Parameters
@@ -88,15 +89,11 @@ class ImageSource:
     """
 
     unit = "image"
+    _error = BadImageError
 
     def __init__(self, items: Any, *, is_dataset: bool = False) -> None:
-        self._items = items
+        super().__init__(items)
         self._lock = threading.Lock() if is_dataset else None
-        # Of every row, its number in what the user gave.
-        self._numbers: Sequence[int] = range(len(items))
-
-    def __len__(self) -> int:
-        return len(self._numbers)
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_lock": self._lock is not None}
@@ -105,14 +102,14 @@ class ImageSource:
         self.__dict__.update(state)
         self._lock = threading.Lock() if state["_lock"] else None
 
-    def part(self, low: int, high: int) -> "ImageSource":
+    def part(self, low: int, high: int) -> Self:
         """Return consecutive images; paths that another process can follow."""
         part = self._with(self._numbers[low:high], slice(low, high))
         if isinstance(part._items, (list, tuple)):
             part._items = [absolute_path(item) for item in part._items]
         return part
 
-    def rows(self, chosen: Iterable[int]) -> "ImageSource":
+    def rows(self, chosen: Iterable[int]) -> Self:
         """Return some images. Errors go on naming their rows in the whole."""
         chosen = [int(row) for row in chosen]
         return self._with([self._numbers[row] for row in chosen], chosen)
@@ -151,30 +148,17 @@ class ImageSource:
         except Exception as error:
             raise self.bad(row, error) from error
 
-    def bad(self, row: int, error: BaseException) -> BadImageError:
-        """Return the error that says what is wrong with a row."""
-        if isinstance(error, BadImageError):
-            return error
-        text = str(error).strip() or type(error).__name__
-        number, file = self._numbers[row], self._file(row)
-        place = f"row {number}" if file is None else f"row {number} ({file!r})"
-        reason = f"{place} cannot be used as an image: {text}"
-        return BadImageError(
-            f"X: {reason}. Mend or remove it: skknn.datasets.check_images(X) lists all "
-            "such rows, drop_unreadable(X, y) there leaves them out. Or pass "
-            f"on_error='nan' to get a row of NaN in its place.{_meant(file)}",
-            row=number,
-            file=file,
-            problem=text,
-            reason=reason,
+    def _file(self, row: int) -> str | None:
+        return None if self._lock else super()._file(row)
+
+    def _what_to_do(self, file: str | None) -> str:
+        return (
+            "Mend or remove it: skknn.datasets.check_images(X) lists all such rows, "
+            "drop_unreadable(X, y) there leaves them out. Or pass on_error='nan' to "
+            f"get a row of NaN in its place.{_meant(file)}"
         )
 
-    def _file(self, row: int) -> str | None:
-        """Return the path in a row, if it is one."""
-        item = None if self._lock else self._items[row]
-        return str(item) if isinstance(item, (str, os.PathLike)) else None
-
-    def _with(self, numbers: Sequence[int], chosen: slice | list[int]) -> "ImageSource":
+    def _with(self, numbers: Sequence[int], chosen: slice | list[int]) -> Self:
         taken = copy.copy(self)
         taken._numbers = numbers
         if self._lock:

@@ -1,10 +1,9 @@
 """Sounds of every form, read and decoded one at a time."""
 
-import copy
 import hashlib
 import numbers
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from ._columns import list_of_items
 from ._files import absolute_path, read_file
 from ._item_source import BadItemError
+from ._rows_of_items import RowsOfItems
 from ._sound import Sound, checked_rate, from_file_bytes, from_samples
 
 # Largest sound file: what the most samples take as float64.
@@ -100,7 +100,7 @@ class SoundContent:
         return from_samples(self.samples, self.rate)
 
 
-class SoundSource:
+class SoundSource(RowsOfItems):
     """A sequence of sounds: an :class:`~skknn.modalities.ItemSource`.
 
     Parameters
@@ -111,14 +111,11 @@ class SoundSource:
     """
 
     unit = "sound"
-
-    def __init__(self, items: list[Any]) -> None:
-        self._items = items
-        # Of every row, its number in what the user gave.
-        self._numbers: Sequence[int] = range(len(items))
-
-    def __len__(self) -> int:
-        return len(self._numbers)
+    _error = BadSoundError
+    _remedy = (
+        "Mend it, or leave such rows out, with their labels. Or pass on_error='nan' to "
+        "get a row of NaN."
+    )
 
     def fetch(self, row: int) -> SoundContent:
         """Read, but do not decode, one sound.
@@ -157,31 +154,6 @@ class SoundSource:
         part = self.rows(range(low, high))
         part._items = [absolute_path(item) for item in part._items]
         return part
-
-    def rows(self, chosen: Iterable[int]) -> "SoundSource":
-        """Return some sounds. Errors go on naming their rows in the whole."""
-        rows, taken = [int(row) for row in chosen], copy.copy(self)
-        taken._items = [self._items[row] for row in rows]
-        taken._numbers = [self._numbers[row] for row in rows]
-        return taken
-
-    def bad(self, row: int, error: BaseException) -> BadSoundError:
-        """Return the error that says what is wrong with a row."""
-        if isinstance(error, BadSoundError):
-            return error
-        problem = str(error).strip() or type(error).__name__
-        item, number = self._items[row], self._numbers[row]
-        file = str(item) if isinstance(item, (str, os.PathLike)) else None
-        place = f"row {number}" if file is None else f"row {number} ({file!r})"
-        reason = f"{place} cannot be used as a sound: {problem}"
-        return BadSoundError(
-            f"X: {reason}. Mend it, or leave such rows out, with their labels. Or pass "
-            "on_error='nan' to get a row of NaN.",
-            row=number,
-            file=file,
-            problem=problem,
-            reason=reason,
-        )
 
 
 def as_sounds(X: Any) -> SoundSource:

@@ -1,13 +1,12 @@
 """Texts: strings with a digest, and errors that name the row."""
 
-import copy
 import hashlib
 import numbers
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ._columns import list_of_items
 from ._item_source import BadItemError
+from ._rows_of_items import RowsOfItems
 
 
 class BadTextError(BadItemError):
@@ -74,7 +73,7 @@ class TextContent:
         return hashlib.blake2b(data, digest_size=20, person=b"text").digest()
 
 
-class TextSource:
+class TextSource(RowsOfItems):
     """A sequence of texts: an :class:`~skknn.modalities.ItemSource`.
 
     Parameters
@@ -84,14 +83,11 @@ class TextSource:
     """
 
     unit = "text"
-
-    def __init__(self, items: list[Any]) -> None:
-        self._items = items
-        # Of every row, its number in what the user gave.
-        self._numbers: Sequence[int] = range(len(items))
-
-    def __len__(self) -> int:
-        return len(self._numbers)
+    _error = BadTextError
+    _remedy = (
+        "Leave such rows out, with their labels, or put a text in their place, such as "
+        "'missing'. Or pass on_error='nan' to get a row of NaN."
+    )
 
     def fetch(self, row: int) -> TextContent:
         """Return the text of a row.
@@ -111,32 +107,8 @@ class TextSource:
         """Return the text of a row; errors as in :meth:`fetch`."""
         return (self.fetch(row) if content is None else content).text
 
-    def part(self, low: int, high: int) -> "TextSource":
-        """Return consecutive texts, to be handed to another process."""
-        return self.rows(range(low, high))
-
-    def rows(self, chosen: Iterable[int]) -> "TextSource":
-        """Return some texts. Errors go on naming their rows in the whole."""
-        rows, taken = [int(row) for row in chosen], copy.copy(self)
-        taken._items = [self._items[row] for row in rows]
-        taken._numbers = [self._numbers[row] for row in rows]
-        return taken
-
-    def bad(self, row: int, error: BaseException) -> BadTextError:
-        """Return the error that says what is wrong with a row."""
-        if isinstance(error, BadTextError):
-            return error
-        problem = str(error).strip() or type(error).__name__
-        number = self._numbers[row]
-        reason = f"row {number} cannot be used as a text: {problem}"
-        return BadTextError(
-            f"X: {reason}. Leave such rows out, with their labels, or put a text in "
-            "their place, such as 'missing'. Or pass on_error='nan' to get a row of "
-            "NaN.",
-            row=number,
-            problem=problem,
-            reason=reason,
-        )
+    def _file(self, row: int) -> None:
+        """Texts come from no file."""
 
 
 def as_texts(X: Any) -> TextSource:

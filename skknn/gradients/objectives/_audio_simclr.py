@@ -7,13 +7,13 @@ import numpy as np
 
 from ...utils._sklearn import Interval
 from ..views import SoundFrame, add_noise, shift_time, sound_generator
-from ._info_nce import InfoNCE
+from ._info_nce import KeyedInfoNCE
 
 if TYPE_CHECKING:
     from ...modalities import Sound
 
 
-class AudioSimCLRObjective(InfoNCE):
+class AudioSimCLRObjective(KeyedInfoNCE):
     """InfoNCE over copies of a sound with noise and shifts, against fixed negatives.
 
     Equation 5 of FUNGI [1]_ with the views of its Equation 7: to what the network
@@ -76,11 +76,7 @@ class AudioSimCLRObjective(InfoNCE):
         "shift": "Use a number of frames from 0 on; 10 is published.",
     }
     _parameter_constraints = {
-        "n_views": [Interval(numbers.Integral, 2, None, closed="left")],
-        "n_negatives": [Interval(numbers.Integral, 0, None, closed="left")],
-        "n_negative_views": [Interval(numbers.Integral, 1, None, closed="left")],
-        "temperature": [Interval(numbers.Real, 0, None, closed="neither")],
-        "head_dim": [Interval(numbers.Integral, 1, None, closed="left")],
+        **KeyedInfoNCE._parameter_constraints,
         "noise": [Interval(numbers.Real, 0, None, closed="left")],
         "shift": [Interval(numbers.Integral, 0, None, closed="left")],
     }
@@ -102,14 +98,6 @@ class AudioSimCLRObjective(InfoNCE):
         self.head_dim = head_dim
         self.noise = noise
         self.shift = shift
-
-    @property
-    def n_bank_views(self) -> int:
-        """The first views of each negative: ``n_negative_views``."""
-        return self.n_negative_views
-
-    def draw(self, rng: np.random.Generator) -> int:
-        return int(rng.integers(2**63))
 
     def views(self, sound: "Sound", frame: SoundFrame, drawn: Any) -> list[np.ndarray]:
         """Return ``n_views`` copies with noise and shifts.

@@ -1,10 +1,12 @@
 """InfoNCE: an item's views against each other and against those of other items."""
 
 import math
+import numbers
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...utils._sklearn import Interval
 from ._objective import Objective
 
 if TYPE_CHECKING:
@@ -40,6 +42,32 @@ class InfoNCE(Objective):
         self, latents: "torch.Tensor", bank: "torch.Tensor | None"
     ) -> "torch.Tensor":
         return contrast(unit_latents(latents), bank, self.temperature, self.temperature)
+
+
+class KeyedInfoNCE(InfoNCE):
+    """The same with views that follow from an item and a number drawn in ``fit``.
+
+    Subclasses have the parameters ``n_views``, ``n_negative_views`` and ``head_dim``
+    as well.
+    """
+
+    _parameter_constraints: dict = {
+        "n_views": [Interval(numbers.Integral, 2, None, closed="left")],
+        "n_negatives": [Interval(numbers.Integral, 0, None, closed="left")],
+        "n_negative_views": [Interval(numbers.Integral, 1, None, closed="left")],
+        "temperature": [Interval(numbers.Real, 0, None, closed="neither")],
+        "head_dim": [Interval(numbers.Integral, 1, None, closed="left")],
+    }
+
+    n_negative_views: int
+
+    @property
+    def n_bank_views(self) -> int:
+        """The first views of each negative: ``n_negative_views``."""
+        return self.n_negative_views
+
+    def draw(self, rng: np.random.Generator) -> int:
+        return int(rng.integers(2**63))
 
 
 def contrast(

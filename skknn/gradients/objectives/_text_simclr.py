@@ -3,14 +3,12 @@
 import numbers
 from typing import Any
 
-import numpy as np
-
 from ...utils._sklearn import Interval
 from ..views import TextFrame, delete_words, text_generator
-from ._info_nce import InfoNCE
+from ._info_nce import KeyedInfoNCE
 
 
-class TextSimCLRObjective(InfoNCE):
+class TextSimCLRObjective(KeyedInfoNCE):
     """InfoNCE over copies of a text with words left out, against fixed negatives.
 
     Equation 5 of FUNGI [1]_ with the views of its Section 5.3: in each view every word
@@ -63,11 +61,7 @@ class TextSimCLRObjective(InfoNCE):
         "deletion": "Use the share of words to delete, from 0 to 1; 0.1 is published.",
     }
     _parameter_constraints = {
-        "n_views": [Interval(numbers.Integral, 2, None, closed="left")],
-        "n_negatives": [Interval(numbers.Integral, 0, None, closed="left")],
-        "n_negative_views": [Interval(numbers.Integral, 1, None, closed="left")],
-        "temperature": [Interval(numbers.Real, 0, None, closed="neither")],
-        "head_dim": [Interval(numbers.Integral, 1, None, closed="left")],
+        **KeyedInfoNCE._parameter_constraints,
         "deletion": [Interval(numbers.Real, 0, 1, closed="both")],
     }
 
@@ -86,14 +80,6 @@ class TextSimCLRObjective(InfoNCE):
         self.temperature = temperature
         self.head_dim = head_dim
         self.deletion = deletion
-
-    @property
-    def n_bank_views(self) -> int:
-        """The first views of each negative: ``n_negative_views``."""
-        return self.n_negative_views
-
-    def draw(self, rng: np.random.Generator) -> int:
-        return int(rng.integers(2**63))
 
     def views(self, text: str, frame: TextFrame, drawn: Any) -> list[str]:
         """Return ``n_views`` copies with words left out.
