@@ -4,10 +4,10 @@ Whoever has ``X`` asks ``is_table`` whether it is 2-D numbers (``_recognise``): 
 each row is a flattened image (``_flattened``); else ``as_images`` (``_containers``)
 takes lists, arrays, tensors and Datasets. Both are an :class:`ItemSource`
 (``_item_source``; for images ``_images``; ``_rows_of_items`` is what all share): the
-extraction loop fetches the content of a row (``_files``), which has a digest, and lets the source decode it in a thread
-(``_decode``: files are opened by ``_encoded``, plain JPEG decoded by ``_jpeg``, turned
-by ``_orientation``) to an :class:`RGBImage` (``_rgb_image``). A row that cannot be
-used is a :class:`BadImageError`, which names it.
+extraction loop fetches the content of a row (``_files``), which has a digest, and lets
+the source decode it in a thread (``_decode``: files are opened by ``_encoded``, plain
+JPEG decoded by ``_jpeg``, turned by ``_orientation``) to an :class:`RGBImage`
+(``_rgb_image``). A row that cannot be used is a :class:`BadImageError`, which names it.
 
 Another modality is another :class:`ItemSource` with a line in ``_modality``: texts
 (``_texts``) and sounds (``_sounds``, decoded by ``_sound``) come as one column of any
