@@ -1,6 +1,8 @@
-"""The small transformer that the tests of FungiTransformer share."""
+"""The small transformers that the tests of FungiTransformer share."""
 
-from skknn import DINOObjective, FungiTransformer, SimCLRObjective
+import numpy as np
+
+from skknn import DINOObjective, FungiTransformer, KLObjective, SimCLRObjective
 
 OBJECTIVES = (
     "kl",
@@ -21,3 +23,21 @@ def tiny(**kwargs):
         "device": "cpu",
     }
     return FungiTransformer(**settings | kwargs)
+
+
+def of_sequences(backbone, simclr, **kwargs):
+    """The same for texts or sounds."""
+    settings = {
+        "objectives": (KLObjective(head_dim=32), simclr),
+        "n_components": None,
+        "random_state": 0,
+        "device": "cpu",
+        "precision": "float32",
+        "n_jobs": 1,
+    }
+    return FungiTransformer(backbone, **settings | kwargs)
+
+
+def close(one, other, tolerance=1e-5):
+    """Blocks are unit rows, so absolute differences are relative ones."""
+    return np.abs(np.subtract(one, other)).max() < tolerance

@@ -10,6 +10,7 @@ import joblib
 import numpy as np
 import pytest
 import torch
+from fungi_examples import close, of_sequences
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from text_models import save_model, texts
@@ -35,25 +36,12 @@ def folder(tmp_path_factory):
 
 
 def fungi(folder, **kwargs):
-    settings = {
-        "objectives": (KLObjective(head_dim=32), SIMCLR),
-        "n_components": None,
-        "random_state": 0,
-        "device": "cpu",
-        "precision": "float32",
-        "n_jobs": 1,
-    }
-    return FungiTransformer(TextBackbone(folder), **settings | kwargs)
+    return of_sequences(TextBackbone(folder), SIMCLR, **kwargs)
 
 
 @pytest.fixture(scope="module")
 def rows(folder):
     return fungi(folder).fit_transform(X)
-
-
-def close(one, other, tolerance=1e-5):
-    """Blocks are unit rows, so absolute differences are relative ones."""
-    return np.abs(np.subtract(one, other)).max() < tolerance
 
 
 def test_blocks_are_unit_rows(folder, rows):
