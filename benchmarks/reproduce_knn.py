@@ -96,7 +96,7 @@ def tune(X, y, splits, scoring):
         LogisticRegression(max_iter=1000, tol=1e-6),
     )
     smallest = min(len(train) for train, _ in splits)
-    votes = {"k": [k for k in KS if k <= smallest] + ["mean"], "tau": TAUS}
+    votes = {"n_neighbors": [k for k in KS if k <= smallest] + ["mean"], "tau": TAUS}
     base = {"estimator__logisticregression__C": CS, "lambda": LAMBDAS}
 
     def search(grid, **params):

@@ -23,7 +23,7 @@ X, X_test, y, y_test = train_test_split(
 joint = JointKNNClassifier(n_neighbors=8, tau=0.1, alpha=0)
 search = NeighborSearchCV(joint, {"lambda": "path"}, scoring="neg_log_loss", cv=5)
 search.fit(X, y)
-best = search.best_params_["lambda"]
+best = search.best_params_["lam"]
 print(f"lambda chosen on the 300 training rows: {best:.3f}")
 
 # %%

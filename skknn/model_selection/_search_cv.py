@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.metrics import get_scorer_names
 from sklearn.utils import indexable
 
-from ..utils._parameters import ParamsMixin
+from ..utils._parameters import ParamsMixin, canonical_params
 from ..utils._sklearn import (
     BaseSearchCV,
     HasMethods,
@@ -84,9 +84,9 @@ class NeighborSearchCV(ParamsMixin, BaseSearchCV):
     best_estimator_ : estimator
         Fitted on all rows, if ``refit``.
     best_params_ : dict
-        Of the best point, under the names of ``param_grid``; with
-        ``strategy="sequential"``, of the last stage. ``set_params`` takes them as they
-        are; constructors know canonical names alone.
+        Of the best point, under the names that constructors know (``n_neighbors``,
+        where the grid says ``k``: ``cv_results_["params"][best_index_]`` has the
+        grid's own); with ``strategy="sequential"``, of the last stage.
     best_score_ : float
         Its mean score.
     best_index_ : int
@@ -155,8 +155,8 @@ class NeighborSearchCV(ParamsMixin, BaseSearchCV):
     >>> grid = {"k": [4, 8, 16], "tau": [0.01, 0.1], "lambda": "path"}
     >>> search = NeighborSearchCV(JointKNNClassifier(), grid, cv=3)
     >>> sorted(search.fit(X[:500] / 16, y[:500]).best_params_)
-    ['k', 'lambda', 'tau']
-    >>> 0 <= search.best_params_["lambda"] <= 1
+    ['lam', 'n_neighbors', 'tau']
+    >>> 0 <= search.best_params_["lam"] <= 1
     True
     """
 
@@ -318,7 +318,8 @@ class NeighborSearchCV(ParamsMixin, BaseSearchCV):
         found = {"cv_results_": table, "multimetric_": several}
         if best is None:
             return found
-        found |= {"best_index_": best, "best_params_": table["params"][best]}
+        params = canonical_params(self.estimator, table["params"][best])
+        found |= {"best_index_": best, "best_params_": params}
         if not callable(self.refit):
             name = self.refit if several else "score"
             found["best_score_"] = table[f"mean_test_{name}"][best]

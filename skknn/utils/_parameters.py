@@ -98,6 +98,28 @@ def canonical_name(estimator: Any, name: str) -> str:
     return getattr(estimator, "_param_aliases", {}).get(name, name)
 
 
+def canonical_params(estimator: Any, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters under the names that constructors know.
+
+    Parameters
+    ----------
+    estimator : object
+    params : dict
+        As ``estimator.set_params`` takes them: aliases, ``nested__name``.
+    """
+    own = {**getattr(estimator, "get_params", dict)(), **params}
+
+    def canonical(name: str) -> str:
+        head, sep, tail = name.partition("__")
+        head = canonical_name(estimator, head)
+        if not sep:
+            return head
+        (inner,) = canonical_params(own.get(head), {tail: None})
+        return head + sep + inner
+
+    return {canonical(name): value for name, value in params.items()}
+
+
 def check_parameters(estimator: Any) -> None:
     """Raise an error if a parameter of an estimator has a value that is not allowed."""
     estimator._validate_params()

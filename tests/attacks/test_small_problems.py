@@ -73,7 +73,9 @@ def test_searches_are_those_of_grid_search(joint):
             settings = {"scoring": scoring, "cv": cv}
             ours = NeighborSearchCV(classifier, grid, **settings).fit(X, y)
             theirs = GridSearchCV(classifier, grid, **settings).fit(X, y)
-            assert ours.best_params_ == theirs.best_params_, number
+            assert (
+                ours.cv_results_["params"][ours.best_index_] == theirs.best_params_
+            ), number
             np.testing.assert_array_equal(
                 ours.cv_results_["mean_test_score"],
                 theirs.cv_results_["mean_test_score"],

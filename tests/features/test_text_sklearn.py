@@ -137,7 +137,7 @@ def test_neighbor_search_gives_the_scores_of_a_grid_search(folder, tmp_path):
     fast = NeighborSearchCV(pipeline, grid, cv=3).fit(X, Y)
     key = "mean_test_score"
     np.testing.assert_allclose(fast.cv_results_[key], slow.cv_results_[key])
-    assert fast.best_params_ == slow.best_params_
+    assert fast.cv_results_["params"][fast.best_index_] == slow.best_params_
 
 
 def test_texts_images_and_numbers_side_by_side(folder):

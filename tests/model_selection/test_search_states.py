@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -43,7 +44,7 @@ def test_a_search_without_refit_forgets_the_best_estimator(two_problems):
     search = NeighborSearchCV(SoftKNNClassifier(), {"k": [1, 3]}, cv=2).fit(X, y)
     search.set_params(refit=False).fit(X, y)
     assert not hasattr(search, "best_estimator_")
-    assert search.best_params_["k"] in (1, 3)
+    assert search.best_params_["n_neighbors"] in (1, 3)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
@@ -107,20 +108,38 @@ def test_the_path_of_two_classes_has_the_score_of_a_search_at_its_lambda(tau):
     settings = {"scoring": "neg_log_loss", "cv": cv}
     joint = JointKNNClassifier(20, tau=tau, alpha=0)
     path = NeighborSearchCV(joint, {"lambda": "path"}, **settings).fit(X, y)
-    point = {"lambda": [path.best_params_["lambda"]]}
+    point = {"lambda": [path.best_params_["lam"]]}
     at_it = GridSearchCV(joint, point, **settings).fit(X, y)
     assert path.best_score_ == at_it.best_score_
 
 
-def test_parameters_found_under_aliases_are_explained_by_the_constructor(two_problems):
+def test_parameters_found_under_aliases_have_names_of_the_constructor(two_problems):
     (X, y), _ = two_problems
     grid = {"k": [3], "temperature": [0.1], "lambda": [0.2]}
     search = NeighborSearchCV(JointKNNClassifier(), grid, cv=2).fit(X, y)
-    assert search.best_params_ == {"k": 3, "temperature": 0.1, "lambda": 0.2}
-    again = JointKNNClassifier().set_params(**search.best_params_)
-    assert (again.n_neighbors, again.tau, again.lam) == (3, 0.1, 0.2)
+    assert search.best_params_ == {"n_neighbors": 3, "tau": 0.1, "lam": 0.2}
+    again = JointKNNClassifier(**search.best_params_)
+    assert again.get_params() == search.best_estimator_.get_params()
+    # The table is that of GridSearchCV.
+    assert search.cv_results_["params"][search.best_index_] == {
+        name: value for name, (value,) in grid.items()
+    }
     with pytest.raises(TypeError, match="'n_neighbors'|'tau'|'lam'"):
-        JointKNNClassifier(**search.best_params_)
+        JointKNNClassifier(**search.cv_results_["params"][0])
+
+
+def test_aliases_deep_inside_are_found(two_problems):
+    (X, y), _ = two_problems
+    inner = Pipeline([("scale", StandardScaler()), ("clf", SoftKNNClassifier())])
+    outer = Pipeline([("first", "passthrough"), ("last", inner)])
+    grid = {"last__clf__k": [3], "last__scale__with_mean": [False]}
+    search = NeighborSearchCV(outer, grid, cv=2).fit(X, y)
+    assert search.best_params_ == {
+        "last__clf__n_neighbors": 3,
+        "last__scale__with_mean": False,
+    }
+    again = clone(outer).set_params(**search.best_params_)
+    assert again["last"]["clf"].n_neighbors == 3
 
 
 class Resampling(Pipeline):
