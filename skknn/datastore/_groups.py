@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils import column_or_1d
 
 from ..neighbors import Engine, Neighbors, make_engine
 from ..utils._labels import check_labels_present, union_of_labels
@@ -27,8 +27,18 @@ class Groups:
     @classmethod
     def of(cls, groups: Any, X: Any) -> "Groups":
         """From an array-like of shape (n_samples,); ``X`` are the rows."""
-        labels = column_or_1d(groups)
-        check_consistent_length(X, labels)
+        try:
+            labels = column_or_1d(groups)
+        except ValueError as error:
+            raise ValueError(
+                "groups must have one number or text a row, of shape (n_samples,). Of "
+                "several columns make one, for example by joining them as text."
+            ) from error
+        if len(labels) != X.shape[0]:
+            raise ValueError(
+                f"groups has {len(labels)} entries for {X.shape[0]} rows of X; one a "
+                "row is needed."
+            )
         check_labels_present(labels, "groups")
         return cls(*np.unique(labels, return_inverse=True))
 

@@ -164,3 +164,18 @@ def test_names_of_any_kind():
         for names in (list(map(str, numbers)), numbers.astype(object), numbers / 2):
             found = NeighborIndex().fit(X, names).leave_one_out(5)
             np.testing.assert_array_equal(found[1], want[1])
+
+
+@pytest.mark.parametrize(
+    "groups, match",
+    [
+        ([0, 1, 2], "groups has 3 entries for 4 rows"),
+        ([0, 1, 2, 3, 4], "groups has 5 entries for 4 rows"),
+        ([("a", 1)] * 4, "groups must have one .* joining"),
+        (np.zeros((4, 2)), "groups must have one .* joining"),
+        ("one", "groups must have one"),
+    ],
+)
+def test_groups_of_another_shape_are_named(groups, match):
+    with pytest.raises(ValueError, match=match):
+        Groups.of(groups, np.zeros((4, 2)))
