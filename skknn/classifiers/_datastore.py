@@ -43,11 +43,12 @@ def with_more_rows(
             f"{rows.rows_.values.dtype}, the dtype of the rows that are there. Scale X "
             "as those were, or fit again."
         )
-    index = LabelledIndex(
-        rows,
-        np.concatenate([renumbered, more.codes]),
-        len(more.classes),
-        index.ids.more(len(more.codes)),
+    index = replace(
+        index,
+        rows=rows,
+        codes=np.concatenate([renumbered, more.codes]),
+        n_classes=len(more.classes),
+        ids=index.ids.more(len(more.codes)),
     )
     return {**_state(knn, index, refit_statistics), "classes_": more.classes}
 
@@ -71,7 +72,7 @@ def without_rows(knn: Any, ids: Any, refit_statistics: bool) -> dict[str, Any]:
     left, places = index.ids.without(ids)
     all_stay = len(places) == index.n_samples
     rows = index.rows if all_stay else index.rows.take(places)
-    index = LabelledIndex(rows, index.codes[places], index.n_classes, left)
+    index = replace(index, rows=rows, codes=index.codes[places], ids=left)
     return _state(knn, index, refit_statistics)
 
 
@@ -106,11 +107,13 @@ def fitted_attributes(
 
 
 def _state(knn: Any, index: LabelledIndex, refit_statistics: bool) -> dict[str, Any]:
-    scaled = isinstance(knn.tau, str)
-    tau = knn.tau_ if scaled else knn.tau
     if refit_statistics:
-        index = replace(index, rows=index.rows.refit())
-        if scaled:
-            tau = resolve_tau(knn.tau, index.rows.restore(), index.rows)
+        index = replace(index, rows=index.rows.refit(), scale=None)
+    tau = knn.tau
+    if isinstance(tau, str):
+        tau = index.scale
+        if tau is None:  # or not asked for so far
+            tau = resolve_tau(knn.tau, None, index.rows)
+            index = replace(index, scale=tau)
     k = resolve_n_neighbors(knn.n_neighbors, index.n_samples, index.n_present)
     return {**vars(knn), **fitted_attributes(index, k, tau)}

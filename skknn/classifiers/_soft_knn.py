@@ -1,5 +1,6 @@
 """SoftKNNClassifier: votes of the nearest rows, weighted by exp(-d / tau)."""
 
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -93,7 +94,8 @@ class SoftKNNClassifier(NeighborsMixin, ParamsMixin, ClassifierMixin, BaseEstima
     n_neighbors_ : int
         Number of voting rows after ``"mean"`` and clipping.
     tau_ : float
-        Temperature of the votes: ``tau``, or what ``"scale"`` came to in ``fit``.
+        Temperature of the votes: ``tau``, or what ``"scale"`` came to for the rows
+        that were there when it was first asked for.
     n_samples_fit_ : int
         Number of training rows.
     ids_ : ndarray of shape (n_samples,), intp
@@ -304,6 +306,8 @@ class SoftKNNClassifier(NeighborsMixin, ParamsMixin, ClassifierMixin, BaseEstima
             warn_of_large_group(index, k)
         tau = resolve_tau(self.tau, inputs.neighbors, rows)
         warn_if_nearest_votes_alone(index, inputs.neighbors, k, tau)
+        if isinstance(self.tau, str):
+            index = replace(index, scale=tau)
         return refitted(self, inputs, **fitted_attributes(index, k, tau))
 
     def predict_proba(self, X: ArrayLike | None) -> NDArray[np.float64]:
