@@ -43,11 +43,12 @@ def with_more_rows(
             f"{rows.rows_.values.dtype}, the dtype of the rows that are there. Scale X "
             "as those were, or fit again."
         )
-    index = LabelledIndex(
-        rows,
-        np.concatenate([renumbered, more.codes]),
-        len(more.classes),
-        index.ids.more(len(more.codes)),
+    index = replace(
+        index,
+        rows=rows,
+        codes=np.concatenate([renumbered, more.codes]),
+        n_classes=len(more.classes),
+        ids=index.ids.more(len(more.codes)),
     )
     return {**_state(knn, index, refit_statistics), "classes_": more.classes}
 
@@ -71,24 +72,48 @@ def without_rows(knn: Any, ids: Any, refit_statistics: bool) -> dict[str, Any]:
     left, places = index.ids.without(ids)
     all_stay = len(places) == index.n_samples
     rows = index.rows if all_stay else index.rows.take(places)
-    index = LabelledIndex(rows, index.codes[places], index.n_classes, left)
+    index = replace(index, rows=rows, codes=index.codes[places], ids=left)
     return _state(knn, index, refit_statistics)
 
 
-def _state(knn: Any, index: LabelledIndex, refit_statistics: bool) -> dict[str, Any]:
-    tau = knn.tau_ if isinstance(knn.tau, str) else knn.tau
-    if refit_statistics:
-        index = replace(index, rows=index.rows.refit())
-        tau = resolve_tau(knn.tau, index.rows.restore(), index.rows)
-    k = resolve_n_neighbors(knn.n_neighbors, index.n_samples, index.n_present)
-    changed: dict[str, Any] = {
+def fitted_attributes(
+    index: LabelledIndex, n_neighbors: int, tau: float
+) -> dict[str, Any]:
+    """Attributes of a SoftKNNClassifier that follow from its training rows.
+
+    Parameters
+    ----------
+    index : LabelledIndex
+    n_neighbors : int
+        Voting rows.
+    tau : float
+
+    Returns
+    -------
+    dict
+    """
+    rows = index.rows
+    found: dict[str, Any] = {
         "index_": index,
         "n_samples_fit_": index.n_samples,
-        "n_neighbors_": k,
+        "n_neighbors_": n_neighbors,
         "tau_": tau,
-        "mean_": index.rows.preprocessor_.mean_,
-        "algorithm_": index.rows.algorithm_,
+        "mean_": rows.preprocessor_.mean_,
+        "algorithm_": rows.algorithm_,
     }
-    if index.rows.algorithm_ in APPROXIMATE:
-        changed["recall_"] = index.rows.recall(k)
-    return {**vars(knn), **changed}
+    if rows.algorithm_ in APPROXIMATE:
+        found["recall_"] = rows.recall(n_neighbors)
+    return found
+
+
+def _state(knn: Any, index: LabelledIndex, refit_statistics: bool) -> dict[str, Any]:
+    if refit_statistics:
+        index = replace(index, rows=index.rows.refit(), scale=None)
+    tau = knn.tau
+    if isinstance(tau, str):
+        tau = index.scale
+        if tau is None:  # or not asked for so far
+            tau = resolve_tau(knn.tau, None, index.rows)
+            index = replace(index, scale=tau)
+    k = resolve_n_neighbors(knn.n_neighbors, index.n_samples, index.n_present)
+    return {**vars(knn), **fitted_attributes(index, k, tau)}

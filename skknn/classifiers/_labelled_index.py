@@ -35,12 +35,15 @@ class LabelledIndex:
     n_classes : int
     ids : RowIds
         Those of the rows, which stay theirs when others come and go.
+    scale : float or None, default=None
+        What ``tau="scale"`` came to; None while nobody has asked for it.
     """
 
     rows: NeighborIndex
     codes: NDArray[np.intp]
     n_classes: int
     ids: RowIds
+    scale: float | None = None
 
     @property
     def n_samples(self) -> int:

@@ -1,5 +1,6 @@
 """SoftKNNClassifier: votes of the nearest rows, weighted by exp(-d / tau)."""
 
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -8,10 +9,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ..datastore import NeighborIndex
-from ..neighbors import APPROXIMATE
 from ..utils._parameters import ParamsMixin
 from ..utils._sklearn import fit_context
-from ._datastore import with_more_rows, without_rows
+from ._datastore import fitted_attributes, with_more_rows, without_rows
 from ._inputs import (
     TrainingInputs,
     check_inputs,
@@ -94,7 +94,8 @@ class SoftKNNClassifier(NeighborsMixin, ParamsMixin, ClassifierMixin, BaseEstima
     n_neighbors_ : int
         Number of voting rows after ``"mean"`` and clipping.
     tau_ : float
-        Temperature of the votes: ``tau``, or what ``"scale"`` came to in ``fit``.
+        Temperature of the votes: ``tau``, or what ``"scale"`` came to for the rows
+        that were there when it was first asked for.
     n_samples_fit_ : int
         Number of training rows.
     ids_ : ndarray of shape (n_samples,), intp
@@ -305,20 +306,9 @@ class SoftKNNClassifier(NeighborsMixin, ParamsMixin, ClassifierMixin, BaseEstima
             warn_of_large_group(index, k)
         tau = resolve_tau(self.tau, inputs.neighbors, rows)
         warn_if_nearest_votes_alone(index, inputs.neighbors, k, tau)
-        more = {}
-        if rows.algorithm_ in APPROXIMATE:
-            more["recall_"] = rows.recall(k)
-        return refitted(
-            self,
-            inputs,
-            index_=index,
-            n_samples_fit_=index.n_samples,
-            n_neighbors_=k,
-            tau_=tau,
-            mean_=rows.preprocessor_.mean_,
-            algorithm_=rows.algorithm_,
-            **more,
-        )
+        if isinstance(self.tau, str):
+            index = replace(index, scale=tau)
+        return refitted(self, inputs, **fitted_attributes(index, k, tau))
 
     def predict_proba(self, X: ArrayLike | None) -> NDArray[np.float64]:
         """Class probabilities.

@@ -28,8 +28,8 @@ def resolve_tau(tau: float | str, X: Any, index: NeighborIndex) -> float:
     Parameters
     ----------
     tau : float or "scale"
-    X : ndarray of shape (n_samples, n_features), or a graph
-        Training rows as ``index`` was given them.
+    X : ndarray of shape (n_samples, n_features), a graph, or None
+        Training rows as ``index`` was given them; None restores them from it.
     index : NeighborIndex
         Fitted.
 
@@ -45,6 +45,7 @@ def resolve_tau(tau: float | str, X: Any, index: NeighborIndex) -> float:
             f"tau={tau!r} needs rows, and algorithm='precomputed' has distances to a "
             "few neighbours alone. Use a number, in the units of these distances."
         )
+    X = index.restore() if X is None else X
     # Where all rows are equal every distance is 0, and any temperature will do.
     return _SHARE * typical_distance(X, index) or 1.0
 

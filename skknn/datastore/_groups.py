@@ -95,7 +95,7 @@ def leave_groups_out(engine: Engine, groups: Groups, k: int, part: slice) -> Nei
     ids = np.empty((len(own), k), dtype=np.intp)
     others = groups.sizes()[own] - 1
     todo = np.arange(len(own))
-    extra = max(_FIRST, k)
+    extra = min(max(_FIRST, k), _MOST)
     while len(todo) and extra <= _MOST:
         extra = min(extra, int(others[todo].max()))
         left = []

@@ -4,10 +4,8 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
 
-from ._pictures import BLUE, GREEN, GREY, ORANGE, pyplot
+from ._pictures import BLUE, GREEN, GREY, ORANGE, final_classifier, pyplot
 
 
 class LearningCurveDisplay:
@@ -79,21 +77,15 @@ class LearningCurveDisplay:
         Raises
         ------
         ValueError
-            If there is no :class:`~skknn.FineTunedJointClassifier` in it.
+            If there is no fitted :class:`~skknn.FineTunedJointClassifier` in it.
         """
-        check_is_fitted(estimator)
-        found = estimator
-        while not hasattr(found, "history_"):
-            if isinstance(found, Pipeline):
-                found = found[-1]
-            elif hasattr(found, "best_estimator_"):
-                found = found.best_estimator_
-            else:
-                raise ValueError(
-                    f"estimator={estimator!r} has no history of epochs. Pass a fitted "
-                    "FineTunedJointClassifier, or a Pipeline or search with one at the "
-                    "end."
-                )
+        found, _ = final_classifier(estimator)
+        if not hasattr(found, "history_"):
+            raise ValueError(
+                f"estimator={estimator!r} has no history of epochs. Pass a fitted "
+                "FineTunedJointClassifier, or a Pipeline or search with one at the "
+                "end."
+            )
         history = found.history_
         validated = "validation_loss" in history[0]
         return cls(

@@ -10,8 +10,10 @@ and tau (``_predictions`` and ``_compiled_votes`` where classes are enough),
 ``_answers`` by ``_scoring``, or for every lambda at once by ``_lambda_path``;
 ``_split`` keeps them. R is cited as in ``classifiers``.
 
-``_joint_cv`` is a classifier that runs such a search inside ``fit``: ``_joint_grid``
-makes its grid, ``_joint_rules`` takes a point of each stage.
+``_joint_cv`` is a classifier that runs such searches inside ``fit``
+(``_joint_search``): ``_joint_grid`` makes their grid, ``_joint_rules`` takes a point of
+each stage. ``_fit_groups`` brings groups to what is fitted; ``_remedies`` says what to
+do about parameters.
 """
 
 from ._joint_cv import JointKNNClassifierCV

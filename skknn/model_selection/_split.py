@@ -131,8 +131,8 @@ class Split:
         self._start = time.perf_counter()
         self._n_done, self._scoring = 0, False
         self.X, self.y = safe_split(task.estimator, task.X, task.y, train)
-        self.groups = check_method_params(task.X, {"groups": task.groups}, train)
-        self.groups = self.groups["groups"]
+        groups = check_method_params(task.X, {"groups": task.groups}, train)
+        self.groups = groups["groups"]
         self.fit_params = check_method_params(task.X, task.fit_params, train)
         train_params = check_method_params(task.X, task.score_params, train)
         if task.leave_one_out:

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from ..datastore import Preprocessor
 from ..utils._slices import blocks_of
 from ..utils._threads import run_blocks
+from ._search import BankSearch
 
-# Bytes of similarities of all rows at a time, and candidates measured again together.
+# Bytes of similarities of all rows at a time, and numbers in candidates that are
+# measured again together.
 _BYTES, _GATHER = 1 << 25, 1 << 16
 _ROUNDING = np.finfo(np.float32).eps
 
@@ -61,10 +63,7 @@ class PairSearch:
         k : int
         """
         queries = self._unit.transform(found.reshape(-1, found.shape[2]))
-        if self._mean is not None:
-            queries = self._unit.transform(
-                (queries - self._mean).astype(queries.dtype, copy=False)
-            )
+        BankSearch.center(queries, self._mean)
         units = [self._unit.transform(queries[:, part]) for part in self._parts]
         distances = np.empty((len(queries), k), dtype=np.float64)
         ids = np.empty((len(queries), k), dtype=np.intp)

@@ -27,7 +27,7 @@ class BankSearch:
     mean : ndarray of shape (d,) or None
         What was subtracted from them.
     algorithm, device, n_jobs
-        As for :class:`~skknn.neighbors.NeighborIndex`.
+        As for :class:`~skknn.datastore.NeighborIndex`.
     """
 
     def __init__(

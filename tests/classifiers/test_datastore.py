@@ -216,6 +216,27 @@ def test_statistics_are_those_of_the_first_rows(rows):
     assert (knn.tau_, knn.n_neighbors_) == (0.5, 3)
 
 
+def test_scale_is_learnt_when_it_is_first_asked_for(rows):
+    X, y = rows
+    knn = SoftKNNClassifier(7, tau=0.1, preprocessing=None).fit(X[:100], y[:100])
+    knn.set_params(tau="scale").partial_fit(X[100:200], y[100:200])
+    fresh = SoftKNNClassifier(7, tau="scale", preprocessing=None)
+    learnt = fresh.fit(X[:200], y[:200]).tau_
+    assert knn.tau_ == pytest.approx(learnt, rel=1e-12) != 0.1
+    # From then on it is held, numbers in between or not.
+    learnt = knn.tau_
+    knn.set_params(tau=0.5).partial_fit(X[200:] * 9, y[200:]).set_params(tau="scale")
+    assert knn.remove([]).tau_ == learnt
+
+
+def test_scale_needs_rows(rows):
+    X, y = rows
+    graph = KNeighborsTransformer(n_neighbors=9, mode="distance").fit_transform(X)
+    knn = SoftKNNClassifier(3, algorithm="precomputed").fit(graph, y)
+    with pytest.raises(ValueError, match="tau='scale' needs rows"):
+        knn.set_params(tau="scale").remove([])
+
+
 @pytest.mark.parametrize("metric", ["sqeuclidean", "cosine"])
 @pytest.mark.parametrize("preprocessing", ["center-l2", "l2-center", "l2", None])
 def test_statistics_can_be_learnt_anew(rows, metric, preprocessing):

@@ -96,6 +96,34 @@ def test_all_rows_outside_can_be_asked_for(metric, k):
         np.testing.assert_array_equal(distances[i], full[i][kept][:k])
 
 
+def test_rows_are_copied_for_crowds_alone_however_large_k_is(monkeypatch):
+    X, groups = bursts(1400, [2] * 700, d=3)
+    engine = ENGINES["brute"](X)
+
+    def copies_rows(rows, n_same=0):
+        raise AssertionError("rows are copied")
+
+    monkeypatch.setattr(engine, "with_rows", copies_rows)
+    found = leave_groups_out(engine, Groups.of(groups, X), 1100, slice(0, 30))
+    want, want_ids = outside(X, groups, 1100)
+    np.testing.assert_allclose(found[0], want[:30], rtol=1e-12)
+    assert_same_order(found[1], want_ids[:30], X[:30], X)
+
+
+def test_rows_of_no_group_are_no_group():
+    X, _ = bursts(1400, [2] * 700, d=3)
+    fitted = NeighborIndex(preprocessing=None).fit(X[:300], np.arange(300) // 2)
+    index = fitted.append(X[300:])  # none of them is in a group
+    alone = np.r_[np.arange(300) // 2, np.arange(300, 1400)]
+    want = NeighborIndex(preprocessing=None).fit(X, alone)
+    for k in (5, 1100):
+        for found, expected in zip(index.leave_one_out(k), want.leave_one_out(k)):
+            np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(
+        index.leave_one_out(1100)[1], outside(X, alone, 1100)[1]
+    )
+
+
 def test_groups_of_one_row_each_change_no_bit():
     X = clustered(300, 12)
     want = NeighborIndex().fit(X).leave_one_out(9)

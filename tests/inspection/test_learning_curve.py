@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from finetuning_examples import labelled_images, tiny
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
@@ -56,3 +57,10 @@ def test_others_have_no_history():
     knn = SoftKNNClassifier(3).fit(X.reshape(len(X), -1), Y)
     with pytest.raises(ValueError, match="no history of epochs. Pass a fitted Fine"):
         LearningCurveDisplay.from_estimator(knn)
+
+
+def test_searches_without_a_last_fit_say_so():
+    search = GridSearchCV(SoftKNNClassifier(3), {"tau": [0.1]}, cv=2, refit=False)
+    search.fit(X.reshape(len(X), -1), Y)
+    with pytest.raises(ValueError, match="refit=False left GridSearchCV without"):
+        LearningCurveDisplay.from_estimator(search)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import faiss  # noqa: TID253
+import faiss
 import numpy as np
 from numpy.typing import NDArray
 
