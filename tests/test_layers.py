@@ -37,19 +37,12 @@ BELOW = {
 def own_imports(name):
     """Modules of this package that a module imports, wherever in its text.
 
-    What only type checkers read is left out: objects that make each other are typed by
-    each other.
+    Also what only type checkers read: things that know each other's types are one.
     """
     tree = TREES[name]
     package = name.split(".")[:-1]
-    skipped = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-        for inner in ast.walk(node)
-    }
     for node in ast.walk(tree):
-        if not isinstance(node, ast.ImportFrom) or id(node) in skipped:
+        if not isinstance(node, ast.ImportFrom):
             continue
         if node.level:
             start = package[: len(package) - node.level + 1]

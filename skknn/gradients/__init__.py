@@ -16,7 +16,7 @@ it that the extraction loop runs.
 Gradients of single positions of feature maps take the same layers, tasks, outer
 products and projection: ``_patch_state`` is what fit draws, ``_patch_extractor`` the
 forward pass, the loss and the way back, ``_patch_blocks`` makes vectors of what it
-gives, ``_patch_job`` is the work that the loop runs.
+gives (``_patch_pairs``), ``_patch_job`` is the work that the loop runs.
 
 Importing the package loads no torch: only what computes does.
 

@@ -1,14 +1,10 @@
 """Features and gradients of positions -> vectors in which both have their share."""
 
-from typing import TYPE_CHECKING
-
 import torch
 
+from ._patch_pairs import PatchPairs
 from ._projection import SignProjection
 from ._unit_rows import unit
-
-if TYPE_CHECKING:
-    from ._patch_extractor import PatchPairs
 
 # Bytes of outer products at a time.
 _BYTES = 2**26
@@ -45,7 +41,7 @@ class PatchBlocks:
             self._projection = SignProjection(rows * columns, projection_dim, seed)
             self.widths = {"gradient": projection_dim}
 
-    def __call__(self, map_: torch.Tensor, pairs: "PatchPairs") -> torch.Tensor:
+    def __call__(self, map_: torch.Tensor, pairs: PatchPairs) -> torch.Tensor:
         """Return a map (h, w, d + widths) of one image.
 
         Parameters

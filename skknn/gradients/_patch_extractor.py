@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,37 +14,13 @@ from ..utils._precision import exact_float32
 from ..utils._slices import blocks_of
 from ._outer_products import gradient_size, input_rows, output_rows
 from ._patch_blocks import PatchBlocks
+from ._patch_pairs import PatchPairs
 from ._patch_state import PatchState
 from ._random import generator
 from ._tasks import Task
 
 # Bytes of similarities with the support at a time.
 _BYTES = 2**26
-
-
-@dataclass(frozen=True)
-class PatchPairs:
-    """One image's gradients: that of position t is the outer product of b_t and a_t.
-
-    Attributes
-    ----------
-    inputs : tensor of shape (N, columns), float32
-        The layer's inputs a, with a 1 at the end where the layer has a bias. Class and
-        register tokens come first.
-    slopes : tensor of shape (N, rows), float32
-        The loss's gradients b at the layer's outputs, over ``2 ** exponent``.
-    exponent : tensor, int
-    n_prefix : int
-        Positions that are none of the image.
-    grid : (height, width)
-        Of the other ones.
-    """
-
-    inputs: torch.Tensor
-    slopes: torch.Tensor
-    exponent: torch.Tensor
-    n_prefix: int
-    grid: tuple[int, int]
 
 
 class PatchExtractor:
