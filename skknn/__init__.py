@@ -34,6 +34,7 @@ _SUBPACKAGES = (
     "classifiers",
     "datasets",
     "features",
+    "finetuning",
     "gradients",
     "inspection",
     "metrics",
