@@ -28,8 +28,9 @@ class PatchGradients(ItemTransformer):
         the :class:`~skknn.gradients._patch_state.PatchState` that ``fit`` drew, or
         None, always kept;
     ``_patches``
-        the :class:`~skknn.gradients._patch_extractor.PatchExtractor` made for it, never
-        pickled and made again on demand.
+        the state of the backbone, and the
+        :class:`~skknn.gradients._patch_extractor.PatchExtractor` made for it; never
+        pickled, and made again on demand.
     """
 
     gradients: Any
@@ -198,9 +199,7 @@ class PatchGradients(ItemTransformer):
     def _fitted_patches(self) -> "PatchExtractor":
         from ..gradients._patch_extractor import PatchExtractor
 
-        extractor: Any = self.backbone_
-        patches = getattr(self, "_patches", None)
-        if patches is None or patches.extractor is not extractor:
-            patches = PatchExtractor(extractor, self._patch_state)
-            self._patches = patches
-        return patches
+        def make(extractor: Any) -> PatchExtractor:
+            return PatchExtractor(extractor, self._patch_state)
+
+        return self._at_work("_patches", make)
