@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..gradients._state import EMBEDDING
+from ..utils._slices import side_by_side
 from ._backbone_loader import BackboneLoader
 from ._item_transformer import ItemTransformer
 from ._shared_parameters import memory_folder
@@ -15,8 +17,6 @@ if TYPE_CHECKING:
     from ..gradients._patch_state import PatchState
     from ..modalities import ItemSource
     from ._work import Work
-
-EMBEDDING = "embedding"
 
 
 class PatchGradients(ItemTransformer):
@@ -70,11 +70,7 @@ class PatchGradients(ItemTransformer):
         widths = {EMBEDDING: self._embedding_width("feature_slices_")}
         if self._fitted_patch_state("feature_slices_") is not None:
             widths |= self._fitted_patches().blocks.widths
-        stops = np.cumsum([0, *widths.values()]).tolist()
-        return {
-            name: slice(low, high)
-            for name, low, high in zip(widths, stops[:-1], stops[1:])
-        }
+        return side_by_side(widths)
 
     @property
     def pair_widths_(self) -> tuple[int, int, int] | None:
