@@ -80,14 +80,8 @@ class SoundCutter(SequenceCutter):
         item = self._with_rate(item)
         return CutSound(keys, frozenset(wanted), item, self._sounds.inputs(item))
 
-    def load(self, items: list[CutSound]) -> LoadedViews:
-        views = {}
-        for key in sorted(frozenset().union(*(item.wanted for item in items))):
-            rows = [i for i, item in enumerate(items) if key in item.wanted]
-            found = [self._windows(items[i], key) for i in rows]
-            views[key] = rows, [torch.from_numpy(np.stack(found))]
-        blocks = frozenset().union(*(item.blocks for item in items))
-        return LoadedViews(len(items), blocks, views)
+    def stacked(self, items: list[CutSound], key: str) -> torch.Tensor:
+        return torch.from_numpy(np.stack([self._windows(item, key) for item in items]))
 
     def groups(
         self, name: str, loaded: LoadedViews, n_views: int
