@@ -32,7 +32,7 @@ class FungiTransformer(ObjectiveParams, GradientViews):
     For every image (text, sound) the gradient of each objective's loss with respect to
     one layer of a frozen backbone is computed, projected by a random matrix of signs,
     L2-normalised and put beside the L2-normalised embedding; PCA then brings the row to
-    a convenient width. Nothing is trained: ``fit`` draws heads, crop boxes, negatives
+    a chosen width. Nothing is trained: ``fit`` draws heads, crop boxes, negatives
     and projection from ``random_state``, and fits the PCA. It is FUNGI [1]_.
 
     Parameters
