@@ -2,9 +2,10 @@
 
 ``_load`` builds the module, with weights that ``_weights`` finds (``_model_folder`` in
 folders); ``_digest`` and ``_probe`` tell it from others by what is written down of it
-and by what it does. ``_extractor`` holds it with its preprocessing (``_preprocess``),
-precision and pooling (``_pooling``, ``_features``; ``_layers`` and ``_hooks`` for
-earlier layers) and gives it as a ``_network`` in the form in which it is soonest done:
+and by what it does, ``_module_stamp`` from itself before a change. ``_extractor`` holds
+it with its preprocessing (``_preprocess``), precision and pooling (``_pooling``,
+``_features``; ``_layers`` and ``_hooks`` for earlier layers) and gives it as a
+``_network`` in the form in which it is soonest done:
 a copy (``_fused_copy``) with batch normalisations fused into convolutions (``_fuse``)
 and, on a CPU, weights laid out for oneDNN (``_prepack``). A job (``_job``) takes
 decoded images through it, as many at a time as ``_device_memory`` allows; ``_transfer``

@@ -2,7 +2,6 @@
 
 import numbers
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..utils._parameters import check_parameters
@@ -93,6 +92,7 @@ class AudioBackbone(ItemBackbone):
     """
 
     modality = "sound"
+    _packages = ("resemblyzer",)
 
     _param_remedies = {
         "model": "Use 'resemblyzer', the folder or hub name of a transformers model of "
@@ -198,14 +198,3 @@ class AudioBackbone(ItemBackbone):
             device=device,
             precision=precision,
         )
-
-    def located(self) -> "AudioBackbone":
-        """Return one that finds its folder from any other, for other processes."""
-        named = isinstance(self.model, (str, os.PathLike))
-        if not named or self.model == "resemblyzer":
-            return self
-        folder = Path(self.model).expanduser()
-        if not folder.is_dir():
-            return self
-        parameters = self.get_params(deep=False)
-        return AudioBackbone(**parameters | {"model": os.path.abspath(folder)})

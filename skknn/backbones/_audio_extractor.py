@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ..modalities import Sound
-from ..utils._locks import ForkSafeLock
 from ..utils._out_of_memory import is_out_of_memory
 from ..utils._precision import exact_float32
 from ..utils._threads import single_threaded_torch
@@ -68,15 +67,12 @@ class AudioExtractor(FrozenExtractor):
         super().__init__(module, device=device, precision=precision)
         self.layer, self.front_end, self.pooling = layer, front_end, pooling
         self._pooled = FramePooling(pooling, layer, n_class_tokens)
-        self._n_shortened = 0
-        self._counting = ForkSafeLock()
 
     def inputs(self, sound: Sound) -> NDArray[np.float32]:
         """Return a sound's windows (W, ...); counts one of which parts are left out."""
         windows, whole = self.front_end(sound)
         if not whole:
-            with self._counting:
-                self._n_shortened += 1
+            self._count_shortened()
         return windows
 
     def network(self, keep: Collection[str] = ()) -> AudioNetwork:
@@ -103,12 +99,6 @@ class AudioExtractor(FrozenExtractor):
             found.append(Sound(samples.astype(np.float32), rate))
         return found
 
-    def shortened(self) -> int:
-        """Return of how many sounds parts were left out since last asked."""
-        with self._counting:
-            n, self._n_shortened = self._n_shortened, 0
-        return n
-
     def identity(self) -> dict[str, Any]:
         """Return what a row depends on besides the sound, as plain JSON.
 
@@ -130,7 +120,7 @@ class AudioExtractor(FrozenExtractor):
                 "numpy": np.__version__,
                 "scipy": scipy.__version__,
                 "torch": torch.__version__,
-                **versions_of_readers(),
+                **_versions_of_readers(),
             },
             "switches": {"oneDNN": bool(torch.backends.mkldnn.enabled)},
         }
@@ -155,7 +145,7 @@ class AudioExtractor(FrozenExtractor):
         return sketch(rows.cpu().numpy()[0])
 
 
-def versions_of_readers() -> dict[str, str]:
+def _versions_of_readers() -> dict[str, str]:
     """Return the versions of packages that read files and build networks, of those
     that are installed."""
     from importlib.metadata import PackageNotFoundError, version

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from ..modalities import Sound
 from ._audio_extractor import AudioExtractor
+from ._front_ends import FrontEnd
 from ._pass_job import PassJob
 from ._passes import by_shape
 
@@ -16,6 +17,12 @@ _LEAST, _MOST, _WAITING = 8, 64, 2**28
 # samples.
 _NUMBERS = {"cpu": 2**17, "cuda": 2**22}
 _NUMBERS_ELSEWHERE = 2**21
+
+
+def sounds_together(front_end: FrontEnd) -> int:
+    """Return how many sounds are sorted together."""
+    waiting = _WAITING // (4 * front_end.most_numbers)
+    return max(_LEAST, min(_MOST, waiting))
 
 
 def numbers_a_pass(device: torch.device) -> int:
@@ -41,8 +48,7 @@ class AudioJob(PassJob):
     ) -> None:
         self._sounds = extractor
         self._n_sounds = None if isinstance(batch_size, str) else batch_size
-        waiting = _WAITING // (4 * extractor.front_end.most_numbers)
-        usual = max(_LEAST, min(_MOST, waiting))
+        usual = sounds_together(extractor.front_end)
         super().__init__(extractor, max(usual, self._n_sounds or 0))
 
     def prepare(

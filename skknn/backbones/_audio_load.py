@@ -1,7 +1,7 @@
 """Models of sounds with the front end that each was trained behind."""
 
+import copy
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,17 +70,17 @@ def load_audio_model(
         windows = {"full": False, "max_windows": max_windows}
         if front_end == "raw":
             ahead: FrontEnd = RawFrontEnd(
-                rate, False, 1, length=_length(seconds, rate, max_seconds), **windows
+                rate, False, 1, length=_length(seconds, rate), **windows
             )
         else:
-            length = _length(seconds, 100, max_seconds)
+            length = _length(seconds, 100)
             ahead = FbankFrontEnd(rate, n_mels, _MEAN, _STD, length=length, **windows)
         return AudioModel(module, ahead, "mean", 0)
     _check_own(front_end, n_mels, rate, model)
     if model == PACKAGE:
         frames = _SPEAKER_FRAMES
         if max_seconds is not None:
-            frames = _length(max_seconds, 100, max_seconds)
+            frames = _length(max_seconds, 100)
         return AudioModel(
             load_speaker_encoder(),
             SpeakerFrontEnd(length=frames, full=False, max_windows=max_windows),
@@ -105,7 +105,7 @@ def load_audio_model(
             rate,
             bool(settings.get("do_normalize", True)),
             settings["least"],
-            length=max(settings["least"], _length(seconds, rate, max_seconds)),
+            length=max(settings["least"], _length(seconds, rate)),
             full=False,
             max_windows=max_windows,
         ),
@@ -152,19 +152,17 @@ def _check_own(front_end: str, n_mels: int, rate: int, model: Any) -> None:
             )
 
 
-def _length(seconds: float, steps_a_second: int, wanted: float | None) -> int:
+def _length(seconds: float, steps_a_second: int) -> int:
     length = int(round(seconds * steps_a_second))
     if length < 1:
         raise ValueError(
-            f"max_seconds={wanted!r} is shorter than a step of the front end. Use at "
+            f"max_seconds={seconds!r} is shorter than a step of the front end. Use at "
             "least 0.01."
         )
     return length
 
 
 def _copied(model: nn.Module) -> nn.Module:
-    import copy
-
     module = copy.deepcopy(model).eval().requires_grad_(False)
     return module.to(torch.float32)
 
@@ -191,7 +189,7 @@ def _load(folder: Path) -> tuple[nn.Module, dict[str, Any]]:
 def _settings(folder: Path, config: Any) -> dict[str, Any]:
     """Return what a folder says of its front end."""
     file, settings = folder / "preprocessor_config.json", {}
-    if os.path.isfile(file):
+    if file.is_file():
         settings = dict(json.loads(file.read_text(encoding="utf-8")))
     settings["kind"] = config.model_type
     if config.model_type == _AST:

@@ -20,10 +20,9 @@ def module_digest(module: nn.Module) -> str:
     """Return a hexadecimal digest of structure, settings and weights.
 
     Covers the class of every part, its plain attributes, functions among its
-    attributes, its methods where it comes
-    from none of the large libraries (not the functions that they call), and all
-    parameters and buffers. Equal modules built in different processes have equal
-    digests.
+    attributes, its methods where it comes from none of the large libraries (not the
+    functions that they call), and all parameters and buffers. Equal modules built in
+    different processes have equal digests.
 
     Parameters
     ----------

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ..utils._device import resolve_device
+from ..utils._locks import ForkSafeLock
 from ..utils._threads import single_threaded_torch
 from ._module_stamp import is_watched, module_stamp
 from ._precision import resolve_precision
@@ -61,6 +62,8 @@ class FrozenExtractor:
         self.module = module.to(self.device)
         self._n_features: int | None = None
         self._fingerprint: NDArray[np.float32] | None = None
+        self._n_shortened = 0
+        self._counting = ForkSafeLock()
 
     @property
     def n_features(self) -> int:
@@ -152,7 +155,14 @@ class FrozenExtractor:
 
     def shortened(self) -> int:
         """Return how many items were cut to what the model takes since last asked."""
-        return 0
+        with self._counting:
+            n, self._n_shortened = self._n_shortened, 0
+        return n
+
+    def _count_shortened(self) -> None:
+        """Note an item that is cut; called in threads."""
+        with self._counting:
+            self._n_shortened += 1
 
     def _ask(self) -> NDArray[np.float32]:
         """Return a sketch of what the module makes of one fixed item."""

@@ -3,7 +3,9 @@
 Importing this loads no torch: such objects are parameters of estimators.
 """
 
-from typing import TYPE_CHECKING, ClassVar
+import os
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from sklearn.base import BaseEstimator
 
@@ -24,6 +26,9 @@ class ItemBackbone(ParamsMixin, BaseEstimator):
 
     #: Key of ``skknn.modalities.MODALITIES``.
     modality: ClassVar[str]
+
+    # Values of ``model`` that pip carries, whatever folder lies beside.
+    _packages: ClassVar[Collection[str]] = ()
 
     # Of scikit-learn's validation.
     _parameter_constraints: dict = {}
@@ -50,6 +55,16 @@ class ItemBackbone(ParamsMixin, BaseEstimator):
         """
         raise NotImplementedError
 
-    def located(self) -> "ItemBackbone":
-        """Return one that finds its files from any folder, for other processes."""
-        return self
+    def located(self) -> Self:
+        """Return one that finds its folder from any other, for other processes.
+
+        That is what a parameter ``model`` names, if there is one.
+        """
+        params: dict[str, Any] = self.get_params(deep=False)
+        model = params.get("model")
+        if not isinstance(model, (str, os.PathLike)) or model in self._packages:
+            return self
+        folder = os.path.abspath(os.path.expanduser(model))
+        if not os.path.isdir(folder):
+            return self
+        return type(self)(**params | {"model": folder})

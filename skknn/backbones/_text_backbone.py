@@ -2,7 +2,6 @@
 
 import numbers
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..utils._parameters import check_parameters
@@ -48,7 +47,6 @@ class TextBackbone(ItemBackbone):
         counts such texts. None is what the folder says: the shortest of what
         sentence-transformers, the tokenizer and the position embeddings allow, 512
         where none of them says anything.
-
     n_blocks : int, default=None
         Keep the first blocks of the model alone: rows then come from an earlier layer,
         at a part of the cost. None keeps all. (``layer`` of :class:`BackboneEmbedder`
@@ -82,6 +80,7 @@ class TextBackbone(ItemBackbone):
     """
 
     modality = "text"
+    _packages = MODEL_PACKAGES
 
     _parameter_constraints = {
         "model": [str, os.PathLike],
@@ -163,11 +162,3 @@ class TextBackbone(ItemBackbone):
             device=device,
             precision=precision,
         )
-
-    def located(self) -> "TextBackbone":
-        """Return one that finds its folder from any other, for other processes."""
-        if self.model in MODEL_PACKAGES or not Path(self.model).expanduser().is_dir():
-            return self
-        params = self.get_params()
-        params["model"] = os.path.abspath(Path(self.model).expanduser())
-        return TextBackbone(**params)

@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ..utils._locks import ForkSafeLock
 from ..utils._out_of_memory import is_out_of_memory
 from ..utils._precision import exact_float32
 from ..utils._threads import single_threaded_torch
@@ -73,15 +72,12 @@ class TextExtractor(FrozenExtractor):
         self._tokens = tokens
         self._pooled = TokenPooling(pooling, layer)
         self.pooling, self.max_length = self._pooled.pooling, tokens.max_length
-        self._n_cut = 0
-        self._counting = ForkSafeLock()
 
     def tokens_of(self, texts: Collection[str]) -> list[NDArray[np.int32]]:
         """Return the tokens of the views of one text; a cut counts once."""
         found = [self._tokens(text) for text in texts]
         if any(cut for _, cut in found):
-            with self._counting:
-                self._n_cut += 1
+            self._count_shortened()
         return [tokens for tokens, _ in found]
 
     def network(self, keep: Collection[str] = ()) -> TextNetwork:
@@ -96,12 +92,6 @@ class TextExtractor(FrozenExtractor):
     def questions(self, n: int) -> list[str]:
         """Return the first ``n`` fixed texts that networks are asked about."""
         return list(_QUESTIONS[:n])
-
-    def shortened(self) -> int:
-        """Return how many texts were cut to ``max_length`` since last asked."""
-        with self._counting:
-            n_cut, self._n_cut = self._n_cut, 0
-        return n_cut
 
     def identity(self) -> dict[str, Any]:
         """Return what a row depends on besides the text, as plain JSON.

@@ -6,7 +6,8 @@ prepare the others (``_preparation``), hands them to the job in batches (``_batc
 and puts what it gives into the cache and the table of rows (``_rows``). What is
 computed is none of its business: that is the :class:`Job` (``_job``). ``spread_rows``
 (``_processes``) lets the processes of joblib run a part of the rows each.
-``_progress`` shows how far it is.
+``_progress`` shows how far it is; where it ends at an item that cannot be used,
+``_bad_items`` finds all such items.
 """
 
 from ._bad_items import with_all_bad_items

@@ -67,7 +67,7 @@ class BackboneEmbedder(ClassNamePrefixFeaturesOutMixin, ItemTransformer):
     See Also
     --------
     FungiTransformer : Gradient features of the same backbones.
-    TextBackbone : Texts instead of images.
+    TextBackbone, AudioBackbone : Texts and sounds instead of images.
     skknn.datasets.load_image_folder : Class folders to paths and labels.
 
     Notes
@@ -180,12 +180,12 @@ class BackboneEmbedder(ClassNamePrefixFeaturesOutMixin, ItemTransformer):
         Parameters
         ----------
         X : list, array, tensor or Dataset of images, or 2-D array
-            With a :class:`TextBackbone` a list, array or Series of ``str``. Paths, PIL
-            images, arrays (H, W), (H, W, 1|3|4), tensors (C, H, W), mixed
+            Paths, PIL images, arrays (H, W), (H, W, 1|3|4), tensors (C, H, W), mixed
             as you like; one array (n, H, W[, C]) or tensor (n, C, H, W); a torch
             Dataset of images or of tuples that begin with one; 2-D rows of flattened
             images with as many features as in ``fit``. Numbers are whole from 0 to
-            255, or floats from 0 to 1.
+            255, or floats from 0 to 1. With a :class:`TextBackbone` a list, array or
+            Series of ``str``, with an :class:`AudioBackbone` one of sounds.
 
         Returns
         -------

@@ -232,10 +232,10 @@ class BlockWeights(ParamsMixin, TransformerMixin, BaseEstimator):
         check_labels_present(labels)
         check_classification_targets(labels)
         classes, codes = np.unique(labels, return_inverse=True)
-        numbers = None if groups is None else Groups.of(groups, rows).numbers
+        members = None if groups is None else Groups.of(groups, rows).numbers
         columns = self._find_blocks(rows, getattr(checker, "feature_names_in_", None))
         mean = mean_or_zero(rows, self.center)
-        path = self._search(rows - mean, columns, codes, numbers)
+        path = self._search(rows - mean, columns, codes, members)
         last = path[-1]
         weights = dict(zip(columns, last.weights))
         pca = None

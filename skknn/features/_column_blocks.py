@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..utils._slices import blocks_of
-
-EMBEDDING = "embedding"
+from ..gradients._state import EMBEDDING
+from ..utils._slices import blocks_of, side_by_side
 
 # How far the squared length of a block of unit rows may be from 1: rows that were
 # stored in half precision still count.
@@ -71,7 +70,7 @@ def named_blocks(blocks: Any, n_features: int) -> Columns:
             f"blocks={blocks!r} must be 'auto', a dict name -> slice or column "
             "numbers, the widths of the blocks, or a number of equal blocks."
         )
-    return _side_by_side(widths)
+    return _numbered_blocks(widths)
 
 
 def blocks_of_names(names: Sequence[str]) -> Columns | None:
@@ -155,16 +154,12 @@ def blocks_of_unit_rows(X: NDArray) -> Columns | None:
     if len(kept) < 2:
         return None
     kept[-1] = width - 1
-    return _side_by_side(np.diff([-1, *kept]).tolist())
+    return _numbered_blocks(np.diff([-1, *kept]).tolist())
 
 
 def as_slices(columns: Columns) -> dict[str, slice]:
     """Slices of blocks that are put beside each other."""
-    stops = np.cumsum([0, *map(len, columns.values())]).tolist()
-    return {
-        name: slice(low, high)
-        for name, low, high in zip(columns, stops[:-1], stops[1:])
-    }
+    return side_by_side({name: len(part) for name, part in columns.items()})
 
 
 def first_block(names: Sequence[str]) -> str:
@@ -197,12 +192,9 @@ def _steps_of(names: list[str]) -> list[str]:
     return short
 
 
-def _side_by_side(widths: list[int]) -> Columns:
-    stops = np.cumsum([0, *widths]).tolist()
-    return {
-        f"block{i}": np.arange(low, high)
-        for i, (low, high) in enumerate(zip(stops[:-1], stops[1:]))
-    }
+def _numbered_blocks(widths: list[int]) -> Columns:
+    slices = side_by_side({f"block{i}": width for i, width in enumerate(widths)})
+    return {name: np.arange(part.start, part.stop) for name, part in slices.items()}
 
 
 def _columns(name: Any, columns: Any, n_features: int) -> NDArray[np.intp]:

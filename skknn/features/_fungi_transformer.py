@@ -29,12 +29,11 @@ if TYPE_CHECKING:
 class FungiTransformer(ObjectiveParams, GradientViews):
     """Embeddings joined by projected self-supervised gradients of ``layer``.
 
-    For every image (text, sound) the gradient of each
-    objective's loss with respect to one layer of a frozen backbone is computed,
-    projected by a random matrix of signs, L2-normalised and put beside the
-    L2-normalised embedding; PCA then brings the row to a convenient width. Nothing is
-    trained: ``fit`` draws heads, crop boxes, negatives and the projection from
-    ``random_state``, and fits the PCA. The method is FUNGI [1]_.
+    For every image (text, sound) the gradient of each objective's loss with respect to
+    one layer of a frozen backbone is computed, projected by a random matrix of signs,
+    L2-normalised and put beside the L2-normalised embedding; PCA then brings the row to
+    a chosen width. Nothing is trained: ``fit`` draws heads, crop boxes, negatives
+    and projection from ``random_state``, and fits the PCA. It is FUNGI [1]_.
 
     Parameters
     ----------
@@ -43,8 +42,8 @@ class FungiTransformer(ObjectiveParams, GradientViews):
         Whose gradients. A string stands for the objective with its defaults:
         :class:`KLObjective`, :class:`DINOObjective`, :class:`SimCLRObjective`. The
         default is every objective that the backbone's modality defines: for texts and
-        sounds "kl" and "simclr" (:class:`TextSimCLRObjective`).
-        In searches: ``objectives__kl__temperature``.
+        sounds "kl" and "simclr" (:class:`TextSimCLRObjective`,
+        :class:`AudioSimCLRObjective`). In searches: ``objectives__kl__temperature``.
     layer : str, default="auto"
         The layer whose weights are differentiated: a name in
         ``backbone_.module.named_modules()`` of a Linear or Conv2d(groups=1). "auto" is

@@ -167,14 +167,12 @@ class GradientViews(ItemTransformer):
     def _fitted_blocks(self) -> "BlockExtractor":
         from ..gradients._blocks import BlockExtractor
 
-        extractor, size = self.backbone_, self.batch_size
-        wanted = size, extractor.stamp()
-        made_for, blocks = getattr(self, "_blocks", (None, None))
-        # The network at work may be a copy of the module, which users may change.
-        if blocks is None or made_for != wanted:
-            blocks = BlockExtractor(extractor, self._state, batch_size=size)
-            self._blocks = wanted, blocks
-        return blocks
+        state, size = self._state, self.batch_size
+        return self._at_work(
+            "_blocks",
+            lambda extractor: BlockExtractor(extractor, state, batch_size=size),
+            size,
+        )
 
 
 def _check_memory(what: str, items: "ItemSource", bytes_each: int) -> None:

@@ -2,10 +2,10 @@
 
 import secrets
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..modalities import ItemSource, Modality
     from ._work import Work
 
+_Made = TypeVar("_Made")
 
 # Parameters of images alone: their defaults, and what to do with other items.
 _OF_IMAGES: dict[str, tuple[Any, str]] = {
@@ -164,6 +165,22 @@ class ItemTransformer(ParamsMixin, TransformerMixin, BaseEstimator):
                 self._seed, known=self._known, any_device=True
             )
         return self._loader
+
+    def _at_work(
+        self, name: str, make: "Callable[[FrozenExtractor], _Made]", *made_for: Any
+    ) -> _Made:
+        """What ``make`` gives of the backbone, kept as attribute ``name``.
+
+        Made again when the backbone or ``made_for`` has changed: the network at work
+        may be a copy of the module, which users may change.
+        """
+        extractor = self.backbone_
+        wanted = *made_for, extractor.stamp()
+        found, made = getattr(self, name, (None, None))
+        if made is None or found != wanted:
+            made = make(extractor)
+            setattr(self, name, (wanted, made))
+        return made
 
     def _draw_seed(self) -> int:
         if self.random_state is None:

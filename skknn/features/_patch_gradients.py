@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..gradients._state import EMBEDDING
+from ..utils._slices import side_by_side
 from ._backbone_loader import BackboneLoader
 from ._item_transformer import ItemTransformer
 from ._shared_parameters import memory_folder
@@ -15,8 +17,6 @@ if TYPE_CHECKING:
     from ..gradients._patch_state import PatchState
     from ..modalities import ItemSource
     from ._work import Work
-
-EMBEDDING = "embedding"
 
 
 class PatchGradients(ItemTransformer):
@@ -28,8 +28,9 @@ class PatchGradients(ItemTransformer):
         the :class:`~skknn.gradients._patch_state.PatchState` that ``fit`` drew, or
         None, always kept;
     ``_patches``
-        the :class:`~skknn.gradients._patch_extractor.PatchExtractor` made for it, never
-        pickled and made again on demand.
+        the state of the backbone, and the
+        :class:`~skknn.gradients._patch_extractor.PatchExtractor` made for it; never
+        pickled, and made again on demand.
     """
 
     gradients: Any
@@ -69,11 +70,7 @@ class PatchGradients(ItemTransformer):
         widths = {EMBEDDING: self._embedding_width("feature_slices_")}
         if self._fitted_patch_state("feature_slices_") is not None:
             widths |= self._fitted_patches().blocks.widths
-        stops = np.cumsum([0, *widths.values()]).tolist()
-        return {
-            name: slice(low, high)
-            for name, low, high in zip(widths, stops[:-1], stops[1:])
-        }
+        return side_by_side(widths)
 
     @property
     def pair_widths_(self) -> tuple[int, int, int] | None:
@@ -198,9 +195,7 @@ class PatchGradients(ItemTransformer):
     def _fitted_patches(self) -> "PatchExtractor":
         from ..gradients._patch_extractor import PatchExtractor
 
-        extractor: Any = self.backbone_
-        patches = getattr(self, "_patches", None)
-        if patches is None or patches.extractor is not extractor:
-            patches = PatchExtractor(extractor, self._patch_state)
-            self._patches = patches
-        return patches
+        def make(extractor: Any) -> PatchExtractor:
+            return PatchExtractor(extractor, self._patch_state)
+
+        return self._at_work("_patches", make)

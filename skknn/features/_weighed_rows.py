@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from ..datastore import Preprocessor
 from ._column_blocks import Columns
 
 
@@ -10,16 +11,13 @@ def mean_or_zero(rows: NDArray, center: bool) -> NDArray:
     """Return what rows lose before blocks are brought to unit length."""
     if not center:
         return np.zeros(rows.shape[1], rows.dtype)
-    return rows.mean(axis=0, dtype=np.float64).astype(rows.dtype)
+    mean: NDArray = Preprocessor("center-l2").fit(rows).mean_
+    return mean.astype(rows.dtype)
 
 
 def unit_rows(block: NDArray) -> NDArray:
     """Return rows of unit length; zero rows stay zero."""
-    # The largest first: squares of large numbers overflow.
-    largest = np.abs(block).max(axis=1, keepdims=True)
-    rows = block / np.where(largest > 0, largest, 1)
-    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, None]
-    return rows / np.where(lengths > 0, lengths, 1)
+    return Preprocessor("l2").transform(block)
 
 
 def weigh(

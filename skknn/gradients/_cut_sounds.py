@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..backbones import AudioExtractor, FrozenExtractor
-from ..backbones._audio_job import numbers_a_pass
+from ..backbones._audio_job import numbers_a_pass, sounds_together
 from ..backbones._passes import by_shape
 from ..backbones._probe import ROUNDING, folded
 from ..modalities import Sound
@@ -18,9 +18,8 @@ from ._sequence_cutter import SequenceCutter
 from ._state import EMBEDDING, FungiState
 from .views import SoundFrame
 
-# Sounds that are sorted together; bytes of their inputs, twice which wait.
-_LEAST, _MOST, _WAITING = 8, 64, 2**28
-# Into how many parts they are cut at least, so that threads have one each.
+# Into how many parts sounds that are sorted together are cut at least, so that threads
+# have one each.
 _PARTS = 4
 # Numbers of the views of a part that is computed together, and gradients of it until
 # they are projected.
@@ -81,14 +80,8 @@ class SoundCutter(SequenceCutter):
         item = self._with_rate(item)
         return CutSound(keys, frozenset(wanted), item, self._sounds.inputs(item))
 
-    def load(self, items: list[CutSound]) -> LoadedViews:
-        views = {}
-        for key in sorted(frozenset().union(*(item.wanted for item in items))):
-            rows = [i for i, item in enumerate(items) if key in item.wanted]
-            found = [self._windows(items[i], key) for i in rows]
-            views[key] = rows, [torch.from_numpy(np.stack(found))]
-        blocks = frozenset().union(*(item.blocks for item in items))
-        return LoadedViews(len(items), blocks, views)
+    def stacked(self, items: list[CutSound], key: str) -> torch.Tensor:
+        return torch.from_numpy(np.stack([self._windows(item, key) for item in items]))
 
     def groups(
         self, name: str, loaded: LoadedViews, n_views: int
@@ -106,8 +99,7 @@ class SoundCutter(SequenceCutter):
         return _VIEWS_ON_CPU if self._sounds.device.type == "cpu" else _VIEWS
 
     def items_at_once(self, names: Collection[str], gradient_size: int) -> int:
-        waiting = _WAITING // (4 * self._sounds.front_end.most_numbers)
-        return max(_LEAST, min(_MOST, waiting))
+        return sounds_together(self._sounds.front_end)
 
     def passes(self, items: Sequence[CutSound], gradient_size: int) -> list[list[int]]:
         n_gradients = max(1, len(self._state.objectives))

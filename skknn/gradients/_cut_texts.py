@@ -92,13 +92,8 @@ class TextCutter(SequenceCutter):
             start += len(each)
         return CutText(keys, frozenset(wanted), views)
 
-    def load(self, items: list[CutText]) -> LoadedViews:
-        views = {}
-        for key in sorted(frozenset().union(*(item.wanted for item in items))):
-            rows = [i for i, item in enumerate(items) if key in item.wanted]
-            views[key] = rows, [pad([items[i].views[key] for i in rows])]
-        blocks = frozenset().union(*(item.blocks for item in items))
-        return LoadedViews(len(items), blocks, views)
+    def stacked(self, items: list[CutText], key: str) -> torch.Tensor:
+        return pad([item.views[key] for item in items])
 
     def groups(
         self, name: str, loaded: LoadedViews, n_views: int

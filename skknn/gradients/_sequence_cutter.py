@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import torch
+
 from ..backbones import FrozenExtractor
-from ._cutter import Cutter
+from ._cutter import Cutter, LoadedViews
 from ._state import EMBEDDING, FungiState
 
 
@@ -39,6 +41,26 @@ class SequenceCutter(Cutter):
         self._unit = extractor.modality
         (self._example,) = extractor.questions(1)
         self._counts: dict[str, int] = {}
+
+    def load(self, items: list[Any]) -> LoadedViews:
+        views = {}
+        for key in sorted(frozenset().union(*(item.wanted for item in items))):
+            rows = [i for i, item in enumerate(items) if key in item.wanted]
+            views[key] = rows, [self.stacked([items[i] for i in rows], key)]
+        blocks = frozenset().union(*(item.blocks for item in items))
+        return LoadedViews(len(items), blocks, views)
+
+    def stacked(self, items: list[Any], key: str) -> torch.Tensor:
+        """Return the views of a key of items that have it, as :meth:`load` keeps them.
+
+        Parameters
+        ----------
+        items : list
+            Of what :meth:`cut` gave, with attributes ``wanted`` (keys of views) and
+            ``blocks`` (what they are for).
+        key : str
+        """
+        raise NotImplementedError
 
     def n_views(self, name: str) -> int:
         if self.key(name) == EMBEDDING:

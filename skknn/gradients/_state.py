@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..utils._slices import side_by_side
 from ._objective_identity import objective_identity
 from ._random import Head, draw_head, generator
 from .objectives import Objective
@@ -84,11 +85,7 @@ class FungiState:
     @property
     def slices(self) -> dict[str, slice]:
         """Where every block is in a row."""
-        stops = np.cumsum([0, *self.widths.values()]).tolist()
-        return {
-            name: slice(low, high)
-            for name, low, high in zip(self.widths, stops[:-1], stops[1:])
-        }
+        return side_by_side(self.widths)
 
     @property
     def width(self) -> int:

@@ -1,5 +1,6 @@
-"""One column of items -> a list: the containers that texts and sounds come in."""
+"""One column of items -> a list: what texts and sounds come in, and what is missing."""
 
+import numbers
 from collections.abc import Mapping
 from typing import Any
 
@@ -61,6 +62,13 @@ def list_of_items(X: Any, *, unit: str, single: tuple[type, ...]) -> list[Any]:
             "Found array with 0 sample(s) while a minimum of 1 is required"
         )
     return items
+
+
+def is_missing(item: Any) -> bool:
+    """Tell whether an item stands for none: None, NaN, pandas' NA and NaT."""
+    if item is None or type(item).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(item, numbers.Real) and item != item
 
 
 def _only_column(X: Any, shape: tuple, unit: str, accepted: str) -> list[Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ._columns import list_of_items
+from ._columns import is_missing, list_of_items
 from ._files import absolute_path, read_file
 from ._item_source import BadItemError
 from ._rows_of_items import RowsOfItems
@@ -193,7 +193,7 @@ def _read(item: Any) -> SoundContent:
         return SoundContent(read_file(item, _check_n_bytes, "List its files"))
     if isinstance(item, (bytes, bytearray)):
         return SoundContent(bytes(item))
-    if _is_missing(item):
+    if is_missing(item):
         raise ValueError(f"it is missing ({item!r})")
     if isinstance(item, numbers.Number):
         raise TypeError(
@@ -224,12 +224,6 @@ def _is_pair(item: Any) -> bool:
     numeric = [isinstance(part, numbers.Number) for part in item]
     other = item[numeric.index(False)] if sum(numeric) == 1 else None
     return hasattr(other, "__len__") and not isinstance(other, (str, bytes))
-
-
-def _is_missing(item: Any) -> bool:
-    if item is None or type(item).__name__ in ("NAType", "NaTType"):
-        return True
-    return isinstance(item, numbers.Real) and item != item
 
 
 def _array(samples: Any) -> Any:

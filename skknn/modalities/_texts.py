@@ -4,7 +4,7 @@ import hashlib
 import numbers
 from typing import Any
 
-from ._columns import list_of_items
+from ._columns import is_missing, list_of_items
 from ._item_source import BadItemError
 from ._rows_of_items import RowsOfItems
 
@@ -141,9 +141,7 @@ def _problem(item: Any) -> str:
         except UnicodeEncodeError as error:
             return f"it is no valid Unicode ({error})"
         return ""
-    if item is None or type(item).__name__ in ("NAType", "NaTType"):
-        return f"it is missing ({item!r})"
-    if isinstance(item, numbers.Real) and item != item:
+    if is_missing(item):
         return f"it is missing ({item!r})"
     if isinstance(item, numbers.Number):
         return f"it is a number ({item!r}). Convert numbers by str(), if they are meant"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
-from ._locks import ForkSafeLock, in_forks
+from ._shared_setting import SharedSetting
 
 # (path below torch.backends, of the settings by operation that torch has from 2.9 on)
 _OPERATIONS = (
@@ -17,39 +17,6 @@ _OPERATIONS = (
 )
 
 
-class _SharedSettings:
-    """Settings of the process that the first to enter makes and the last undoes."""
-
-    def __init__(self) -> None:
-        self._lock = ForkSafeLock()
-        self._inside = 0
-        self._restore: list[Callable[[], Any]] = []
-        in_forks(self._leave_to_parent)
-
-    def enter(self) -> None:
-        with self._lock:
-            self._inside += 1
-            if self._inside == 1:
-                self._restore = _forbid_rounded_inputs()
-
-    def leave(self) -> None:
-        with self._lock:
-            self._inside = max(0, self._inside - 1)
-            if self._inside == 0:
-                for restore in self._restore:
-                    restore()
-
-    def _leave_to_parent(self) -> None:
-        """Undo the settings in a fork: the threads that need them are not there."""
-        if self._inside:
-            self._inside = 0
-            for restore in self._restore:
-                restore()
-
-
-_SETTINGS = _SharedSettings()
-
-
 @contextmanager
 def exact_float32() -> Iterator[None]:
     """Let products and convolutions of float32 numbers use all their bits.
@@ -59,11 +26,8 @@ def exact_float32() -> Iterator[None]:
     those of the process: the first to enter changes them and the last one to leave
     sets back what was found, also after an error.
     """
-    _SETTINGS.enter()
-    try:
+    with _SETTINGS.held():
         yield
-    finally:
-        _SETTINGS.leave()
 
 
 @contextmanager
@@ -120,6 +84,14 @@ def _forbid_rounded_inputs() -> list[Callable[[], Any]]:
             operation.fp32_precision = value
 
     return [*reversed(restore), restore_newer]
+
+
+def _call_all(functions: list[Callable[[], Any]]) -> None:
+    for function in functions:
+        function()
+
+
+_SETTINGS = SharedSetting(_forbid_rounded_inputs, _call_all)
 
 
 def _find(owner: Any, path: str) -> Any:

@@ -1,4 +1,7 @@
-"""Slices of rows: as many as there are workers, or of so large a size."""
+"""Slices of rows, by number of workers or by size, and of columns."""
+
+from collections.abc import Mapping
+from itertools import accumulate
 
 # Bytes of rows handled at a time: bounds the temporary to a few MB.
 _BLOCK_BYTES = 1 << 23
@@ -18,3 +21,12 @@ def blocks_of(n: int, row_size: int, size: int = _BLOCK_BYTES) -> list[slice]:
     """
     size = max(1, size // max(1, row_size))
     return [slice(start, min(start + size, n)) for start in range(0, n, size)]
+
+
+def side_by_side(widths: Mapping[str, int]) -> dict[str, slice]:
+    """Name -> slice of the columns of blocks that stand beside each other."""
+    stops = accumulate(widths.values())
+    return {
+        name: slice(stop - width, stop)
+        for (name, width), stop in zip(widths.items(), stops)
+    }

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 from joblib import cpu_count, effective_n_jobs
 from threadpoolctl import ThreadpoolController
 
-from ._locks import ForkSafeLock, in_forks
+from ._locks import ForkSafeLock
+from ._shared_setting import SharedSetting
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")
@@ -50,7 +51,7 @@ def run_blocks(
     if len(blocks) == 1 and n_jobs is None:
         function(blocks[0])
         return
-    with _BLAS.single(), single_threaded_torch(torch is not None):
+    with _BLAS.held(), single_threaded_torch(torch is not None):
         in_threads(function, blocks, n_threads(n_jobs), torch=torch)
 
 
@@ -91,43 +92,7 @@ def _controller() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-class _SharedLimit:
-    """A process-wide limit that the first to enter sets and the last restores.
-
-    Nested limits would restore each other's values when searches run in several
-    threads of the user, and leave the process at one thread for good.
-    """
-
-    def __init__(
-        self, set_limit: Callable[[], Any], restore: Callable[[Any], object]
-    ) -> None:
-        self._set_limit, self._restore = set_limit, restore
-        self._lock = ForkSafeLock()
-        self._inside, self._before = 0, None  # type: int, Any
-        in_forks(self._leave_to_parent)
-
-    @contextmanager
-    def single(self) -> Iterator[Any]:
-        with self._lock:
-            if self._inside == 0:
-                self._before = self._set_limit()
-            self._inside += 1
-        try:
-            yield self._before
-        finally:
-            with self._lock:
-                self._inside = max(0, self._inside - 1)
-                if self._inside == 0:
-                    self._restore(self._before)
-
-    def _leave_to_parent(self) -> None:
-        """Lift the limit in a fork: the threads that set it are not there."""
-        if self._inside:
-            self._inside = 0
-            self._restore(self._before)
-
-
-_BLAS = _SharedLimit(
+_BLAS = SharedSetting(
     lambda: _controller().limit(limits=1, user_api="blas"),
     lambda limiter: limiter.restore_original_limits(),
 )
@@ -139,7 +104,7 @@ def _torch_threads() -> int:
     return torch.get_num_threads()
 
 
-_TORCH = _SharedLimit(_torch_threads, lambda before: None)
+_TORCH = SharedSetting(_torch_threads, lambda before: None)
 
 
 @contextmanager
@@ -166,7 +131,7 @@ def single_threaded_torch(active: bool = True) -> Iterator[Callable[[], None]]:
         return
     import torch
 
-    with _TORCH.single() as before:
+    with _TORCH.held() as before:
         torch.set_num_threads(1)
         try:
             yield lambda: torch.set_num_threads(1)

@@ -9,12 +9,26 @@ import pytest
 import torch
 from torch import nn
 
-from skknn import BackboneEmbedder, DenseEmbedder, FungiTransformer
+from skknn import (
+    BackboneEmbedder,
+    DenseEmbedder,
+    FungiTransformer,
+    PatchSimCLRObjective,
+)
 
 IMAGES = np.random.default_rng(3).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
 KINDS = {
     "embedder": (BackboneEmbedder, {}),
     "maps": (DenseEmbedder, {"image_size": 64, "layer": None}),
+    "maps with gradients": (
+        DenseEmbedder,
+        {
+            "image_size": 64,
+            "layer": None,
+            # Without negatives: those that fit took are of the module as it was.
+            "gradients": PatchSimCLRObjective(keep=0.0, n_support=8, head_dim=16),
+        },
+    ),
     "gradients": (
         FungiTransformer,
         {"objectives": ("kl",), "n_components": None, "projection_dim": 16},
@@ -79,6 +93,7 @@ def difference(found, expected):
         ("embedder", "test_resnet"),
         ("embedder", "test_vit"),
         ("maps", "test_resnet"),
+        ("maps with gradients", "test_vit"),
         ("gradients", "test_vit"),
     ],
 )

@@ -269,6 +269,18 @@ def test_duplicates_and_rows_at_the_mean():
     assert np.isfinite([step["loss"] for step in found.path_]).all()
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_constant_columns_are_no_features(dtype):
+    """Their mean may be rounded, and what is left must not be brought to length 1."""
+    X, y = example()
+    constant = np.full((48, 4), 0.1) * [1, 3, 7, 11]
+    X = np.hstack([X[:, :3], constant]).astype(dtype)
+    found = BlockWeights((1,), blocks=[3, 4]).fit(X, y)
+    assert found.weights_ == {"block0": 1.0, "block1": 1.0}
+    rows = found.transform(X)
+    assert (rows[:, 3:] == 0).all() and (rows[:, :3] != 0).all()
+
+
 def test_large_numbers_do_not_overflow():
     X, y = example()
     small = BlockWeights(blocks=SLICES).fit(X, y)
