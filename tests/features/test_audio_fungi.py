@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 from audio_models import RATE, save_model, sounds
-from fungi_examples import close, of_sequences
+from fungi_examples import close
 from numpy.testing import assert_array_equal
+from sequence_references import of_sequences
 from sklearn.base import clone
 from torch import nn
 

@@ -9,8 +9,9 @@ import joblib
 import numpy as np
 import pytest
 import torch
-from fungi_examples import close, of_sequences
+from fungi_examples import close
 from numpy.testing import assert_array_equal
+from sequence_references import of_sequences
 from sklearn.base import clone
 from text_models import save_model, texts
 
