@@ -1,6 +1,5 @@
 """The benchmarks of segmentation and retrieval on generated images."""
 
-import importlib
 import pickle
 import re
 from pathlib import Path
@@ -17,19 +16,6 @@ from skknn import (
     PatchSimCLRObjective,
 )
 from skknn.metrics import mean_average_precision, mean_iou
-
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
-pytestmark = pytest.mark.skipif(
-    not BENCHMARKS.is_dir(), reason="the benchmarks are not part of the wheel"
-)
-
-
-@pytest.fixture
-def script(monkeypatch):
-    """Import a script of the folder of benchmarks by name."""
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    return importlib.import_module
 
 
 def write_pairs(images, masks, n, seed):
