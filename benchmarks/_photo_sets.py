@@ -93,6 +93,18 @@ def features(data, args):
     return found
 
 
+def kept_rows(file, data):
+    """Rows of both parts that ``block_weights.py`` has kept, and block -> slice."""
+    stored = np.load(file)
+    train, test = (stored[part].astype(np.float32) for part in ("train", "test"))
+    for rows, labels in (train, data["y"]), (test, data["y_test"]):
+        if len(rows) != len(labels):
+            raise SystemExit(f"{file}: {len(rows)} rows for {len(labels)} images.")
+    stops = np.cumsum([0, *stored["widths"]]).tolist()
+    names = [str(block) for block in stored["names"]]
+    return train, test, dict(zip(names, map(slice, stops[:-1], stops[1:])))
+
+
 def few(y, shots, seed):
     """The same number of rows of each class, drawn at random."""
     random = np.random.default_rng(seed)
