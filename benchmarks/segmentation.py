@@ -123,7 +123,9 @@ def compare(n_rows, n_channels, n_classes, n_images, algorithm):
     ours = measure(lambda map_: segmenter.predict(map_[None])[0], queries)
     bank = torch.from_numpy(segmenter.bank_.features)
     labels = torch.from_numpy(segmenter.bank_.labels.toarray())
-    direct = measure(lambda map_: direct_way(map_, bank, labels), queries)
+    # Classes that no mask of the bank has have no column.
+    named = segmenter.classes_
+    direct = measure(lambda map_: named[direct_way(map_, bank, labels)], queries)
     return ours, direct
 
 
