@@ -1,11 +1,15 @@
-"""What the benchmarks on photo sets share: arguments, sets, features, few shots."""
+"""What the benchmarks on photo sets share: arguments, sets, features, draws, folds."""
 
 import argparse
 from pathlib import Path
 
 import numpy as np
 from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import (
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    train_test_split,
+)
 
 from skknn import BackboneEmbedder, FungiTransformer
 from skknn.datasets import load_image_folder
@@ -93,6 +97,18 @@ def features(data, args):
     return found
 
 
+def kept_rows(file, data):
+    """Rows of both parts that ``block_weights.py`` has kept, and block -> slice."""
+    stored = np.load(file)
+    train, test = (stored[part].astype(np.float32) for part in ("train", "test"))
+    for rows, labels in (train, data["y"]), (test, data["y_test"]):
+        if len(rows) != len(labels):
+            raise SystemExit(f"{file}: {len(rows)} rows for {len(labels)} images.")
+    stops = np.cumsum([0, *stored["widths"]]).tolist()
+    names = [str(block) for block in stored["names"]]
+    return train, test, dict(zip(names, map(slice, stops[:-1], stops[1:])))
+
+
 def few(y, shots, seed):
     """The same number of rows of each class, drawn at random."""
     random = np.random.default_rng(seed)
@@ -109,3 +125,15 @@ def most(y, groups, share, seed):
         own = random.permutation(np.unique(units[y == c]))
         kept.append(own[: max(1, round(share * len(own)))])
     return np.flatnonzero(np.isin(units, np.concatenate(kept)))
+
+
+def folds(y, groups, seed):
+    """Stratified folds, whole groups in one where every class has two of them."""
+    n_folds = max(2, min(5, np.unique(y, return_counts=True)[1].min()))
+    if groups is not None:
+        n_groups = min(len(np.unique(groups[y == c])) for c in np.unique(y))
+        if n_groups > 1:
+            return StratifiedGroupKFold(
+                min(n_folds, n_groups), shuffle=True, random_state=seed
+            )
+    return StratifiedKFold(n_folds, shuffle=True, random_state=seed)

@@ -32,11 +32,10 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from _photo_sets import arguments, features, few, photo_sets
+from _photo_sets import arguments, features, few, folds, photo_sets
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer
@@ -86,14 +85,7 @@ def main():
 
 def evaluate(X, y, groups, X_test, seed):
     """Test probabilities and parameters of each model, tuned on the training rows."""
-    folds = min(5, np.bincount(y)[np.unique(y)].min())
-    if groups is not None:
-        members = [len(np.unique(groups[y == c])) for c in np.unique(y)]
-        folds = min(folds, *members)
-    if folds < 2:
-        groups, folds = None, min(5, np.bincount(y)[np.unique(y)].min())
-    splitter = StratifiedKFold if groups is None else StratifiedGroupKFold
-    cv = splitter(folds, shuffle=True, random_state=seed)
+    cv = folds(y, groups, seed)
 
     def search(model, grid, refit=True):
         # k is clipped in small folds, and few-shot folds may lack neighbours of a
@@ -104,11 +96,11 @@ def evaluate(X, y, groups, X_test, seed):
             return tuned.fit(X, y, groups=groups)
 
     def nearest_to_base(results):
-        folds = np.column_stack(
+        scores = np.column_stack(
             [results[f"split{i}_test_score"] for i in range(cv.get_n_splits())]
         )
-        behind = folds[folds.mean(axis=1).argmax()] - folds
-        error = behind.std(axis=1, ddof=1) / np.sqrt(folds.shape[1])
+        behind = scores[scores.mean(axis=1).argmax()] - scores
+        error = behind.std(axis=1, ddof=1) / np.sqrt(scores.shape[1])
         close = np.flatnonzero(behind.mean(axis=1) <= error)
         # Within one lambda the mildest weights come first.
         return min(close, key=lambda point: (results["param_lam"][point], point))

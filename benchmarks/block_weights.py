@@ -25,7 +25,7 @@ on the test part.
 from pathlib import Path
 
 import numpy as np
-from _photo_sets import arguments, few, most, photo_sets
+from _photo_sets import arguments, few, kept_rows, most, photo_sets
 from sklearn.neighbors import KNeighborsClassifier
 
 from skknn import BlockWeights, FungiTransformer, SoftKNNClassifier
@@ -87,14 +87,7 @@ def features(name, data, args):
             widths = [part.stop - part.start for part in slices.values()]
             np.savez(kept, train=train, test=test, names=list(slices), widths=widths)
         return train, test, slices
-    stored = np.load(kept)
-    train, test = (stored[part].astype(np.float32) for part in ("train", "test"))
-    for rows, labels in (train, data["y"]), (test, data["y_test"]):
-        if len(rows) != len(labels):
-            raise SystemExit(f"{kept}: {len(rows)} rows for {len(labels)} images.")
-    stops = np.cumsum([0, *stored["widths"]]).tolist()
-    names = [str(block) for block in stored["names"]]
-    return train, test, dict(zip(names, map(slice, stops[:-1], stops[1:])))
+    return kept_rows(kept, data)
 
 
 def one_draw(regime, seed, X, X_test, data, slices, args):

@@ -22,7 +22,7 @@ with standard errors, without ``groups`` and with them:
 from pathlib import Path
 
 import numpy as np
-from _photo_sets import arguments, most, photo_sets
+from _photo_sets import arguments, kept_rows, most, photo_sets
 from sklearn.model_selection import StratifiedGroupKFold
 
 from skknn import (
@@ -68,16 +68,11 @@ def main():
 def rows_of(name, data, args):
     """Embeddings of both parts."""
     if args.features:
-        stored = np.load(args.features / f"{name}.npz")
-        stops = np.cumsum([0, *stored["widths"]])
-        block = stored["names"].tolist().index("embedding")
-        columns = slice(stops[block], stops[block + 1])
-        return [stored[part][:, columns].astype("f4") for part in ("train", "test")]
+        train, test, slices = kept_rows(args.features / f"{name}.npz", data)
+        return train[:, slices["embedding"]], test[:, slices["embedding"]]
     embedder = BackboneEmbedder(memory=args.cache, verbose=1)
-    return [
-        embedder.fit_transform(data["images"]),
-        embedder.transform(data["images_test"]),
-    ]
+    train = embedder.fit_transform(data["images"])
+    return train, embedder.transform(data["images_test"])
 
 
 def folds(X, y, groups):
@@ -137,11 +132,12 @@ def wrong_labels(X, y, groups, seed):
 def joint(X, y, groups, X_test, y_test, C):
     cells = {}
     base = JointKNNClassifier(alpha=0, lam=0, C=C).fit(X, y)
+    # For new images groups change no votes.
+    votes = SoftKNNClassifier().fit(X, y).predict_proba(X_test)
     for side, given in sides(groups):
         cells["BASE", side] = base.score(X_test, y_test)
         for alpha in ALPHAS:
             guided = KNNWeightedLogisticRegression(alpha=alpha, C=C).fit(X, y, given)
-            votes = SoftKNNClassifier().fit(X, y).predict_proba(X_test)
             proba = guided.predict_proba(X_test)
             cells[f"mean weight, alpha={alpha}", side] = guided.sample_weight_.mean()
             for lam in SHARES:

@@ -19,8 +19,7 @@ the lowest and the highest draw, losses included.
 import warnings
 
 import numpy as np
-from _photo_sets import arguments, features, few, photo_sets
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from _photo_sets import arguments, features, few, folds, photo_sets
 from sklearn.preprocessing import Normalizer
 
 from skknn import JointKNNClassifierCV
@@ -75,18 +74,6 @@ def evaluate(data, X, X_test, shots, seed):
         for model, fitted in models.items()
     }
     return scores | {"chosen": joint.best_params_}
-
-
-def folds(y, groups, seed):
-    """Stratified folds, whole groups in one where every class has two of them."""
-    n_folds = max(2, min(5, np.unique(y, return_counts=True)[1].min()))
-    if groups is not None:
-        n_groups = min(len(np.unique(groups[y == c])) for c in np.unique(y))
-        if n_groups > 1:
-            return StratifiedGroupKFold(
-                min(n_folds, n_groups), shuffle=True, random_state=seed
-            )
-    return StratifiedKFold(n_folds, shuffle=True, random_state=seed)
 
 
 def show(title, found):

@@ -27,8 +27,8 @@ from pathlib import Path
 import numpy as np
 from _published import add_arguments
 from _reproduce import draw_shots, print_table
-from reproduce_fungi import reduce
-from reproduce_text import LETTERS, choices, few, full, published, take, weights
+from reproduce_fungi import choices, reduce, take
+from reproduce_text import few, full, published, weights
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
@@ -58,7 +58,7 @@ def main(argv=None):
     args.backbone = args.model
     warnings.simplefilter("ignore", ConvergenceWarning)
 
-    objectives = list(LETTERS) if args.simclr else ["kl"]
+    objectives = ["kl", "simclr"] if args.simclr else ["kl"]
     tables = []
     for train_files, test_files in splits(args):
         found, title = table(train_files, test_files, objectives, args)

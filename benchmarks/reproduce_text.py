@@ -27,13 +27,12 @@ model say, or ``--paper-data TREC --paper-backbone "BERT base,"``.
 import argparse
 import csv
 import warnings
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 from _published import add_arguments, lookup
 from _reproduce import draw_shots, print_table
-from reproduce_fungi import reduce, vote
+from reproduce_fungi import choices, reduce, take, vote
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -47,8 +46,6 @@ from skknn import (
     SoftKNNClassifier,
     TextBackbone,
 )
-
-LETTERS = {"kl": "K", "simclr": "S"}
 
 
 def main(argv=None):
@@ -77,7 +74,7 @@ def main(argv=None):
 
     texts, y = load(args.data / "train.tsv", args.labels)
     texts_test, y_test = load(args.data / "test.tsv", args.labels)
-    objectives = list(LETTERS) if args.simclr else ["kl"]
+    objectives = ["kl", "simclr"] if args.simclr else ["kl"]
     draws = [draw_shots(y, args.shots, seed) for seed in range(args.seeds)]
     backbone = TextBackbone(args.model, pooling=args.pooling, n_blocks=args.n_blocks)
     for layer in args.layers:
@@ -114,20 +111,6 @@ def load(file, labels):
     with file.open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
     return [row["text"] for row in rows], np.array([row[labels] for row in rows])
-
-
-def choices(objectives):
-    """(label, blocks) of every combination: "embedding", "+K", "+S", "+K+S"."""
-    for size in range(len(objectives) + 1):
-        for some in combinations(objectives, size):
-            label = "".join(f"+{LETTERS[name]}" for name in some) or "embedding"
-            yield label, [*some, "embedding"]
-
-
-def take(train, test, fungi, blocks):
-    """Columns of some blocks."""
-    columns = np.concatenate([np.r_[fungi.feature_slices_[block]] for block in blocks])
-    return train[:, columns], test[:, columns]
 
 
 def centred(train, test, slices):

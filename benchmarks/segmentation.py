@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from _memory import reset_peak, status, trim
+from _memory import peak_bytes, reset_peak, resident_bytes, trim
 from _segmentation_data import load_pairs
 
 from skknn import DenseEmbedder, InContextSegmenter
@@ -54,8 +54,8 @@ def main(argv=None):
     ours, direct = compare(*sizes, args.images or 4, args.algorithm)
     for name, (seconds, grown, _) in {"direct": direct, "ours": ours}.items():
         print(
-            f"{name:7} {seconds:7.3f} s an image, {grown[0]:8.1f} MB an image, "
-            f"{grown[1]:8.1f} MB with what the first image left behind"
+            f"{name:7} {seconds:7.3f} s an image, {grown[0]:8.1f} MiB an image, "
+            f"{grown[1]:8.1f} MiB with what the first image left behind"
         )
     agree = np.mean(ours[2] == direct[2])
     print(f"ratio   {direct[0] / ours[0]:7.2f}, same labels {100 * agree:.3f} %")
@@ -69,18 +69,16 @@ def peak(n_rows, n_channels, n_classes, n_images, algorithm):
     made = {"n_channels": n_channels, "n_classes": n_classes, "pixels": (512, 512)}
     train = Made(-(-n_rows // positions), 0, made)
     test = Made(n_images, 1, made)
-    print(f"libraries {status('VmHWM') / 2**20:.2f} GB")
+    print(f"libraries {peak_bytes() / 2**30:.2f} GiB")
     segmenter = InContextSegmenter(
         n_neighbors=K, max_patches=n_rows, algorithm=algorithm, random_state=0
     ).fit(train.maps, train.masks)
-    print(
-        f"with a bank of {len(segmenter.bank_)} rows {status('VmHWM') / 2**20:.2f} GB"
-    )
+    print(f"with a bank of {len(segmenter.bank_)} rows {peak_bytes() / 2**30:.2f} GiB")
     start = time.perf_counter()
     score = segmenter.score(test.maps, test.masks)
     seconds = (time.perf_counter() - start) / n_images
     print(
-        f"with {n_images} images scored {status('VmHWM') / 2**20:.2f} GB "
+        f"with {n_images} images scored {peak_bytes() / 2**30:.2f} GiB "
         f"({seconds:.2f} s an image, mean IoU {score:.3f})"
     )
 
@@ -104,7 +102,7 @@ class _Part:
 
 
 def compare(n_rows, n_channels, n_classes, n_images, algorithm):
-    """(seconds an image, (megabytes, megabytes), labels) of both ways."""
+    """(seconds an image, (MiB, MiB), labels) of both ways."""
     positions = GRID[0] * GRID[1]
     n_train = -(-n_rows // positions)
     maps, masks = make_maps(n_train, n_channels, n_classes, seed=0)
@@ -125,22 +123,24 @@ def compare(n_rows, n_channels, n_classes, n_images, algorithm):
     ours = measure(lambda map_: segmenter.predict(map_[None])[0], queries)
     bank = torch.from_numpy(segmenter.bank_.features)
     labels = torch.from_numpy(segmenter.bank_.labels.toarray())
-    direct = measure(lambda map_: direct_way(map_, bank, labels), queries)
+    # Classes that no mask of the bank has have no column.
+    named = segmenter.classes_
+    direct = measure(lambda map_: named[direct_way(map_, bank, labels)], queries)
     return ours, direct
 
 
 def measure(predict, queries):
     """Seconds of all queries but the first; growth with the first and after it."""
     trim()
-    before = status("VmRSS")
+    before = resident_bytes()
     predict(queries[0])
     trim()
     reset_peak()
-    once, start = status("VmRSS"), time.perf_counter()
+    once, start = resident_bytes(), time.perf_counter()
     labels = [predict(map_) for map_ in queries[1:]]
     seconds = (time.perf_counter() - start) / len(labels)
-    peak = status("VmHWM")
-    grown = (peak - once) / 1024, (peak - before) / 1024
+    peak = peak_bytes()
+    grown = (peak - once) / 2**20, (peak - before) / 2**20
     return seconds, grown, np.stack(labels)
 
 
@@ -197,7 +197,7 @@ def on_images(folder, ignore_index):
         f"{folder.name}: embedding {embedding:.2f} s an image, "
         f"bank of {segmenter.bank_.features.shape} {filled - embedded:.1f} s, "
         f"prediction {(time.perf_counter() - again) / len(test[0]):.2f} s an image, "
-        f"mean IoU {score:.4f}, largest size {status('VmHWM') / 2**20:.2f} GB"
+        f"mean IoU {score:.4f}, largest size {peak_bytes() / 2**30:.2f} GiB"
     )
 
 

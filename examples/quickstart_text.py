@@ -118,7 +118,11 @@ def models():
 
 def read(file):
     """Texts and labels of a file."""
-    rows = [line.split("\t", 1) for line in file.read_text("utf8").splitlines()]
+    lines = [line for line in file.read_text("utf8").split("\n") if line.strip()]
+    bad = [line for line in lines if "\t" not in line]
+    if bad:
+        raise SystemExit(f"{file}: no tab between label and text in {bad[0]!r}.")
+    rows = [line.split("\t", 1) for line in lines]
     return [text for _, text in rows], np.array([label for label, _ in rows])
 
 

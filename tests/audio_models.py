@@ -1,12 +1,10 @@
-"""Tiny networks of sounds with random weights, in folders, and their references."""
+"""Tiny networks of sounds with random weights, in folders."""
 
-import copy
 import json
 
 import numpy as np
 import pytest
 import torch
-from text_models import info_nce, kl
 
 transformers = pytest.importorskip("transformers")
 
@@ -82,38 +80,3 @@ def save_model(folder, family="ast", seed=0, preprocessor=None, **settings):
     if preprocessor is not None:
         (folder / "preprocessor_config.json").write_text(json.dumps(preprocessor))
     return folder
-
-
-def pool(hidden, pooling):
-    """One row of the states (L, D) of a window."""
-    if pooling == "cls":
-        return (hidden[0] + hidden[1]) / 2
-    return hidden.mean(0)
-
-
-def plain_gradients(fungi, X, name, pooling):
-    """Each sound by itself through float64 autograd: gradients (n, m)."""
-    module = copy.deepcopy(fungi.backbone_.module).double()
-    layer = module.get_submodule(fungi.layer_)
-    layer.requires_grad_(True)
-    weight, bias = map(torch.from_numpy, fungi.heads_[name])
-    objective, bank = fungi.objectives_[name], fungi.negatives_.get(name)
-    rows = []
-    for views in fungi.views(X, name):
-        found = []
-        for windows in views:
-            of_windows = [
-                pool(module(each[None]).last_hidden_state[0], pooling)
-                for each in torch.from_numpy(windows).double()
-            ]
-            e = sum(of_windows) / len(of_windows)
-            found.append(e / e.norm() if objective.normalize_embedding else e)
-        z = torch.stack(found) @ weight.double().T + bias.double()
-        if name == "kl":
-            loss = kl(z, objective.temperature)
-        else:
-            loss = info_nce(z, torch.from_numpy(bank).double(), objective.temperature)
-        grads = torch.autograd.grad(loss, [layer.weight, layer.bias])
-        columns = [g if g.ndim == 2 else g[:, None] for g in grads]
-        rows.append(torch.cat(columns, dim=1).flatten().numpy())
-    return np.array(rows)

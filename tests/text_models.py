@@ -1,6 +1,4 @@
-"""Tiny encoders of texts with random weights, in folders, and their references."""
-
-import copy
+"""Tiny encoders of texts with random weights, in folders."""
 
 import numpy as np
 import pytest
@@ -110,53 +108,3 @@ def hidden_states(module, words, text):
     tokens = torch.tensor([words.encode(text)])
     with torch.no_grad():
         return module(input_ids=tokens).last_hidden_state[0]
-
-
-def plain_gradients(fungi, X, name, words):
-    """Each text by itself through float64 autograd: gradients (n, m)."""
-    module = copy.deepcopy(fungi.backbone_.module).double()
-    layer = module.get_submodule(fungi.layer_)
-    layer.requires_grad_(True)
-    weight, bias = map(torch.from_numpy, fungi.heads_[name])
-    objective, bank = fungi.objectives_[name], fungi.negatives_.get(name)
-    rows = []
-    for views in fungi.views(X, name):
-        found = []
-        for view in views:
-            tokens = torch.tensor([words.encode(str(view))])
-            e = module(input_ids=tokens).last_hidden_state[0].mean(0)
-            found.append(e / e.norm() if objective.normalize_embedding else e)
-        z = torch.stack(found) @ weight.double().T + bias.double()
-        if name == "kl":
-            loss = kl(z, objective.temperature)
-        else:
-            loss = info_nce(z, torch.from_numpy(bank).double(), objective.temperature)
-        parameters = [layer.weight, *([] if layer.bias is None else [layer.bias])]
-        grads = torch.autograd.grad(loss, parameters)
-        columns = [g if g.ndim == 2 else g[:, None] for g in grads]
-        rows.append(torch.cat(columns, dim=1).flatten().numpy())
-    return np.array(rows)
-
-
-def kl(z, temperature):
-    """KL(U || softmax(z / T)) of one view, term by term."""
-    log_p = torch.log_softmax(z[0] / temperature, 0)
-    uniform = 1 / len(log_p)
-    return sum(uniform * (np.log(uniform) - each) for each in log_p)
-
-
-def info_nce(z, negatives, temperature):
-    """Equation 5 as its double loop."""
-    z = [each / each.norm() for each in z]
-    others = [each / each.norm() for each in negatives]
-    total, pairs = 0, 0
-    for i, anchor in enumerate(z):
-        rest = [other for k, other in enumerate(z) if k != i] + others
-        scores = torch.stack([anchor @ other for other in rest]) / temperature
-        for j, other in enumerate(z):
-            if j != i:
-                total = (
-                    total + torch.logsumexp(scores, 0) - anchor @ other / temperature
-                )
-                pairs += 1
-    return total / pairs

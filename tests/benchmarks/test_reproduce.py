@@ -1,9 +1,7 @@
 """benchmarks/reproduce_*.py on generated images, against plain computations."""
 
-import importlib
 import re
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,20 +12,8 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from skknn import BackboneEmbedder, DINOObjective, FungiTransformer, SimCLRObjective
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 CLASSES = ("ash", "birch", "cedar")
 TINY = ["test_vit", "--weights", "random", "--image-size", "32", "--n-jobs", "1"]
-
-pytestmark = pytest.mark.skipif(
-    not BENCHMARKS.is_dir(), reason="the benchmarks are not part of the wheel"
-)
-
-
-@pytest.fixture
-def script(monkeypatch):
-    """Import a script of the folder of benchmarks by name."""
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    return importlib.import_module
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,6 @@
 """benchmarks/reproduce_audio.py on generated sounds, against plain computations."""
 
-import importlib
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,18 +11,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from skknn import AudioBackbone, BackboneEmbedder
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
 pytest.importorskip("soundfile")
-pytestmark = pytest.mark.skipif(
-    not BENCHMARKS.is_dir(), reason="the benchmarks are not part of the wheel"
-)
-
-
-@pytest.fixture
-def script(monkeypatch):
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    return importlib.import_module("reproduce_audio")
 
 
 @pytest.fixture
@@ -42,7 +29,7 @@ def folder(tmp_path):
 
 def run(script, folder, tmp_path, *more):
     model = save_model(tmp_path / "model")
-    script.main(
+    script("reproduce_audio").main(
         [
             *(str(folder), str(model), "--n-jobs", "1", "--memory"),
             *(str(tmp_path / "rows"), "--seeds", "2", "--shots", "2", *more),

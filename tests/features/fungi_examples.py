@@ -1,8 +1,8 @@
-"""The small transformers that the tests of FungiTransformer share."""
+"""The small transformer that the tests of FungiTransformer share."""
 
 import numpy as np
 
-from skknn import DINOObjective, FungiTransformer, KLObjective, SimCLRObjective
+from skknn import DINOObjective, FungiTransformer, SimCLRObjective
 
 OBJECTIVES = (
     "kl",
@@ -23,19 +23,6 @@ def tiny(**kwargs):
         "device": "cpu",
     }
     return FungiTransformer(**settings | kwargs)
-
-
-def of_sequences(backbone, simclr, **kwargs):
-    """The same for texts or sounds."""
-    settings = {
-        "objectives": (KLObjective(head_dim=32), simclr),
-        "n_components": None,
-        "random_state": 0,
-        "device": "cpu",
-        "precision": "float32",
-        "n_jobs": 1,
-    }
-    return FungiTransformer(backbone, **settings | kwargs)
 
 
 def close(one, other, tolerance=1e-5):

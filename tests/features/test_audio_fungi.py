@@ -1,5 +1,6 @@
 """FungiTransformer on sounds: views, names of objectives, cache, processes."""
 
+import os
 import pickle
 
 import joblib
@@ -7,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 from audio_models import RATE, save_model, sounds
-from fungi_examples import close, of_sequences
+from fungi_examples import close
 from numpy.testing import assert_array_equal
+from sequence_references import of_sequences
 from sklearn.base import clone
 from torch import nn
 
@@ -150,7 +152,7 @@ def test_names_are_those_of_the_modality(folder):
             fungi(folder).set_params(**params).fit(X)
 
 
-class Halves(Objective):
+class Louder(Objective):
     """Views of one's own: the sound played at two loudnesses."""
 
     name = "loudness"
@@ -167,14 +169,14 @@ class Halves(Objective):
         return (latents[:, 0] - latents[:, 1]).square().sum(dim=1)
 
 
-class Shorter(Halves):
+class Shorter(Louder):
     """Views that the network does not take beside each other."""
 
     def views(self, sound, frame, drawn):
         return [frame.inputs(sound)[:, 1:]] * 2
 
 
-class Uneven(Halves):
+class Uneven(Louder):
     """As many views as there are windows."""
 
     def views(self, sound, frame, drawn):
@@ -182,7 +184,7 @@ class Uneven(Halves):
 
 
 def test_an_objective_of_ones_own(folder):
-    fitted = fungi(folder, objectives=("kl", Halves()), include_view_embeddings=True)
+    fitted = fungi(folder, objectives=("kl", Louder()), include_view_embeddings=True)
     found = fitted.fit_transform(X)
     assert list(fitted.feature_slices_) == [
         "kl",
@@ -222,15 +224,12 @@ def test_the_cache_keeps_blocks(folder, tmp_path, monkeypatch):
 
 def test_processes_give_the_same_rows(folder, rows, tmp_path, monkeypatch):
     soundfile = pytest.importorskip("soundfile")
+    # Paths, of the model too, that are relative to this process's folder.
     monkeypatch.chdir(tmp_path)
     for i, (samples, rate) in enumerate(X):
         soundfile.write(f"{i}.wav", samples, rate, subtype="FLOAT")
-    # Paths that are relative to this process's folder.
     many = [f"{i}.wav" for i in range(len(X))] * 10
-    monkeypatch.chdir(folder.parent)
-    fitted = fungi(folder.name).fit(X)
-    monkeypatch.chdir(tmp_path)
-    fitted = fungi(folder).fit(X)
+    fitted = fungi(os.path.relpath(folder)).fit(X)
     with joblib.parallel_config("loky", n_jobs=2):
         assert close(fitted.transform(many), np.tile(rows, (10, 1)))
         with pytest.raises(BadSoundError, match="row 40"):

@@ -157,7 +157,7 @@ def test_clone_and_pickle():
 
 
 @pytest.mark.parametrize("kind", [list, pd.Series, "category"])
-def test_labels_and_groups_of_any_kind(kind):
+def test_labels_of_any_kind(kind):
     X, y = load_iris(return_X_y=True)
     names = np.array(["setosa", "versicolor", "virginica"])[y]
     labels = pd.Series(names, dtype=kind) if kind == "category" else kind(names)

@@ -1,6 +1,5 @@
 """FungiTransformer on texts: views, names of objectives, cache, processes."""
 
-import itertools
 import pickle
 import subprocess
 import sys
@@ -10,8 +9,9 @@ import joblib
 import numpy as np
 import pytest
 import torch
-from fungi_examples import close, of_sequences
+from fungi_examples import close
 from numpy.testing import assert_array_equal
+from sequence_references import of_sequences
 from sklearn.base import clone
 from text_models import save_model, texts
 
@@ -264,16 +264,14 @@ def test_the_cache_keeps_blocks(folder, rows, tmp_path, monkeypatch):
     # The network is asked twice, before its rows are looked up and before it works.
     assert sum(calls) == 2 + 4
     # Another setting of a view is another block.
-    other = SIMCLR.__class__(n_views=4, n_negatives=5, head_dim=32, deletion=0.2)
+    other = clone(SIMCLR).set_params(deletion=0.2)
     changed = fungi(folder, **kept, objectives=("kl", other)).fit_transform(X)
     assert not close(changed[:, 24:48], stored[:, 24:48])
 
 
 def test_cached_rows_of_another_setting_are_not_used(folder, tmp_path):
-    for change in itertools.chain(
-        [{"pooling": "cls"}, {"max_length": 6}],
-        [{"model": save_model(tmp_path / "m", seed=1)}],
-    ):
+    other = save_model(tmp_path / "m", seed=1)
+    for change in ({"pooling": "cls"}, {"max_length": 6}, {"model": other}):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             fresh = fungi(folder).set_params(

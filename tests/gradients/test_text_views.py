@@ -23,13 +23,8 @@ def test_words_stay_in_order_and_as_they_are_spelled():
 def test_each_word_is_left_out_independently(probability):
     rng = np.random.default_rng(0)
     n, words = 4000, TEXT.split()
-    stays = np.array(
-        [[w in delete_words(TEXT, rng, probability).split() for w in words]]
-        + [
-            [w in view for w in words]
-            for view in (delete_words(TEXT, rng, probability).split() for _ in range(n))
-        ]
-    )
+    views = [delete_words(TEXT, rng, probability).split() for _ in range(n)]
+    stays = np.array([[word in view for word in words] for view in views])
     # Five standard errors.
     error = 5 * np.sqrt(probability * (1 - probability) / n)
     np.testing.assert_allclose(stays.mean(axis=0), 1 - probability, atol=error)
@@ -61,7 +56,5 @@ def test_views_of_the_objective():
     other = objective.draw(np.random.default_rng(1))
     assert objective.views(TEXT, FRAME, other) != views
     # The first views do not depend on how many there are.
-    assert (
-        TextSimCLRObjective(n_views=2, deletion=0.4).views(TEXT, FRAME, drawn)
-        == (views[:2])
-    )
+    fewer = TextSimCLRObjective(n_views=2, deletion=0.4)
+    assert fewer.views(TEXT, FRAME, drawn) == views[:2]

@@ -45,6 +45,13 @@ DISPLAYS = {
         "block_names": ["a"],
         "scoring": "accuracy",
     },
+    "LearningCurveDisplay": {
+        "loss": [1],
+        "knn_proba": [1],
+        "validation_loss": None,
+        "validation_accuracy": None,
+        "n_epochs": 1,
+    },
 }
 
 
