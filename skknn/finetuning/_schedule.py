@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
-from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 OPTIMIZERS = ("sgd", "adamw")
 # The learning rate is that of so many images a step (R, Table 6).
@@ -42,7 +42,7 @@ class Schedule:
 
     def make(
         self, parameters: Iterable[torch.nn.Parameter], n_rows: int
-    ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    ) -> tuple[torch.optim.Optimizer, LRScheduler]:
         """Return the optimiser and what sets its learning rate after every step."""
         rate = self.learning_rate * min(self.batch_size, n_rows) / _REFERENCE_BATCH
         optimizer: torch.optim.Optimizer
@@ -60,11 +60,14 @@ class Schedule:
         per_epoch = self.n_batches(n_rows)
         warm = per_epoch * self._n_warm()
         rest = max(1, per_epoch * self.epochs - warm)
-        falling = CosineAnnealingLR(optimizer, T_max=rest)
-        if not warm:
-            return optimizer, falling
-        rising = LinearLR(optimizer, start_factor=1 / (warm + 1), total_iters=warm)
-        return optimizer, SequentialLR(optimizer, [rising, falling], milestones=[warm])
+
+        def share(step: int) -> float:
+            """Return a step's part of the rate: a line up, then half a cosine down."""
+            if step < warm:
+                return (step + 1) / (warm + 1)
+            return (1 + math.cos(math.pi * (step - warm) / rest)) / 2
+
+        return optimizer, LambdaLR(optimizer, share)
 
     def _n_warm(self) -> int:
         if isinstance(self.warmup_epochs, str):

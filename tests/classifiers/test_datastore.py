@@ -273,7 +273,7 @@ BAD = {
     ),
     "groups": (
         lambda knn, X, y: knn.partial_fit(X[:5], y[:5], groups=y[:4]),
-        "inconsistent",
+        "groups has 4 entries for 5 rows",
     ),
     "unknown": (lambda knn, X, y: knn.remove([3, 300, 7]), r"ids=\[300\] are none"),
     "twice": (lambda knn, X, y: knn.remove([2]), r"ids=\[2\].*was removed"),
