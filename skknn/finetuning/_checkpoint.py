@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..backbones import FrozenExtractor
 
 # Raised whenever the same settings would train in another way.
-_TRAINING_VERSION = 1
+_TRAINING_VERSION = 2
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 

@@ -1,5 +1,7 @@
 """What ``fit`` does, in order; nothing is set on the estimator."""
 
+import numbers
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -166,6 +168,15 @@ def _checkpoint(
 ) -> Checkpoint | None:
     folder = memory_folder(params.memory)
     if folder is None:
+        return None
+    if not isinstance(params.random_state, numbers.Integral):
+        warnings.warn(
+            f"memory: no checkpoints are written with random_state="
+            f"{params.random_state!r}, because the next fit draws another seed and "
+            "could not go on from them. Set random_state to an int.",
+            UserWarning,
+            stacklevel=2,
+        )
         return None
     settings: dict[str, Any] = {name: getattr(params, name) for name in _DECIDING}
     settings = {name: _plain(value) for name, value in settings.items()}

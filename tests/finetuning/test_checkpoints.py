@@ -206,3 +206,10 @@ def test_the_folder_may_be_in_the_home_of_the_user(tmp_path, monkeypatch):
     monkeypatch.chdir(elsewhere)
     tiny(memory="~/checkpoints").fit(X, Y)
     assert checkpoints(home / "checkpoints") and not list(elsewhere.iterdir())
+
+
+@pytest.mark.parametrize("random_state", [None, np.random.RandomState(0)])
+def test_a_fit_that_could_not_be_resumed_leaves_no_file(tmp_path, random_state):
+    with pytest.warns(UserWarning, match="Set random_state to an int"):
+        tiny(memory=tmp_path, epochs=1, random_state=random_state).fit(X, Y)
+    assert not checkpoints(tmp_path)
