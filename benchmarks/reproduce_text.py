@@ -159,8 +159,8 @@ def few(name, A, y, B, y_test, draws, args, linear=linear):
         "linear": lambda A, y: linear().fit(A, y).predict(B),
     }
     if args.joint:
-        models["JOINT"] = (
-            lambda A, y: JointKNNClassifierCV(random_state=0).fit(A, y).predict(B)
+        models["JOINT"] = lambda A, y: (
+            JointKNNClassifierCV(random_state=0).fit(A, y).predict(B)
         )
     found = []
     for label, predict in models.items():

@@ -104,6 +104,7 @@ class FungiTransformer(ObjectiveParams, GradientViews):
         Objective -> ndarray of shape (K, head_dim), for objectives that compare with
         training images (SimCLR): latents of their views before normalisation.
     pca_ : sklearn.decomposition.PCA or None
+        Its ``components_`` are float32.
     n_components_ : int
         Width of a row.
     feature_slices_ : dict
@@ -124,10 +125,9 @@ class FungiTransformer(ObjectiveParams, GradientViews):
     -----
     Cost: 1 forward pass an image for "kl" (shared with the embedding), 12 for
     "dino", 49 for "simclr", and ``n_negatives * 49`` once in ``fit``.
-
     A row depends on its image and the fitted state only, not on other rows.
 
-    $pickles The projection is left out as well: it follows from ``seed_``.
+    $pickles Heads and projection, which follow from ``seed_``, are left out, too.
 
     References
     ----------
@@ -315,7 +315,7 @@ class FungiTransformer(ObjectiveParams, GradientViews):
         return np.asarray(names, dtype=object)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out the network at work, too: it follows from backbone and state."""
+        """Leave out the network at work, too."""
         kept = super().__getstate__()
         kept.pop("_blocks", None)
         return kept
