@@ -60,7 +60,7 @@ class FungiTransformer(ObjectiveParams, GradientViews):
         :class:`BlockWeights`.
     n_components : "auto", int or None, default="auto"
         Width after PCA: "auto" is 384 for embeddings of up to 384 values, else 512;
-        fewer, with a warning, when the rows do not allow as many. None leaves the
+        fewer, with a warning, if rows do not allow as many. None leaves the
         PCA out.
     view_size : int or (height, width), default=None
         Of SimCLR's windows and DINO's local crops; None is the input size. Smaller is
