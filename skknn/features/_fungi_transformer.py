@@ -42,10 +42,10 @@ class FungiTransformer(ObjectiveParams, GradientViews):
         Whose gradients. A string stands for the objective with its defaults:
         :class:`KLObjective`, :class:`DINOObjective`, :class:`SimCLRObjective`. The
         default is every objective that the backbone's modality defines: for texts and
-        sounds "kl" and "simclr" (:class:`TextSimCLRObjective`,
+        sounds "kl", "simclr" (:class:`TextSimCLRObjective`,
         :class:`AudioSimCLRObjective`). In searches: ``objectives__kl__temperature``.
     layer : str, default="auto"
-        The layer whose weights are differentiated: a name in
+        The layer whose weights are differentiated, a name in
         ``backbone_.module.named_modules()`` of a Linear or Conv2d(groups=1). "auto" is
         the last attention output projection of a transformer (F Fig. 8), the last 1x1
         convolution of a CNN. (In :class:`BackboneEmbedder` ``layer`` is whose output
