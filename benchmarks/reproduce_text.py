@@ -60,7 +60,7 @@ def main(argv=None):
     parser.add_argument("--n-blocks", type=int, help="blocks of the model to keep")
     parser.add_argument("--simclr", action="store_true", help="12 passes a text more")
     parser.add_argument("--center", action="store_true", help="centre each block")
-    parser.add_argument("--joint", action="store_true", help="JOINT on all texts, too")
+    parser.add_argument("--joint", action="store_true", help="JOINT, too")
     parser.add_argument("--k", type=int, default=20)
     parser.add_argument("--shots", type=int, default=5, help="texts a class")
     parser.add_argument("--seeds", type=int, default=5, help="draws of the few texts")
@@ -158,6 +158,10 @@ def few(name, A, y, B, y_test, draws, args, linear=linear):
         "soft": lambda A, y: SoftKNNClassifier(args.k, tau=0.1).fit(A, y).predict(B),
         "linear": lambda A, y: linear().fit(A, y).predict(B),
     }
+    if args.joint:
+        models["JOINT"] = lambda A, y: (
+            JointKNNClassifierCV(random_state=0).fit(A, y).predict(B)
+        )
     found = []
     for label, predict in models.items():
         each = [(predict(A[kept], y[kept]) == y_test).mean() for kept in draws]

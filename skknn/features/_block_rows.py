@@ -26,8 +26,9 @@ def fit_pca(
     Returns
     -------
     PCA
+        With components in float32.
     """
-    from sklearn.decomposition import PCA
+    from ._single_pca import SinglePCA
 
     rows = blocks[np.isfinite(blocks).all(axis=1)]
     n, width = rows.shape
@@ -50,7 +51,9 @@ def fit_pca(
         )
     # Both are exact; the covariance is the cheaper one unless rows are few.
     solver = "covariance_eigh" if n >= width else "full"
-    return PCA(min(wanted, possible), svd_solver=solver).fit(rows.astype(np.float64))
+    return SinglePCA(min(wanted, possible), svd_solver=solver).fit(
+        rows.astype(np.float64)
+    )
 
 
 def reduce_rows(blocks: NDArray[np.float32], pca: "PCA | None") -> NDArray[np.float32]:

@@ -93,6 +93,7 @@ class BlockWeights(ParamsMixin, TransformerMixin, BaseEstimator):
     feature_slices_ : dict of str -> slice
         Block -> columns of the result before PCA; blocks of weight 0 are left out.
     pca_ : sklearn.decomposition.PCA or None
+        Fitted in float64; its ``components_`` are float32.
     classes_ : ndarray of shape (n_classes,)
     n_features_in_ : int
     feature_names_in_ : ndarray of str

@@ -42,10 +42,10 @@ class FungiTransformer(ObjectiveParams, GradientViews):
         Whose gradients. A string stands for the objective with its defaults:
         :class:`KLObjective`, :class:`DINOObjective`, :class:`SimCLRObjective`. The
         default is every objective that the backbone's modality defines: for texts and
-        sounds "kl" and "simclr" (:class:`TextSimCLRObjective`,
+        sounds "kl", "simclr" (:class:`TextSimCLRObjective`,
         :class:`AudioSimCLRObjective`). In searches: ``objectives__kl__temperature``.
     layer : str, default="auto"
-        The layer whose weights are differentiated: a name in
+        The layer whose weights are differentiated, a name in
         ``backbone_.module.named_modules()`` of a Linear or Conv2d(groups=1). "auto" is
         the last attention output projection of a transformer (F Fig. 8), the last 1x1
         convolution of a CNN. (In :class:`BackboneEmbedder` ``layer`` is whose output
@@ -60,7 +60,7 @@ class FungiTransformer(ObjectiveParams, GradientViews):
         :class:`BlockWeights`.
     n_components : "auto", int or None, default="auto"
         Width after PCA: "auto" is 384 for embeddings of up to 384 values, else 512;
-        fewer, with a warning, when the rows do not allow as many. None leaves the
+        fewer, with a warning, if rows do not allow as many. None leaves the
         PCA out.
     view_size : int or (height, width), default=None
         Of SimCLR's windows and DINO's local crops; None is the input size. Smaller is
@@ -104,6 +104,7 @@ class FungiTransformer(ObjectiveParams, GradientViews):
         Objective -> ndarray of shape (K, head_dim), for objectives that compare with
         training images (SimCLR): latents of their views before normalisation.
     pca_ : sklearn.decomposition.PCA or None
+        Its ``components_`` are float32.
     n_components_ : int
         Width of a row.
     feature_slices_ : dict
@@ -124,10 +125,9 @@ class FungiTransformer(ObjectiveParams, GradientViews):
     -----
     Cost: 1 forward pass an image for "kl" (shared with the embedding), 12 for
     "dino", 49 for "simclr", and ``n_negatives * 49`` once in ``fit``.
-
     A row depends on its image and the fitted state only, not on other rows.
 
-    $pickles The projection is left out as well: it follows from ``seed_``.
+    $pickles Heads and projection, which follow from ``seed_``, are left out, too.
 
     References
     ----------
@@ -315,7 +315,7 @@ class FungiTransformer(ObjectiveParams, GradientViews):
         return np.asarray(names, dtype=object)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out the network at work, too: it follows from backbone and state."""
+        """Leave out the network at work, too."""
         kept = super().__getstate__()
         kept.pop("_blocks", None)
         return kept

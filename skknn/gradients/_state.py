@@ -23,6 +23,9 @@ EMBEDDING = "embedding"
 class FungiState:
     """All that the rows of a fitted transformer depend on besides the backbone.
 
+    Pickles leave out the heads, which are drawn again from the seed, the same bits on
+    any machine.
+
     Attributes
     ----------
     layer : str
@@ -61,6 +64,18 @@ class FungiState:
     banks: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     bank_digests: Mapping[str, str] = field(default_factory=dict)
     include_view_embeddings: bool = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        kept = dict(vars(self))
+        del kept["heads"]
+        return kept
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        # A pickle of an earlier version has its heads with it.
+        if "heads" not in kept:
+            what = kept["objectives"], kept["n_features"], kept["seed"]
+            kept = kept | {"heads": _draw_heads(*what)}
+        vars(self).update(kept)
 
     @property
     def view_blocks(self) -> dict[str, str]:
@@ -210,13 +225,7 @@ def draw_state(
     state = FungiState(
         layer=choose_layer(extractor.module, layer),
         objectives=dict(objectives),
-        heads={
-            name: {
-                head: draw_head(generator(seed, "head", name, head), n_features, dim)
-                for head, dim in objective.head_dims().items()
-            }
-            for name, objective in objectives.items()
-        },
+        heads=_draw_heads(objectives, n_features, seed),
         drawn={
             name: objective.draw(generator(seed, "views", name))
             for name, objective in objectives.items()
@@ -236,6 +245,19 @@ def draw_state(
                 "another name, or use include_view_embeddings=False."
             )
     return state
+
+
+def _draw_heads(
+    objectives: Mapping[str, Objective], n_features: int, seed: int
+) -> dict[str, dict[str, Head]]:
+    """Draw each head from a stream of its own."""
+    return {
+        name: {
+            head: draw_head(generator(seed, "head", name, head), n_features, dim)
+            for head, dim in objective.head_dims().items()
+        }
+        for name, objective in objectives.items()
+    }
 
 
 def _view_size(extractor: Any, wanted: Any) -> tuple[int, int] | None:

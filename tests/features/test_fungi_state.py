@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from fungi_examples import OBJECTIVES, tiny
+from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 
 from skknn import KLObjective
@@ -68,8 +69,23 @@ def test_batch_size_after_fit_is_heeded(fitted, rows, X):
 
 def test_pickle_is_small_and_gives_the_same_rows(fitted, rows, X):
     data = pickle.dumps(fitted)
-    assert len(data) < 2_000_000
+    taught = sum(array.nbytes for array in fitted.negatives_.values())
+    assert taught > 0 and len(data) < taught + 10_000
     np.testing.assert_array_equal(pickle.loads(data).transform(X), rows)
+
+
+def test_a_pickle_with_pca_holds_its_components_in_float32(X):
+    fungi = tiny(objectives="kl", n_components=6).fit(X)
+    rows, data = fungi.transform(X), pickle.dumps(fungi)
+    assert fungi.pca_.components_.dtype == np.float32
+    assert len(data) < 4 * 6 * 128 + 10_000
+    again = pickle.loads(data)
+    np.testing.assert_array_equal(again.transform(X), rows)
+    before = tiny(objectives="kl", n_components=None).fit_transform(X)
+    reference = PCA(6, svd_solver="full").fit_transform(before.astype(np.float64))
+    np.testing.assert_allclose(rows, reference, atol=1e-6)
+    back = again.pca_.inverse_transform(again.pca_.fit_transform(before))
+    np.testing.assert_allclose(back.mean(axis=0), before.mean(axis=0), atol=1e-6)
 
 
 class Fails(KLObjective):

@@ -173,6 +173,10 @@ def test_heads_are_drawn_as_torch_draws_linear_layers():
         theirs = theirs.detach().numpy()
         np.testing.assert_allclose(ours.std(), theirs.std(), rtol=0.1)
         assert np.abs(ours).max() == pytest.approx(np.abs(theirs).max(), rel=0.02)
+    # numpy's own way from the raw bits to numbers, on processors that fuse nothing.
+    rng, bound = generator(0, "head"), 0.1
+    np.testing.assert_allclose(weight, rng.uniform(-bound, bound, (500, 100)), 1e-6)
+    np.testing.assert_allclose(bias, rng.uniform(-bound, bound, 500), 1e-6)
     same, _ = draw_head(generator(0, "head"), 100, 500)
     other, _ = draw_head(generator(1, "head"), 100, 500)
     assert (same == weight).all() and (other != weight).any()

@@ -1,5 +1,6 @@
 """What fit draws: one frozen object, the same numbers for the same seed."""
 
+import copy
 import dataclasses
 import pickle
 import subprocess
@@ -104,6 +105,24 @@ def test_it_is_frozen_and_pickles(extractor):
     again = pickle.loads(pickle.dumps(state))
     assert again.settings("dino", {}) == state.settings("dino", {})
     np.testing.assert_equal(dict(again.heads["kl"]), dict(state.heads["kl"]))
+
+
+def test_pickles_hold_no_heads_and_draw_the_same_ones(extractor):
+    state = drawn(extractor)
+    data = pickle.dumps(state)
+    n_bytes = sum(a.nbytes for h in state.heads.values() for p in h.values() for a in p)
+    assert n_bytes > 1_000_000 and len(data) < 5_000
+    for again in (pickle.loads(data), copy.deepcopy(state)):
+        np.testing.assert_equal(again.heads, state.heads)
+
+
+def test_a_pickle_that_holds_heads_keeps_them(extractor):
+    state = drawn(extractor, ("kl",))
+    head = np.ones((2, 3), np.float32), np.zeros(2, np.float32)
+    kept = {**vars(state), "heads": {"kl": {"head": head}}}
+    again = object.__new__(type(state))
+    again.__setstate__(kept)
+    assert again.heads == {"kl": {"head": head}} and again.seed == state.seed
 
 
 def test_importing_it_loads_no_torch():
