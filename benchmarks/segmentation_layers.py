@@ -171,10 +171,13 @@ class Fold:
         query = torch.from_numpy(found.reshape(-1, found.shape[2]))
         widths = [part.shape[1] for part in self.layers]
         query = [as_layer(part) for part in query.split(widths, dim=1)]
-        near = [self.neighbors([q[i : i + _QUERIES] for q in query])
-                for i in range(0, len(query[0]), _QUERIES)]
-        similarity, ids = (torch.from_numpy(np.concatenate(part, 2))
-                           for part in zip(*near))
+        near = [
+            self.neighbors([q[i : i + _QUERIES] for q in query])
+            for i in range(0, len(query[0]), _QUERIES)
+        ]
+        similarity, ids = (
+            torch.from_numpy(np.concatenate(part, 2)) for part in zip(*near)
+        )
         for s, p in np.ndindex(len(SETS), len(PREPROCESSINGS)):
             labels = self.labels[ids[s, p]]
             for (i, k), (j, tau) in product(enumerate(K), enumerate(TAUS)):
