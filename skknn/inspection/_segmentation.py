@@ -151,9 +151,9 @@ class SegmentationDisplay:
         if train_images is None:
             predictions = list(estimator.predict(images))
         else:
-            labels, *near = estimator.predict(images, return_neighbors=True)
-            predictions = list(labels)
-            voters = voters_of(estimator.bank_, *near, n_neighbors)
+            found = estimator.predict(images, return_neighbors=True)
+            predictions = list(found[0])
+            voters = voters_of(estimator.bank_, found[1], found[2], n_neighbors)
         display = cls(
             images=images,
             predictions=predictions,

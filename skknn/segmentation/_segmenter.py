@@ -227,7 +227,7 @@ class InContextSegmenter(BankEstimator):
             Of the label maps. None is the size of each image; of maps, the size that
             masks of such maps had in ``fit``, or else the map's own.
         return_neighbors : bool, default=False
-            Whether to return what :meth:`kneighbors` finds, too: who voted.
+            Whether to return who voted, too.
 
         Returns
         -------
@@ -236,14 +236,13 @@ class InContextSegmenter(BankEstimator):
         distances, ids : as of :meth:`kneighbors`
             Only with ``return_neighbors``.
         """
-        labels, distances, ids = [], [], []
-        for found, proba, size in self._proba(images, sizes):
+        labels, neighbors = [], []
+        for near, proba, size in self._proba(images, sizes):
             labels.append(self.classes_[enlarged_argmax(proba, size)])
             if return_neighbors:
-                distances.append(found[0])
-                ids.append(found[1])
+                neighbors.append(near)
         if return_neighbors:
-            return _together(labels), _together(distances), _together(ids)
+            return _together(labels), *map(_together, zip(*neighbors))
         return _together(labels)
 
     def predict_proba(self, images: Any, sizes: Any = None) -> Any:
@@ -282,14 +281,9 @@ class InContextSegmenter(BankEstimator):
         """
         check_is_fitted(self)
         k = self._n_voting(self.n_neighbors if n_neighbors is None else n_neighbors)
-        distances, ids = [], []
-        for found, _ in self._maps(images):
-            near = self._near(found, k)
-            distances.append(near[0])
-            ids.append(near[1])
-        if return_distance:
-            return _together(distances), _together(ids)
-        return _together(ids)
+        near = [self._near(found, k) for found, _ in self._maps(images)]
+        distances, ids = map(_together, zip(*near))
+        return (distances, ids) if return_distance else ids
 
     def recall(self) -> float:
         """Share of the nearest rows that the search finds; 1 for exact engines.
@@ -369,7 +363,7 @@ class InContextSegmenter(BankEstimator):
         return feature_maps(images, self.embedder_, self.n_features_in_)
 
     def _near(self, found: NDArray, k: int) -> tuple[NDArray, NDArray]:
-        """Distances and rows of the bank for a map's positions, (h, w, k)."""
+        """Distances and rows of the bank, (h, w, k)."""
         distances, ids = self._search.kneighbors(found, k)
         shape = found.shape[0], found.shape[1], k
         return distances.reshape(shape), ids.reshape(shape)
@@ -382,8 +376,8 @@ class InContextSegmenter(BankEstimator):
         k, tau = self._n_voting(self.n_neighbors), checked_tau(self.tau)
         for number, (found, size) in enumerate(self._maps(images)):
             near = self._near(found, k)
-            flat = (part.reshape(-1, k) for part in near)
-            votes = soft_label_votes(*flat, self.bank_.labels, tau)
+            distances, ids = (part.reshape(-1, k) for part in near)
+            votes = soft_label_votes(distances, ids, self.bank_.labels, tau)
             grid = found.shape[0], found.shape[1]
             if sizes is not None:
                 size = sizes[number]
@@ -396,6 +390,6 @@ class InContextSegmenter(BankEstimator):
         return round(grid[0] * ratio[0]), round(grid[1] * ratio[1])
 
 
-def _together(arrays: list[NDArray]) -> Any:
+def _together(arrays: Sequence[NDArray]) -> Any:
     """One array where shapes are equal."""
     return np.stack(arrays) if len({a.shape for a in arrays}) == 1 else arrays
