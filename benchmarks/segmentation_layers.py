@@ -38,6 +38,7 @@ from numba import njit
 from PIL import Image, ImageOps
 
 from skknn import DenseEmbedder, InContextSegmenter
+from skknn.metrics import ConfusionMeter
 
 LAYERS = [2, 4, 5, 6, None]
 SETS = {
@@ -129,10 +130,16 @@ def cross_validate(images, masks, size, args):
         algorithm="brute",
         random_state=0,
     )
-    bank = bank.fit(*with_mirrored(images, masks, args.bank)).bank_
+    bank.fit(*with_mirrored(images, masks, args.bank))
+    classes, bank = bank.classes_, bank.bank_
     of_row = groups[bank.images % len(images)]
-    shape = len(SETS), len(PREPROCESSINGS), len(K), len(TAUS)
-    confusion = {}
+    n_classes, shape = (
+        classes[-1] + 1,
+        (len(SETS), len(PREPROCESSINGS), len(K), len(TAUS)),
+    )
+    meters = {
+        key: ConfusionMeter(n_classes, args.ignore_index) for key in np.ndindex(shape)
+    }
     for group in np.unique(groups):
         rows = np.flatnonzero(of_row != group)
         fold = Fold(bank.features[rows], bank.labels[rows].toarray(), widths)
@@ -140,11 +147,10 @@ def cross_validate(images, masks, size, args):
             found = embedder.transform(images[number : number + 1])[0]
             truth = np.array(Image.open(masks[number]))
             for key, labels in fold.label_maps(found, truth.shape):
-                counts = count_pairs(truth, labels, args.ignore_index)
-                confusion[key] = confusion.get(key, 0) + counts
+                meters[key].update(truth, classes[labels])
         print(f"{size} px, {args.bank}: {group} labelled by others", flush=True)
-    scores = [mean_of(confusion[key]) for key in np.ndindex(*shape)]
-    return np.array(scores).reshape(shape)
+    scores = [np.nanmean(meter.iou()) for meter in meters.values()]
+    return np.reshape(scores, shape)
 
 
 class Fold:
@@ -242,20 +248,6 @@ def as_layer(part):
     return unit.bfloat16() if part.shape[1] > 1000 else unit
 
 
-def count_pairs(truth, labels, ignore_index):
-    """Confusion matrix (classes, classes), void left out."""
-    seen = truth != ignore_index
-    pairs = truth[seen].astype(np.int64) * 256 + labels[seen]
-    return np.bincount(pairs, minlength=256 * 256)
-
-
-def mean_of(counts):
-    """Mean IoU of a confusion matrix, of classes that occur."""
-    matrix = counts.reshape(256, 256)
-    right, union = np.diag(matrix), matrix.sum(0) + matrix.sum(1) - np.diag(matrix)
-    return np.mean(right[union > 0] / union[union > 0])
-
-
 def with_mirrored(images, masks, bank):
     """The frames; for "flipped" behind them their mirror images."""
     if bank != "flipped":
@@ -292,7 +284,7 @@ def arguments():
     parser.add_argument("--choose", action="store_true")
     parser.add_argument("--test", action="store_true")
     parser.add_argument("--separator", default="_")
-    parser.add_argument("--ignore-index", type=int, default=11)
+    parser.add_argument("--ignore-index", type=int, default=255)
     parser.add_argument("--memory", help="folder for maps; they are large")
     return parser
 
