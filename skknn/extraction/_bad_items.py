@@ -52,15 +52,16 @@ def with_all_bad_items(
     ordered = sorted(reasons, key=lambda row: -1 if row is None else row)
     named = [reasons[row] for row in ordered[:_NAMED]]
     more = len(reasons) - len(named)
-    head, _, remedy = str(error).partition(error.reason)
     looked = "" if seen == len(items) else f" of the first {seen} looked at"
     return type(error)(
-        f"{head}{len(reasons)} rows{looked} cannot be used:\n  "
+        f"{error.argument}: {len(reasons)} rows{looked} cannot be used:\n  "
         + "\n  ".join(named)
         + (f"\n  and {more} more" if more else "")
-        + f"\n{remedy.lstrip('. ')}",
+        + f"\n{error.remedy}",
         row=error.row,
         file=error.file,
         problem=error.problem,
         reason=error.reason,
+        remedy=error.remedy,
+        argument=error.argument,
     )

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._pictures import class_texts, draw_image, plain_text, pyplot
-from ._voters import Voters, find_voters
+from ._voters import Voters, voters_of
 
 # Void, and what has no class.
 _NO_CLASS = (0.0, 0.0, 0.0)
@@ -116,7 +116,7 @@ class SegmentationDisplay:
             The images of ``fit``, in their order, without augmentation; needed for
             ``position``, clicks and :meth:`show_neighbors`.
         n_neighbors : int, default=4
-            How many neighbours to show.
+            How many of those that vote to show.
         class_names : list of str, default=None
             Names in the order of ``classes_``.
 
@@ -141,7 +141,6 @@ class SegmentationDisplay:
         if masks is not None:
             check_as_many(images, masks)
             masks = [read_mask(mask, number) for number, mask in enumerate(masks)]
-        predictions = list(estimator.predict(images))
         names = class_texts(estimator.classes_, class_names)
         if position is not None and train_images is None:
             raise ValueError(
@@ -149,8 +148,12 @@ class SegmentationDisplay:
                 "the order of fit."
             )
         voters = None
-        if train_images is not None:
-            voters = find_voters(estimator, images, n_neighbors)
+        if train_images is None:
+            predictions = list(estimator.predict(images))
+        else:
+            found = estimator.predict(images, return_neighbors=True)
+            predictions = list(found[0])
+            voters = voters_of(estimator.bank_, found[1], found[2], n_neighbors)
         display = cls(
             images=images,
             predictions=predictions,

@@ -54,12 +54,19 @@ class Voters:
         ]
 
 
-def find_voters(estimator: Any, images: list[Any], n_neighbors: int) -> list[Voters]:
-    """Search the bank of a fitted InContextSegmenter for all positions of images."""
-    bank = estimator.bank_
+def voters_of(bank: Any, distances: Any, ids: Any, n_neighbors: int) -> list[Voters]:
+    """Look up the nearest of those that voted.
+
+    Parameters
+    ----------
+    bank : MemoryBank
+        Of the fitted InContextSegmenter.
+    distances, ids : sequences of ndarray of shape (h, w, k)
+        What its ``predict`` found.
+    n_neighbors : int
+    """
     main = np.asarray(bank.labels.argmax(axis=1)).ravel()
-    distances, ids = estimator.kneighbors(images, n_neighbors)
-    return [
-        Voters(bank.images[i], bank.boxes[i], main[i], 1 - d)
-        for d, i in zip(distances, ids)
-    ]
+    nearest = (
+        (d[..., :n_neighbors], i[..., :n_neighbors]) for d, i in zip(distances, ids)
+    )
+    return [Voters(bank.images[i], bank.boxes[i], main[i], 1 - d) for d, i in nearest]

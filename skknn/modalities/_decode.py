@@ -40,6 +40,10 @@ class BadImageError(BadItemError):
         What is wrong, alone.
     reason : str, default=""
         Row, file and what is wrong, without the remedy.
+    remedy : str, default=""
+        What to do about it.
+    argument : str, default="X"
+        Name of the argument that the row is in.
 
     Attributes
     ----------
@@ -50,6 +54,10 @@ class BadImageError(BadItemError):
     problem : str
         As given.
     reason : str
+        As given.
+    remedy : str
+        As given.
+    argument : str
         As given.
 
     Examples

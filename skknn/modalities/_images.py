@@ -90,6 +90,11 @@ class ImageSource(RowsOfItems):
 
     unit = "image"
     _error = BadImageError
+    _remedy = (
+        "Mend or remove it: skknn.datasets.check_images(X) lists all such rows, "
+        "drop_unreadable(X, y) there leaves them out."
+    )
+    _instead = " Or pass on_error='nan' to get a row of NaN in its place."
 
     def __init__(self, items: Any, *, is_dataset: bool = False) -> None:
         super().__init__(items)
@@ -151,12 +156,8 @@ class ImageSource(RowsOfItems):
     def _file(self, row: int) -> str | None:
         return None if self._lock else super()._file(row)
 
-    def _what_to_do(self, file: str | None) -> str:
-        return (
-            "Mend or remove it: skknn.datasets.check_images(X) lists all such rows, "
-            "drop_unreadable(X, y) there leaves them out. Or pass on_error='nan' to "
-            f"get a row of NaN in its place.{_meant(file)}"
-        )
+    def _instead_of(self, file: str | None) -> str:
+        return f"{self._instead}{_meant(file)}"
 
     def _with(self, numbers: Sequence[int], chosen: slice | list[int]) -> Self:
         taken = copy.copy(self)

@@ -21,10 +21,14 @@ class BadItemError(OSError, ValueError):
         What is wrong, alone.
     reason : str, default=""
         Row, file and what is wrong, without the remedy.
+    remedy : str, default=""
+        What to do about it.
+    argument : str, default="X"
+        Name of the argument that the row is in.
 
     Attributes
     ----------
-    row, file, problem, reason
+    row, file, problem, reason, remedy, argument
         As given.
     """
 
@@ -36,10 +40,13 @@ class BadItemError(OSError, ValueError):
         file: str | None = None,
         problem: str = "",
         reason: str = "",
+        remedy: str = "",
+        argument: str = "X",
     ) -> None:
         super().__init__(message)
         self.row, self.file = row, file
         self.problem, self.reason = problem, reason
+        self.remedy, self.argument = remedy, argument
 
 
 class Content(Protocol):

@@ -20,13 +20,15 @@ class RowsOfItems:
     #: What one item is called.
     unit: ClassVar[str]
     _error: ClassVar[type[BadItemError]]
-    # What to do about a row that cannot be used.
+    # What to do about a row that cannot be used, and what besides where NaN will do.
     _remedy: ClassVar[str]
+    _instead = " Or pass on_error='nan' to get a row of NaN."
 
     def __init__(self, items: Any) -> None:
         self._items = items
         # Of every row, its number in what the user gave.
         self._numbers: Sequence[int] = range(len(items))
+        self._argument, self._every_row = "X", False
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -42,6 +44,15 @@ class RowsOfItems:
         taken._numbers = [self._numbers[row] for row in rows]
         return taken
 
+    def needed(self, argument: str) -> Self:
+        """Return the same for a function that needs every row.
+
+        Errors name its argument, and do not offer a row of NaN instead.
+        """
+        same = copy.copy(self)
+        same._argument, same._every_row = argument, True
+        return same
+
     def bad(self, row: int, error: BaseException) -> BadItemError:
         """Return the error that says what is wrong with a row."""
         if isinstance(error, self._error):
@@ -51,12 +62,15 @@ class RowsOfItems:
         place = f"row {number}" if file is None else f"row {number} ({file!r})"
         article = "an" if self.unit[0] in "aeiou" else "a"
         reason = f"{place} cannot be used as {article} {self.unit}: {problem}"
+        remedy = self._remedy + ("" if self._every_row else self._instead_of(file))
         return self._error(
-            f"X: {reason}. {self._what_to_do(file)}",
+            f"{self._argument}: {reason}. {remedy}",
             row=number,
             file=file,
             problem=problem,
             reason=reason,
+            remedy=remedy,
+            argument=self._argument,
         )
 
     def _file(self, row: int) -> str | None:
@@ -64,5 +78,5 @@ class RowsOfItems:
         item = self._items[row]
         return str(item) if isinstance(item, (str, os.PathLike)) else None
 
-    def _what_to_do(self, file: str | None) -> str:
-        return self._remedy
+    def _instead_of(self, file: str | None) -> str:
+        return self._instead

@@ -35,6 +35,10 @@ class BadSoundError(BadItemError):
         What is wrong, alone.
     reason : str, default=""
         Row, file and what is wrong, without the remedy.
+    remedy : str, default=""
+        What to do about it.
+    argument : str, default="X"
+        Name of the argument that the row is in.
 
     Attributes
     ----------
@@ -45,6 +49,10 @@ class BadSoundError(BadItemError):
     problem : str
         As given.
     reason : str
+        As given.
+    remedy : str
+        As given.
+    argument : str
         As given.
 
     Examples
@@ -112,10 +120,7 @@ class SoundSource(RowsOfItems):
 
     unit = "sound"
     _error = BadSoundError
-    _remedy = (
-        "Mend it, or leave such rows out, with their labels. Or pass on_error='nan' to "
-        "get a row of NaN."
-    )
+    _remedy = "Mend it, or leave such rows out, with their labels."
 
     def fetch(self, row: int) -> SoundContent:
         """Read, but do not decode, one sound.

@@ -26,6 +26,10 @@ class BadTextError(BadItemError):
         What is wrong, alone.
     reason : str, default=""
         Row and what is wrong, without the remedy.
+    remedy : str, default=""
+        What to do about it.
+    argument : str, default="X"
+        Name of the argument that the row is in.
 
     Attributes
     ----------
@@ -36,6 +40,10 @@ class BadTextError(BadItemError):
     problem : str
         As given.
     reason : str
+        As given.
+    remedy : str
+        As given.
+    argument : str
         As given.
 
     Examples
@@ -86,7 +94,7 @@ class TextSource(RowsOfItems):
     _error = BadTextError
     _remedy = (
         "Leave such rows out, with their labels, or put a text in their place, such as "
-        "'missing'. Or pass on_error='nan' to get a row of NaN."
+        "'missing'."
     )
 
     def fetch(self, row: int) -> TextContent:

@@ -22,8 +22,7 @@ def rows_of_whole(X: Any, low: int) -> Iterator[None]:
     Raises
     ------
     BadImageError
-        Without the embedder's remedy ``on_error="nan"``: an image without a map has
-        no positions to label.
+        Without the embedder's remedy ``on_error="nan"``.
     """
     from ..modalities import BadItemError, as_images
 
@@ -34,14 +33,7 @@ def rows_of_whole(X: Any, low: int) -> Iterator[None]:
             raise
         from ..extraction import with_all_bad_items
 
-        images = as_images(X)
+        # An image without a map has no positions to label.
+        images = as_images(X).needed("images")
         bad = images.bad(low + error.row, ValueError(error.problem))
-        every = with_all_bad_items(bad, images, _THREADS)
-        text, _, _ = str(every).partition(" Or pass on_error=")
-        raise type(every)(
-            text.replace("X: ", "images: ", 1),
-            row=every.row,
-            file=every.file,
-            problem=every.problem,
-            reason=every.reason,
-        ) from error.__cause__
+        raise with_all_bad_items(bad, images, _THREADS) from error.__cause__

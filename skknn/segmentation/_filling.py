@@ -149,12 +149,13 @@ class Filling:
     ) -> Iterator[tuple[int, int, NDArray, NDArray]]:
         """Yield (pass, number of the image, map, mask)."""
 
-        def mask_of(number: int) -> NDArray:
-            return read_labels(entry(masks, number), number, self.ignore_index)
+        def mask_of(number: int, size: tuple[int, int] | None) -> NDArray:
+            return read_labels(entry(masks, number), number, self.ignore_index, size)
 
         if not self.n_augmentations:
-            for number, (found, _) in enumerate(feature_maps(images, embedder, None)):
-                yield 0, number, found, mask_of(number)
+            maps = feature_maps(images, embedder, None)
+            for number, (found, size) in enumerate(maps):
+                yield 0, number, found, mask_of(number, size)
             return
         if embedder is None:
             raise ValueError(

@@ -89,7 +89,7 @@ def changed_maps(
     ----------
     X : sequence of images
     masks : callable
-        Number of an image -> its mask (H, W).
+        Number of an image and its (height, width) -> its mask (H, W).
     embedder : fitted transformer
     seeds : callable
         Number of an image -> seed of what is drawn for it.
@@ -100,14 +100,11 @@ def changed_maps(
     for low in range(0, n, _CHUNK):
         with rows_of_whole(X, low):
             source = as_images(take(X, low, min(low + _CHUNK, n)))
-            pairs = [
-                augmented(
-                    source.item(i).pil(),
-                    masks(low + i),
-                    np.random.default_rng(seeds(low + i)),
-                )
-                for i in range(len(source))
-            ]
+            pairs = []
+            for i in range(len(source)):
+                image, rng = source.item(i), np.random.default_rng(seeds(low + i))
+                mask = masks(low + i, image.size)
+                pairs.append(augmented(image.pil(), mask, rng))
             maps = embedder.transform([image for image, _ in pairs])
         for i, (_, mask) in enumerate(pairs):
             yield checked_map(maps[i], low + i, None), mask

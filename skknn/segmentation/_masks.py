@@ -48,16 +48,35 @@ def read_mask(mask: Any, number: int = 0) -> NDArray[np.integer]:
 
 
 def read_labels(
-    mask: Any, number: int, ignore_index: int | None
+    mask: Any,
+    number: int,
+    ignore_index: int | None,
+    size: tuple[int, int] | None = None,
 ) -> NDArray[np.integer]:
     """Return one mask whose labels are 0 or larger, or void.
+
+    Parameters
+    ----------
+    mask, number
+        As for :func:`read_mask`.
+    ignore_index : int or None
+    size : (height, width), optional
+        Of the image, whose shape the mask must have.
 
     Raises
     ------
     ValueError
-        Also if another label is negative.
+        Also if another label is negative, or the mask is of another shape.
     """
     labels = read_mask(mask, number)
+    if size is not None and not _same_aspect(labels.shape, size):
+        file = f" ({os.fspath(mask)!r})" if isinstance(mask, (str, os.PathLike)) else ""
+        raise ValueError(
+            f"Mask {number}{file} has (height, width) {labels.shape}, image {number} "
+            f"{tuple(size)}: a mask is laid over all of its image and must have its "
+            "aspect, at any size. Pair masks with their images, give both the same "
+            "crop, and turn masks of photos that were turned upright (EXIF)."
+        )
     negative = labels[labels < 0]
     negative = negative[negative != ignore_index]
     if negative.size:
@@ -66,6 +85,14 @@ def read_labels(
             f"negative void label in ignore_index, which is {ignore_index}."
         )
     return labels
+
+
+def _same_aspect(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """Whether one is the other at another size, its sides rounded to pixels."""
+    for (h, w), (height, width) in ((one, other), (other, one)):
+        if abs(h / height - w / width) <= 1 / height + 1 / width:
+            return True
+    return False
 
 
 def _read_file(path: str | os.PathLike, number: int) -> NDArray:

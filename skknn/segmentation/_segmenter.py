@@ -185,7 +185,7 @@ class InContextSegmenter(BankEstimator):
         images : sequence of images, or of feature maps where ``embedder`` is None
         masks : sequence of masks
             Arrays (H, W) of integers, grey or palette PIL images, or paths, one for
-            each image; sizes may differ from each other and from the images.
+            each image, at any size of the image's aspect.
 
         Returns
         -------
@@ -215,7 +215,9 @@ class InContextSegmenter(BankEstimator):
         """
         return self._extend(images, masks, streams=True)
 
-    def predict(self, images: Any, sizes: Any = None) -> Any:
+    def predict(
+        self, images: Any, sizes: Any = None, return_neighbors: bool = False
+    ) -> Any:
         """Predict label maps.
 
         Parameters
@@ -224,16 +226,23 @@ class InContextSegmenter(BankEstimator):
         sizes : sequence of (height, width), default=None
             Of the label maps. None is the size of each image; of maps, the size that
             masks of such maps had in ``fit``, or else the map's own.
+        return_neighbors : bool, default=False
+            Whether to return who voted, too.
 
         Returns
         -------
         labels : ndarray of shape (n, H, W)
             A list of arrays (H, W) where sizes differ. The dtype is that of the masks.
+        distances, ids : as of :meth:`kneighbors`
+            Only with ``return_neighbors``.
         """
-        labels = [
-            self.classes_[enlarged_argmax(proba, size)]
-            for proba, size in self._proba(images, sizes)
-        ]
+        labels, neighbors = [], []
+        for near, proba, size in self._proba(images, sizes):
+            labels.append(self.classes_[enlarged_argmax(proba, size)])
+            if return_neighbors:
+                neighbors.append(near)
+        if return_neighbors:
+            return _together(labels), *map(_together, zip(*neighbors))
         return _together(labels)
 
     def predict_proba(self, images: Any, sizes: Any = None) -> Any:
@@ -248,8 +257,8 @@ class InContextSegmenter(BankEstimator):
         proba : ndarray of shape (n, H, W, n_classes), float32
             A list of arrays where sizes differ.
         """
-        found = [enlarge(proba, size) for proba, size in self._proba(images, sizes)]
-        return _together(found)
+        found = self._proba(images, sizes)
+        return _together([enlarge(proba, size) for _, proba, size in found])
 
     def kneighbors(
         self, images: Any, n_neighbors: int | None = None, return_distance: bool = True
@@ -272,15 +281,9 @@ class InContextSegmenter(BankEstimator):
         """
         check_is_fitted(self)
         k = self._n_voting(self.n_neighbors if n_neighbors is None else n_neighbors)
-        distances, ids = [], []
-        for found, _ in self._maps(images):
-            d, i = self._search.kneighbors(found, k)
-            shape = *found.shape[:2], k
-            distances.append(d.reshape(shape))
-            ids.append(i.reshape(shape))
-        if return_distance:
-            return _together(distances), _together(ids)
-        return _together(ids)
+        near = [self._near(found, k) for found, _ in self._maps(images)]
+        distances, ids = map(_together, zip(*near))
+        return (distances, ids) if return_distance else ids
 
     def recall(self) -> float:
         """Share of the nearest rows that the search finds; 1 for exact engines.
@@ -344,8 +347,8 @@ class InContextSegmenter(BankEstimator):
         ks = [self._n_voting(k) for k in checked_list(n_neighbors, "n_neighbors")]
         taus = [checked_tau(t) for t in checked_list(tau, "tau")]
         scores = Scores(self.classes_, self.ignore_index, (len(ks), len(taus)))
-        for number, (found, _) in enumerate(self._maps(images)):
-            mask = read_labels(entry(masks, number), number, self.ignore_index)
+        for number, (found, size) in enumerate(self._maps(images)):
+            mask = read_labels(entry(masks, number), number, self.ignore_index, size)
             truth = scores.truth(mask)
             near = self._search.kneighbors(found, max(ks))
             for i, j, votes in walk_settings(*near, self.bank_.labels, ks, taus):
@@ -359,27 +362,34 @@ class InContextSegmenter(BankEstimator):
     def _maps(self, images: Any) -> Iterator[tuple[NDArray, Any]]:
         return feature_maps(images, self.embedder_, self.n_features_in_)
 
-    def _proba(self, images: Any, sizes: Any) -> Iterator[tuple[NDArray, Any]]:
-        """Label maps on the grid, and the sizes they shall have."""
+    def _near(self, found: NDArray, k: int) -> tuple[NDArray, NDArray]:
+        """Distances and rows of the bank, (h, w, k)."""
+        distances, ids = self._search.kneighbors(found, k)
+        shape = found.shape[0], found.shape[1], k
+        return distances.reshape(shape), ids.reshape(shape)
+
+    def _proba(self, images: Any, sizes: Any) -> Iterator[tuple[Any, NDArray, Any]]:
+        """Neighbours and label maps on the grid, and the sizes they shall have."""
         check_is_fitted(self)
         if sizes is not None:
             sizes = checked_sizes(sizes, count(images, "images"))
         k, tau = self._n_voting(self.n_neighbors), checked_tau(self.tau)
         for number, (found, size) in enumerate(self._maps(images)):
-            distances, ids = self._search.kneighbors(found, k)
+            near = self._near(found, k)
+            distances, ids = (part.reshape(-1, k) for part in near)
             votes = soft_label_votes(distances, ids, self.bank_.labels, tau)
             grid = found.shape[0], found.shape[1]
             if sizes is not None:
                 size = sizes[number]
             elif size is None:
                 size = self._enlarged(grid)
-            yield votes.reshape(*grid, -1), size
+            yield near, votes.reshape(*grid, -1), size
 
     def _enlarged(self, grid: tuple[int, int]) -> tuple[int, int]:
         ratio = self.pixels_per_position_ or (1.0, 1.0)
         return round(grid[0] * ratio[0]), round(grid[1] * ratio[1])
 
 
-def _together(arrays: list[NDArray]) -> Any:
+def _together(arrays: Sequence[NDArray]) -> Any:
     """One array where shapes are equal."""
     return np.stack(arrays) if len({a.shape for a in arrays}) == 1 else arrays

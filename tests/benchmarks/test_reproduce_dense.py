@@ -1,5 +1,6 @@
 """The benchmarks of segmentation and retrieval on generated images."""
 
+import json
 import pickle
 import re
 from pathlib import Path
@@ -120,6 +121,77 @@ def test_search_on_held_out_sequences(script, tmp_path, capsys, monkeypatch):
     assert float(test) == pytest.approx(score, abs=6e-5)
     module.main([str(tmp_path), "--chosen", name, preprocessing, k, tau])
     assert f"test {score:.4f}" in capsys.readouterr().out
+
+
+def test_settings_cross_validated_by_sequences(script, tmp_path, capsys, monkeypatch):
+    pytest.importorskip("numba")
+    for part, n, seed in (("train", 6, 0), ("test", 2, 1)):
+        write_pairs(tmp_path / part / "images", tmp_path / part / "masks", n, seed)
+    for folder in ("images", "masks"):
+        for i in range(6):
+            file = tmp_path / "train" / folder / f"{i}.png"
+            file.rename(file.with_name(f"sequence{i % 2}_{i}.png"))
+    module = script("segmentation_layers")
+    sets = {"one": ["layer2", "layer3"], "all": ["layer2", "layer3", None]}
+
+    def embedder_of(layers, size, memory):
+        return DenseEmbedder(
+            "test_resnet",
+            weights=None,
+            layer=layers,
+            stride=8,
+            image_size=size,
+            random_state=0,
+        )
+
+    changes = {"LAYERS": sets["all"], "SETS": sets, "K": [2, 5], "TAUS": [0.02, 0.1]}
+    for name, value in (changes | {"embedder_of": embedder_of}).items():
+        monkeypatch.setattr(module, name, value)
+    scores = tmp_path / "scores.json"
+    run = [str(tmp_path), "--scores", str(scores)]
+    module.main([*run, "--sizes", "32", "48"])
+    module.main([*run, "--sizes", "32", "--bank", "flipped"])
+    found = {
+        key: np.array(value) for key, value in json.loads(scores.read_text()).items()
+    }
+    assert list(found) == ["32 plain", "48 plain", "32 flipped"]
+    load = script("_segmentation_data").load_pairs
+    images, masks = load(tmp_path, "train")
+    for place, settings in (
+        ((0, 0, 0, 1), {"n_neighbors": 2, "tau": 0.1, "preprocessing": "l2"}),
+        ((1, 1, 1, 0), {"n_neighbors": 5, "tau": 0.02, "preprocessing": "l2-center"}),
+    ):
+        layers = list(sets.values())[place[0]]
+        segmenter = InContextSegmenter(embedder_of(layers, 48, None), **settings)
+        # Of sequences of three, the first and the others.
+        first, second = (slice(0, 3), slice(3, 6))
+        predicted = [
+            *segmenter.fit(images[second], masks[second]).predict(images[first]),
+            *segmenter.fit(images[first], masks[first]).predict(images[second]),
+        ]
+        truth = [np.asarray(Image.open(file)) for file in masks]
+        expected = mean_iou(truth, predicted, ignore_index=255)
+        assert found["48 plain"][place] == pytest.approx(expected, abs=1e-3)
+    module.main([*run, "--test"])
+    size, bank, name, preprocessing, k, tau, test = re.search(
+        r"chosen: (\d+) (\w+) (\w+) ([\w-]+) (\d+) ([\d.]+)\ntest ([\d.]+)",
+        capsys.readouterr().out,
+    ).groups()
+    plain = np.mean([found["32 plain"], found["48 plain"]], axis=0)
+    best = np.unravel_index(plain.argmax(), plain.shape)
+    assert (name, preprocessing) == (
+        list(sets)[best[0]],
+        module.PREPROCESSINGS[best[1]],
+    )
+    segmenter = InContextSegmenter(
+        embedder_of(sets[name], int(size), None),
+        n_neighbors=int(k),
+        tau=float(tau),
+        preprocessing=preprocessing,
+        random_state=0,
+    ).fit(*module.with_mirrored(images, masks, bank))
+    score = segmenter.score(*load(tmp_path, "test"))
+    assert float(test) == pytest.approx(score, abs=6e-5)
 
 
 def test_few_shot_takes_part_of_the_images(script, scenes, capsys):

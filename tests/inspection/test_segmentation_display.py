@@ -48,6 +48,24 @@ def test_from_estimator(fitted):
     assert len(display.neighbors) == 3
 
 
+def test_images_are_embedded_once(fitted, monkeypatch):
+    segmenter, images, _ = fitted
+    calls = []
+
+    def transform(self, X):
+        calls.append(len(X))
+        return plain(self, X)
+
+    plain = DenseEmbedder.transform
+    monkeypatch.setattr(DenseEmbedder, "transform", transform)
+    display = SegmentationDisplay.from_estimator(
+        segmenter, images[:2], train_images=images, n_neighbors=9
+    )
+    assert calls == [2]
+    # More than those that voted there are none.
+    assert len(display.show_neighbors(3, 3)) == 5
+
+
 def test_plot(fitted):
     import matplotlib.pyplot as plt
 

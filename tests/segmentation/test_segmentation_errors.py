@@ -31,6 +31,8 @@ def test_rows_that_cannot_be_read_are_those_of_the_whole(tmp_path, n_augmentatio
             call(one)
         assert e.value.row == 10 and e.value.file == images[10]
         assert "on_error" not in str(e.value)
+        assert e.value.argument == "images"
+        assert str(e.value) == f"images: {e.value.reason}. {e.value.remedy}"
         with pytest.raises(BadImageError, match="2 rows cannot be used") as e:
             call(images)
         assert "\n  row 10 " in str(e.value) and "\n  row 18 " in str(e.value)
@@ -149,3 +151,21 @@ def test_masks_are_named_by_their_numbers(halves, tmp_path):
                 call(maps, [masks[0], bad])
     halves.set_params(ignore_index=-2)
     assert halves.score(maps, [masks[0], negative]) == 1
+
+
+@pytest.mark.parametrize("n_augmentations", [0, 1])
+def test_masks_of_another_aspect(tmp_path, n_augmentations):
+    image = Image.new("RGB", (48, 32), (200, 40, 40))
+    mask, turned = np.zeros((32, 48), np.uint8), np.zeros((48, 32), np.uint8)
+    file = str(tmp_path / "turned.png")
+    Image.fromarray(turned).save(file)
+    segmenter = InContextSegmenter(EMBEDDER, n_augmentations=n_augmentations)
+    segmenter.fit([image], [mask])
+    for bad, name in ((turned, "Mask 1"), (file, r"Mask 1 \(.*turned\.png'\)")):
+        message = name + r" has \(height, width\) \(48, 32\), image 1 \(32, 48\)"
+        for call in (segmenter.fit, segmenter.partial_fit, segmenter.score):
+            with pytest.raises(ValueError, match=message):
+                call([image] * 2, [mask, bad])
+    # Sides at another size are rounded.
+    for shape in ((11, 16), (10, 16), (133, 200), (1, 1)):
+        segmenter.fit([image], [np.zeros(shape, np.uint8)])

@@ -352,3 +352,17 @@ def test_memory_does_not_grow_with_what_is_scored():
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.2 * peaks[0]
+
+
+def test_neighbors_of_predictions():
+    rng = np.random.default_rng(0)
+    maps = rng.normal(size=(3, 4, 5, 6)).astype(np.float32)
+    masks = rng.integers(0, 3, (3, 8, 10))
+    segmenter = InContextSegmenter(n_neighbors=7).fit(maps[:2], masks[:2])
+    for images in (maps[2:], [maps[2], maps[1][:2]]):
+        labels, distances, ids = segmenter.predict(images, return_neighbors=True)
+        expected = *segmenter.kneighbors(images), segmenter.predict(images)
+        for one, other in zip(
+            (*distances, *ids, *labels), (a for e in expected for a in e)
+        ):
+            np.testing.assert_array_equal(one, other)
