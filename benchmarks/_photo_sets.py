@@ -10,7 +10,6 @@ from sklearn.model_selection import (
     StratifiedKFold,
     train_test_split,
 )
-from sklearn.preprocessing import Normalizer
 
 from skknn import FungiTransformer
 from skknn.datasets import load_image_folder
@@ -96,13 +95,6 @@ def fungi_rows(name, data, args):
         widths = [part.stop - part.start for part in slices.values()]
         np.savez(kept, train=train, test=test, names=list(slices), widths=widths)
     return train, test, slices
-
-
-def beside(rows, slices, names):
-    """The named blocks side by side, of unit length together, and block -> slice."""
-    stops = np.cumsum([0, *(slices[b].stop - slices[b].start for b in names)]).tolist()
-    some = Normalizer().transform(np.hstack([rows[:, slices[b]] for b in names]))
-    return some, dict(zip(names, map(slice, stops[:-1], stops[1:])))
 
 
 def kept_rows(file, data):

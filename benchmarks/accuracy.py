@@ -22,6 +22,8 @@ Models: the plain vote of 20 neighbours, and of one fit of ``JointKNNClassifierC
 votes (SoftKNN), its base (BASE, a logistic regression) and their mixture (JOINT). All
 is chosen on the training part, bursts as groups; the test part is predicted once.
 
+Rows of few photos are turned into fewer columns, which changes no distance and no fit.
+
 Few shots are drawn at random, once a seed; their numbers are means over the draws.
 Intervals are 95 % by bootstrap over test images and draws. Differences are paired.
 
@@ -33,7 +35,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from _photo_sets import arguments, beside, few, folds, fungi_rows, photo_sets
+from _photo_sets import arguments, few, folds, fungi_rows, photo_sets
 from sklearn.frozen import FrozenEstimator
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import Normalizer
@@ -108,42 +110,75 @@ def one_draw(part, seed, data, train, test, slices):
         if len(plain) < len(slices):
             kinds["views"] = (list(slices), "all")
         kinds["pipeline"] = (plain, "votes")
-    hits = {}
+    hits, chosen = {}, {}
     for kind, (names, weighed) in kinds.items():
-        X, own = beside(train, slices, names)
-        X_test, _ = beside(test, slices, names)
-        transformer = None
+        X, X_test, own = beside(train, test, slices, names)
+        transformer, C = None, "auto"
         if weighed:
             transformer = BlockWeights(blocks=own).fit(X, y, groups=groups)
         if weighed == "all":
             X, X_test = transformer.transform(X), transformer.transform(X_test)
             transformer = None
-        elif weighed and groups is not None:
-            # Inside, it would be fitted anew on each fold, without groups.
-            transformer = FrozenEstimator(transformer)
+        elif weighed:
+            # Its base is that of FUNGI, and so is what would be chosen for it.
+            C = chosen["FUNGI"]["C"]
+            if groups is not None:
+                # Inside, it would be fitted anew on each fold, without groups.
+                transformer = FrozenEstimator(transformer)
+        if transformer is None:
+            X, X_test = fewer_columns(X, X_test)
         joint = JointKNNClassifierCV(
-            cv=folds(y, groups, seed), knn_transformer=transformer
+            C=C, cv=folds(y, groups, seed), knn_transformer=transformer
         )
-        vote = KNeighborsClassifier(min(20, len(y)))
-        X_vote, X_test_vote = X, X_test
-        if transformer is not None:
-            X_vote, X_test_vote = map(transformer.transform, (X, X_test))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # small classes, as expected
             joint.fit(X, y, groups=groups)
+        seen, seen_test = X, X_test
+        if transformer is not None:
+            seen, seen_test = map(joint.knn_transformer_.transform, (X, X_test))
+        vote = KNeighborsClassifier(min(20, len(y))).fit(seen, y)
         # With alpha=0, the default, the fitted base is the one without votes.
         answers = [
-            vote.fit(X_vote, y).predict(X_test_vote),
-            joint.knn_.predict(joint.knn_transformer_.transform(X_test))
-            if transformer is not None
-            else joint.knn_.predict(X_test),
+            vote.predict(seen_test),
+            joint.knn_.predict(seen_test),
             joint.estimator_.predict(X_test),
             joint.predict(X_test),
         ]
         for model, answer in zip(MODELS, answers):
             hits[kind, model] = (answer == y_test).astype(float)
-        print(f"  {kind}, {len(y)} rows: {joint.best_params_}", flush=True)
+        chosen[kind] = joint.best_params_
+        print(f"  {kind}, {len(y)} rows: {chosen[kind]}", flush=True)
     return hits
+
+
+def beside(train, test, slices, names):
+    """Blocks side by side, unit rows of both parts, and block -> slice.
+
+    Each block has fewer columns where there are fewer rows.
+    """
+    parts = [fewer_columns(train[:, slices[b]], test[:, slices[b]]) for b in names]
+    stops = np.cumsum([0, *(block.shape[1] for block, _ in parts)]).tolist()
+    X, X_test = (Normalizer().transform(np.hstack(blocks)) for blocks in zip(*parts))
+    return X, X_test, dict(zip(names, map(slice, stops[:-1], stops[1:])))
+
+
+def fewer_columns(X, X_test):
+    """Coordinates in the span of the training rows, and the length of what is outside.
+
+    Products with training rows and the length of each row stay what they are, so votes
+    and linear models with an L2 penalty do, too.
+    """
+    n, width = X.shape
+    if n >= width:
+        return X, X_test
+    basis = np.linalg.qr(X.T.astype(np.float64))[0]
+    inside = X_test @ basis
+    outside = (X_test.astype(np.float64) ** 2).sum(axis=1) - (inside**2).sum(axis=1)
+    outside = np.sqrt(np.maximum(outside, 0))[:, None]
+    return (
+        np.hstack([X @ basis, np.zeros((n, 1))]).astype(np.float32),
+        np.hstack([inside, outside]).astype(np.float32),
+    )
 
 
 def score(name, regime, hits):
