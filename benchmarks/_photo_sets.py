@@ -11,7 +11,7 @@ from sklearn.model_selection import (
     train_test_split,
 )
 
-from skknn import BackboneEmbedder, FungiTransformer
+from skknn import FungiTransformer
 from skknn.datasets import load_image_folder
 
 
@@ -75,30 +75,30 @@ def photo_sets(folder, wanted):
         )
 
 
-def features(data, args):
-    """Features of both parts: dict kind -> (training rows, test rows)."""
-    makers = {"embedding": BackboneEmbedder(memory=args.cache, verbose=1)}
-    if args.fungi:
-        makers["FUNGI"] = FungiTransformer(
-            objectives=("kl", "dino"), memory=args.cache, random_state=0, verbose=1
-        )
-    found = {
-        kind: (
-            maker.fit_transform(data["images"]),
-            maker.transform(data["images_test"]),
-        )
-        for kind, maker in makers.items()
-    }
-    if np.shape(data["images"])[1:] == (8, 8):
-        # Few enough pixels to be features themselves; here neighbours beat a line.
-        found["pixels"] = tuple(
-            data[part].reshape(-1, 64) for part in ("images", "images_test")
-        )
-    return found
+def fungi_rows(name, data, args):
+    """Rows of F's full setting and views' means of both parts, and block -> slice.
+
+    Read from ``args.features``, or kept there, where it is given.
+    """
+    kept = args.features and args.features / f"{name}.npz"
+    if kept and kept.exists():
+        return kept_rows(kept, data)
+    fungi = FungiTransformer(
+        include_view_embeddings=True, n_components=None, memory=args.cache,
+        random_state=0, verbose=1,
+    )  # fmt: skip
+    train = fungi.fit_transform(data["images"])
+    test = fungi.transform(data["images_test"])
+    slices = fungi.feature_slices_
+    if kept:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        widths = [part.stop - part.start for part in slices.values()]
+        np.savez(kept, train=train, test=test, names=list(slices), widths=widths)
+    return train, test, slices
 
 
 def kept_rows(file, data):
-    """Rows of both parts that ``block_weights.py`` has kept, and block -> slice."""
+    """Rows of both parts that :func:`fungi_rows` has kept, and block -> slice."""
     stored = np.load(file)
     train, test = (stored[part].astype(np.float32) for part in ("train", "test"))
     for rows, labels in (train, data["y"]), (test, data["y_test"]):

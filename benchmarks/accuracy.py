@@ -1,30 +1,34 @@
-"""Does it help? The honest protocol, on every photo set of a folder.
+"""Does it help? Gradients, block weights and votes on every photo set of a folder.
 
-    python benchmarks/accuracy.py DATA [--fungi] [--shots 5] [--output accuracy]
+    python benchmarks/accuracy.py DATA [--features FOLDER] [--sets NAME ...] [--shots 5]
 
 DATA holds one folder a set, each with sub-folders ``train`` and ``test`` of class
 folders, or with an ``.npz`` file of arrays ``x_train, y_train, x_test, y_test`` and,
 where photos come in bursts, ``track_train``. scikit-learn's digits come on top, a
-quarter of them as test part, also as their 64 pixels. All other features come from the
-default backbone and are cached.
+quarter of them as test part: their embedding and their 64 pixels.
 
-Everything is chosen by cross-validated log loss on the training part alone, whole
-bursts in one fold where that is possible; the test part is predicted once.
+Rows of photos, of the default backbone:
 
-1. SoftKNN: k and tau by the votes' own score.
-2. BASE: logistic regression on rows of unit length; C by its own score.
-3. JOINT-INF, JOINT, JOINT-focal: the k and tau of 1, the C of 2, and of all points
-   within one standard error of the best (paired over the folds) the one with the
-   least lambda, then the mildest weights. BASE is among the points, so votes and
-   weights come in only where the folds agree that they help.
+- embedding: unit rows.
+- FUNGI: the embedding and gradients of KL, DINO and SimCLR side by side, F's full
+  setting of 62 passes an image: use a GPU or few sets. With ``--features`` they are
+  kept as FOLDER/NAME.npz and read from there; without, in the cache.
+- weighed: what ``BlockWeights`` makes of FUNGI.
+- views: the same with the means of views' embeddings among the blocks.
+- pipeline: ``JointKNNClassifierCV``, its votes on the weighed blocks, its base on all
+  of FUNGI.
 
-The rule of 3 and the unit length of 2 were chosen on draws from training parts alone.
+Models: the plain vote of 20 neighbours, and of one fit of ``JointKNNClassifierCV`` its
+votes (SoftKNN), its base (BASE, a logistic regression) and their mixture (JOINT). All
+is chosen on the training part, bursts as groups; the test part is predicted once.
 
-Few shots are drawn at random, once a seed; their table gives means over the draws.
-Intervals are 95 % by bootstrap over test images; differences to BASE are paired. They
-do not show how much a draw or another training part would change.
+Rows of few photos are turned into fewer columns, which changes no distance and no fit.
 
-Prints a table, and writes a CSV file of every run and a figure.
+Few shots are drawn at random, once a seed; their numbers are means over the draws.
+Intervals are 95 % by bootstrap over test images and draws. Differences are paired.
+
+"gain" is over the same model on the embedding, "JOINT - probe" over BASE there. Prints
+tables, and writes them as a CSV file and a figure.
 """
 
 import csv
@@ -32,174 +36,227 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from _photo_sets import arguments, features, few, folds, photo_sets
-from sklearn.base import clone
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss
+from _photo_sets import arguments, few, folds, fungi_rows, photo_sets
+from sklearn.frozen import FrozenEstimator
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer
 
-from skknn import JointKNNClassifier, NeighborSearchCV, SoftKNNClassifier
+from skknn import BackboneEmbedder, BlockWeights, JointKNNClassifierCV
 
-SCORING = "neg_log_loss"
-KS = [1, 2, 4, 8, 16, 32, 64, 128]  # clipped to what a fold holds
-TAUS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0]
-CS = [1, 3, 10, 30, 100, 300, 1000]
-LAMS = np.linspace(0, 1, 21)
-# Mildest weights first; gamma = 0 weights all rows alike.
-ALPHAS = [0, 0.001, 0.01, 0.1]
-GAMMAS = [0, 0.25, 0.5, 1, 2]
-JOINTS = ["JOINT-INF", "JOINT", "JOINT-focal"]
-MODELS = ["20-NN vote", "SoftKNN", "BASE", *JOINTS]
-COLORS = ["#9A9A9A", "#E69F00", "#000000", "#56B4E9", "#0072B2", "#D55E00"]
-MARKERS = ["s", "D", "X", "^", "o", "v"]
+KINDS = ["embedding", "FUNGI", "weighed", "views", "pipeline", "pixels"]
+MODELS = ["20-NN vote", "SoftKNN", "BASE", "JOINT"]
+# Column -> (of this model, minus that model on these rows; None: on the same rows)
+GAINS = {
+    **{f"{model} gain": (model, model, "embedding") for model in MODELS},
+    "JOINT - BASE": ("JOINT", "BASE", None),
+    "JOINT - probe": ("JOINT", "BASE", "embedding"),
+}
+COLORS = ["#000000", "#E69F00", "#0072B2", "#56B4E9", "#D55E00", "#9A9A9A"]
+MARKERS = ["X", "s", "o", "v", "D", "^"]
 
 
 def main():
     parser = arguments(__doc__)
-    parser.add_argument("--fungi", action="store_true", help="gradient features too")
+    parser.add_argument("--features", type=Path, help="folder of rows to keep or read")
     parser.add_argument("--output", type=Path, default=Path("accuracy"))
     args = parser.parse_args()
 
     rows = []
     for name, data in photo_sets(args.data, args.sets):
-        for kind, (X, X_test) in features(data, args).items():
-            y, y_test, groups = data["y"], data["y_test"], data["groups"]
-            draws = [("full", np.arange(len(y)), 0)] + [
-                (f"{args.shots}-shot", few(y, args.shots, seed), seed)
-                for seed in range(args.seeds)
-            ]
-            for regime, part, seed in draws:
-                part_groups = None if groups is None else groups[part]
-                proba, chosen = evaluate(X[part], y[part], part_groups, X_test, seed)
-                for row in score(proba, y_test):
-                    run = dict(set=name, features=kind, regime=regime, seed=seed)
-                    rows.append(run | row | {"chosen": chosen[row["model"]]})
-            show([r for r in rows if r["set"] == name and r["features"] == kind])
+        blocks = all_blocks(name, data, args)
+        for regime in "full", f"{args.shots}-shot":
+            hits = {}
+            for seed in range(1 if regime == "full" else args.seeds):
+                part = np.arange(len(data["y"]))
+                if regime != "full":
+                    part = few(data["y"], args.shots, seed)
+                for key, hit in one_draw(part, seed, data, *blocks).items():
+                    hits.setdefault(key, []).append(hit)
+            rows += score(name, regime, hits)
+            write(rows, args.output)
     if not rows:
         raise SystemExit(f"No photo set in {args.data} (see --help for the layout).")
+    show(rows)
     summarise(rows)
-    write(rows, args.output)
+    draw(rows, args.output)
 
 
-def evaluate(X, y, groups, X_test, seed):
-    """Test probabilities and parameters of each model, tuned on the training rows."""
-    cv = folds(y, groups, seed)
-
-    def search(model, grid, refit=True):
-        # k is clipped in small folds, and few-shot folds may lack neighbours of a
-        # class: both are expected here.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            tuned = NeighborSearchCV(model, grid, scoring=SCORING, cv=cv, refit=refit)
-            return tuned.fit(X, y, groups=groups)
-
-    def nearest_to_base(results):
-        scores = np.column_stack(
-            [results[f"split{i}_test_score"] for i in range(cv.get_n_splits())]
+def all_blocks(name, data, args):
+    """Training rows, test rows, and block -> slice."""
+    if name != "digits":
+        return fungi_rows(name, data, args)
+    unit, embedder = Normalizer(), BackboneEmbedder(memory=args.cache, verbose=1)
+    parts = [
+        np.hstack([images.reshape(-1, 64), unit.transform(rows)])
+        for images, rows in (
+            (data["images"], embedder.fit_transform(data["images"])),
+            (data["images_test"], embedder.transform(data["images_test"])),
         )
-        behind = scores[scores.mean(axis=1).argmax()] - scores
-        error = behind.std(axis=1, ddof=1) / np.sqrt(scores.shape[1])
-        close = np.flatnonzero(behind.mean(axis=1) <= error)
-        # Within one lambda the mildest weights come first.
-        return min(close, key=lambda point: (results["param_lam"][point], point))
-
-    knn = search(SoftKNNClassifier(), {"k": KS, "tau": TAUS})
-    linear = make_pipeline(Normalizer(), LogisticRegression(max_iter=1000, tol=1e-5))
-    joint = JointKNNClassifier(estimator=linear).set_params(**knn.best_params_)
-    c_name = "estimator__logisticregression__C"
-    base = search(joint, {c_name: CS, "alpha": [0], "lam": [0]})
-    joint = clone(joint).set_params(**{c_name: base.best_params_[c_name]})
-    focal = clone(joint).set_params(modulation="focal")
-    grids = {"alpha": [0]}, {"alpha": ALPHAS}, {"gamma": GAMMAS}
-    tuned = [
-        search(model, {**grid, "lam": LAMS}, refit=nearest_to_base)
-        for model, grid in zip((joint, joint, focal), grids)
     ]
-    unit = Normalizer()
-    plain = KNeighborsClassifier(min(20, len(y))).fit(unit.transform(X), y)
-    proba = [model.predict_proba(X_test) for model in (knn, base, *tuned)]
-    proba = dict(zip(MODELS, [plain.predict_proba(unit.transform(X_test)), *proba]))
-    chosen = [model.best_params_ for model in (knn, base, *tuned)]
-    return proba, dict(zip(MODELS, [{}, *chosen]))
+    width = parts[0].shape[1]
+    return *parts, {"pixels": slice(0, 64), "embedding": slice(64, width)}
 
 
-def score(proba, y_test):
-    """One row a model: accuracy, its difference to BASE, both with intervals."""
+def one_draw(part, seed, data, train, test, slices):
+    """(kind of rows, model) -> whether each test image is right."""
+    y, y_test, groups = data["y"][part], data["y_test"], data["groups"]
+    groups = None if groups is None else groups[part]
+    train = train[part]
+    plain = [b for b in slices if not b.endswith("_views") and b != "pixels"]
+    kinds = {"embedding": (["embedding"], None)}
+    if "pixels" in slices:
+        kinds["pixels"] = (["pixels"], None)
+    else:
+        kinds |= {"FUNGI": (plain, None), "weighed": (plain, "all")}
+        if len(plain) < len(slices):
+            kinds["views"] = (list(slices), "all")
+        kinds["pipeline"] = (plain, "votes")
+    hits, chosen = {}, {}
+    for kind, (names, weighed) in kinds.items():
+        X, X_test, own = beside(train, test, slices, names)
+        transformer, C = None, "auto"
+        if weighed:
+            transformer = BlockWeights(blocks=own).fit(X, y, groups=groups)
+        if weighed == "all":
+            X, X_test = transformer.transform(X), transformer.transform(X_test)
+            transformer = None
+        elif weighed:
+            # Its base is that of FUNGI, and so is what would be chosen for it.
+            C = chosen["FUNGI"]["C"]
+            if groups is not None:
+                # Inside, it would be fitted anew on each fold, without groups.
+                transformer = FrozenEstimator(transformer)
+        if transformer is None:
+            X, X_test = fewer_columns(X, X_test)
+        joint = JointKNNClassifierCV(
+            C=C, cv=folds(y, groups, seed), knn_transformer=transformer
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # small classes, as expected
+            joint.fit(X, y, groups=groups)
+        seen, seen_test = X, X_test
+        if transformer is not None:
+            seen, seen_test = map(joint.knn_transformer_.transform, (X, X_test))
+        vote = KNeighborsClassifier(min(20, len(y))).fit(seen, y)
+        # With alpha=0, the default, the fitted base is the one without votes.
+        answers = [
+            vote.predict(seen_test),
+            joint.knn_.predict(seen_test),
+            joint.estimator_.predict(X_test),
+            joint.predict(X_test),
+        ]
+        for model, answer in zip(MODELS, answers):
+            hits[kind, model] = (answer == y_test).astype(float)
+        chosen[kind] = joint.best_params_
+        print(f"  {kind}, {len(y)} rows: {chosen[kind]}", flush=True)
+    return hits
+
+
+def beside(train, test, slices, names):
+    """Blocks side by side, unit rows of both parts, and block -> slice.
+
+    Each block has fewer columns where there are fewer rows.
+    """
+    parts = [fewer_columns(train[:, slices[b]], test[:, slices[b]]) for b in names]
+    stops = np.cumsum([0, *(block.shape[1] for block, _ in parts)]).tolist()
+    X, X_test = (Normalizer().transform(np.hstack(blocks)) for blocks in zip(*parts))
+    return X, X_test, dict(zip(names, map(slice, stops[:-1], stops[1:])))
+
+
+def fewer_columns(X, X_test):
+    """Coordinates in the span of the training rows, and the length of what is outside.
+
+    Products with training rows and the length of each row stay what they are, so votes
+    and linear models with an L2 penalty do, too.
+    """
+    n, width = X.shape
+    if n >= width:
+        return X, X_test
+    basis = np.linalg.qr(X.T.astype(np.float64))[0]
+    inside = X_test @ basis
+    outside = (X_test.astype(np.float64) ** 2).sum(axis=1) - (inside**2).sum(axis=1)
+    outside = np.sqrt(np.maximum(outside, 0))[:, None]
+    return (
+        np.hstack([X @ basis, np.zeros((n, 1))]).astype(np.float32),
+        np.hstack([inside, outside]).astype(np.float32),
+    )
+
+
+def score(name, regime, hits):
+    """One row a kind of rows: accuracies and gains, each with its interval."""
+    hits = {key: np.array(values) for key, values in hits.items()}
+    draws, images = next(iter(hits.values())).shape
     random = np.random.default_rng(0)
-    draws = random.integers(0, len(y_test), (1000, len(y_test)))
-    classes = np.unique(y_test)
-    hits = {
-        model: (classes[p.argmax(axis=1)] == y_test).astype(float)
-        for model, p in proba.items()
-    }
+    again = [
+        (random.integers(draws, size=draws), random.integers(images, size=images))
+        for _ in range(1000)
+    ]
+
+    def interval(values):
+        means = [values[some].mean(axis=0)[places].mean() for some, places in again]
+        return [values.mean(), *np.quantile(means, [0.025, 0.975])]
+
     rows = []
-    for model, hit in hits.items():
-        row = {"model": model, "log_loss": log_loss(y_test, proba[model])}
-        for prefix, values in ("", hit), ("gain_", hit - hits["BASE"]):
-            low, high = np.quantile(values[draws].mean(axis=1), [0.025, 0.975])
-            row |= {
-                f"{prefix}accuracy": values.mean(),
-                f"{prefix}low": low,
-                f"{prefix}high": high,
-            }
+    for kind in dict.fromkeys(kind for kind, _ in hits):
+        columns = {model: hits[kind, model] for model in MODELS}
+        columns |= {
+            column: 100 * (hits[kind, model] - hits[other or kind, minus])
+            for column, (model, minus, other) in GAINS.items()
+        }
+        row = {"set": name, "regime": regime, "rows": kind}
+        for column, values in columns.items():
+            ends = column, f"{column} low", f"{column} high"
+            row |= dict(zip(ends, interval(values)))
         rows.append(row)
     return rows
 
 
-def mean(rows, key, **wanted):
-    """Mean of one column over the rows that have the wanted values."""
-    return np.mean([r[key] for r in rows if wanted.items() <= r.items()])
-
-
 def show(rows):
-    """One line a model; few-shot numbers are means over the draws."""
-    first = rows[0]
-    regimes = list(dict.fromkeys(r["regime"] for r in rows))
-    print(
-        f"\n{first['set']}, {first['features']}: test accuracy [95 %], log loss, "
-        "points above BASE [95 %]"
-    )
-    print(" " * 14 + "".join(f"{regime:46}" for regime in regimes))
-    for model in MODELS:
-        cells = []
-        for regime in regimes:
-            part = dict(model=model, regime=regime)
-            value, low, high, loss = (
-                mean(rows, key, **part)
-                for key in ("accuracy", "low", "high", "log_loss")
-            )
-            cell = f"{value:.3f} [{low:.3f}, {high:.3f}] {loss:.3f}"
-            if model in JOINTS:
-                gain, low, high = (
-                    100 * mean(rows, f"gain_{key}", **part)
-                    for key in ("accuracy", "low", "high")
-                )
-                cell += f"  {gain:+.1f} [{low:+.1f}, {high:+.1f}]"
-            cells.append(f"{cell:46}")
-        print(f"  {model:12}" + "".join(cells))
+    """One table for all images and one for few, as reStructuredText."""
+    columns = [*MODELS, "JOINT - BASE", "JOINT - probe"]
+    for regime in dict.fromkeys(row["regime"] for row in rows):
+        print(f"\n{regime}: test accuracy, and points, with 95 % intervals")
+        lines = [
+            [row["set"], row["rows"], *(cell(row, column) for column in columns)]
+            for row in rows
+            if row["regime"] == regime
+        ]
+        table(["Set", "Rows", *columns], lines)
 
 
 def summarise(rows):
-    """Mean over the sets, and the worst set against BASE."""
-    for regime, kind in dict.fromkeys((r["regime"], r["features"]) for r in rows):
-        print(f"\nmean over the sets, {kind}, {regime}: accuracy, log loss")
-        part = [r for r in rows if (r["regime"], r["features"]) == (regime, kind)]
-        sets = list(dict.fromkeys(r["set"] for r in part))
-        for model in MODELS:
-            of_sets = [
-                [mean(part, key, model=model, set=name) for name in sets]
-                for key in ("accuracy", "log_loss", "gain_accuracy")
+    """Means over the sets and the worst set, in points above the embedding."""
+    for regime in dict.fromkeys(row["regime"] for row in rows):
+        print(f"\nmeans over the sets, worst set, {regime}: points above the embedding")
+        lines = []
+        for kind in KINDS[:-1]:
+            some = [
+                row
+                for row in rows
+                if (row["regime"], row["rows"]) == (regime, kind)
+                and row["set"] != "digits"
             ]
-            accuracy, loss, gain = np.mean(of_sets, axis=1)
-            line = f"  {model:12}{accuracy:.3f}  {loss:.3f}"
-            if model in JOINTS:
-                line += (
-                    f"  points above BASE {100 * gain:+.1f}, worst set "
-                    f"{100 * min(of_sets[2]):+.1f}"
-                )
-            print(line)
+            if some:
+                values = [[float(row[column]) for row in some] for column in GAINS]
+                cells = [f"{np.mean(v):+.1f}, {min(v):+.1f}" for v in values]
+                lines.append([kind, str(len(some)), *cells])
+        table(["Rows", "sets", *GAINS], lines)
+
+
+def cell(row, column):
+    middle, low, high = (float(row[column + end]) for end in ("", " low", " high"))
+    if column in GAINS:
+        return f"{middle:+.1f} [{low:+.1f}, {high:+.1f}]"
+    return f"{middle:.3f} [{low:.2f}, {high:.2f}]"
+
+
+def table(head, lines):
+    widths = [max(map(len, column)) for column in zip(head, *lines)]
+    rule = "  ".join("=" * width for width in widths)
+    print(rule, "  ".join(map(str.ljust, head, widths)).rstrip(), rule, sep="\n")
+    for line in lines:
+        print("  ".join(map(str.ljust, line, widths)).rstrip())
+    print(rule, flush=True)
 
 
 def write(rows, output):
@@ -208,6 +265,10 @@ def write(rows, output):
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
+
+
+def draw(rows, output):
+    """Points of SoftKNN and JOINT above themselves on the embedding, and the probe."""
     try:
         import matplotlib
     except ImportError:
@@ -216,43 +277,40 @@ def write(rows, output):
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    regimes = list(dict.fromkeys(r["regime"] for r in rows))
-    columns = list(dict.fromkeys((r["set"], r["features"]) for r in rows))
+    sets = [name for name in dict.fromkeys(r["set"] for r in rows) if name != "digits"]
+    regimes = list(dict.fromkeys(row["regime"] for row in rows))
+    titles = {
+        "SoftKNN gain": "SoftKNN above SoftKNN on the embedding",
+        "JOINT - probe": "JOINT above the linear probe",
+    }
     figure, axes = plt.subplots(
-        2 * len(regimes), 1, figsize=(max(8.5, 1 + len(columns)), 5 * len(regimes)),
-        sharex=True, layout="constrained",
+        len(titles), len(regimes), figsize=(9, 6.5), sharex=True, sharey="row",
+        layout="constrained", squeeze=False,
     )  # fmt: skip
-    for top, bottom, regime in zip(axes[::2], axes[1::2], regimes):
-        for axis, models, prefix, scale in (
-            (top, MODELS, "", 1),
-            (bottom, JOINTS, "gain_", 100),
-        ):
-            for i, model in enumerate(models):
-                style = MODELS.index(model)
-                middle, low, high = scale * np.array([
-                    [
-                        mean(rows, prefix + key, set=name, features=kind,
-                             regime=regime, model=model)
-                        for name, kind in columns
-                    ]
-                    for key in ("accuracy", "low", "high")
-                ])  # fmt: skip
+    for line, (column, title) in zip(axes, titles.items()):
+        for axis, regime in zip(line, regimes):
+            for row in rows:
+                if row["regime"] != regime or row["set"] not in sets:
+                    continue
+                style = KINDS.index(row["rows"])
+                middle, low, high = (
+                    float(row[column + end]) for end in ("", " low", " high")
+                )
                 axis.errorbar(
-                    np.arange(len(columns)) + 0.12 * (i - (len(models) - 1) / 2),
-                    middle, [middle - low, high - middle], fmt=MARKERS[style], ms=6,
-                    elinewidth=1.2, color=COLORS[style], label=model,
+                    sets.index(row["set"]) + 0.13 * (style - 2), middle,
+                    [[middle - low], [high - middle]], fmt=MARKERS[style], ms=6,
+                    color=COLORS[style], elinewidth=1.2,
+                    label=row["rows"] if row["set"] == sets[0] else None,
                 )  # fmt: skip
+            axis.axhline(0, color="black", linewidth=0.8)
             axis.grid(axis="y", color="#E0E0E0")
             axis.set_axisbelow(True)
-        top.set_title(regime)
-        top.set_ylabel("test accuracy")
-        bottom.set_ylabel("points above BASE")
-        bottom.axhline(0, color="black", linewidth=1)
-    axes[-1].set_xticks(range(len(columns)), [f"{n}\n{k}" for n, k in columns])
-    figure.legend(
-        *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=6
-    )
-    figure.savefig(output / "accuracy.png", dpi=120)
+            axis.set(title=f"{title}, {regime}", xticks=range(len(sets)))
+            axis.set_xticklabels(sets)
+        line[0].set_ylabel("points")
+    handles = axes[1, 0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=5, frameon=False)
+    figure.savefig(output / "accuracy.png", dpi=110)
     print(f"\nwritten: {output / 'accuracy.csv'}, {output / 'accuracy.png'}")
 
 

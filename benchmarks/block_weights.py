@@ -25,10 +25,10 @@ on the test part.
 from pathlib import Path
 
 import numpy as np
-from _photo_sets import arguments, few, kept_rows, most, photo_sets
+from _photo_sets import arguments, few, fungi_rows, most, photo_sets
 from sklearn.neighbors import KNeighborsClassifier
 
-from skknn import BlockWeights, FungiTransformer, SoftKNNClassifier
+from skknn import BlockWeights, SoftKNNClassifier
 
 ROWS = ["embedding", "equal", "no views", "weighed"]
 
@@ -45,7 +45,7 @@ def main():
 
     gains = {}
     for name, data in photo_sets(args.data, args.sets):
-        X, X_test, slices = features(name, data, args)
+        X, X_test, slices = fungi_rows(name, data, args)
         print(f"\n{name}: {len(X)} + {len(X_test)} rows, blocks {', '.join(slices)}")
         for regime in "full", f"{args.shots}-shot":
             found = [
@@ -69,25 +69,6 @@ def main():
             f"  {regime:7}{column:9}{rows:10}mean {mean:+.1f}, worst "
             f"{means[worst]:+.1f} ({worst})"
         )
-
-
-def features(name, data, args):
-    """Rows of both parts, and block -> slice."""
-    kept = args.features and args.features / f"{name}.npz"
-    if not kept or not kept.exists():
-        fungi = FungiTransformer(
-            include_view_embeddings=True, n_components=None, memory=args.cache,
-            random_state=0, verbose=1,
-        )  # fmt: skip
-        train = fungi.fit_transform(data["images"])
-        test = fungi.transform(data["images_test"])
-        slices = fungi.feature_slices_
-        if kept:
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            widths = [part.stop - part.start for part in slices.values()]
-            np.savez(kept, train=train, test=test, names=list(slices), widths=widths)
-        return train, test, slices
-    return kept_rows(kept, data)
 
 
 def one_draw(regime, seed, X, X_test, data, slices, args):

@@ -3,7 +3,7 @@
     python benchmarks/bursts.py DATA [--features FOLDER] [--seeds 5]
 
 DATA is laid out as for ``accuracy.py``; sets without groups are passed over. Rows are
-embeddings; ``--features`` reads them as ``block_weights.py`` keeps them. Each draw
+embeddings; ``--features`` reads them as ``accuracy.py`` keeps them. Each draw
 takes 80 % of the bursts of each class for training. Printed are means over the draws,
 with standard errors, without ``groups`` and with them:
 
