@@ -42,6 +42,9 @@ FAMILIES = {
         WAVE_SIZES | {"feat_extract_norm": "layer", "do_stable_layer_norm": True},
     ),
     "hubert": ("HubertConfig", "HubertModel", WAVE_SIZES),
+    "wavlm": ("WavLMConfig", "WavLMModel", WAVE_SIZES),
+    "unispeech": ("UniSpeechConfig", "UniSpeechModel", WAVE_SIZES),
+    "data2vec": ("Data2VecAudioConfig", "Data2VecAudioModel", WAVE_SIZES),
 }
 #: What the layer that layer="auto" has to mean ends with, in any transformers.
 LAYERS = {
@@ -49,6 +52,10 @@ LAYERS = {
     "wav2vec2": ("encoder.layers.2.attention.out_proj",),
     "wav2vec2-layer": ("encoder.layers.2.attention.out_proj",),
     "hubert": ("encoder.layers.2.attention.out_proj",),
+    # Its attention reads the weights of that layer and never calls it.
+    "wavlm": ("encoder.layers.2.feed_forward.output_dense",),
+    "unispeech": ("encoder.layers.2.attention.out_proj",),
+    "data2vec": ("encoder.layers.2.attention.out_proj",),
 }
 
 

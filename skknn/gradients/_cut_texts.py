@@ -20,9 +20,9 @@ from .views import TextFrame
 # Texts that are sorted together, without views of their own and with them, and of those
 # the most that are computed and projected together. Few in a part: projecting costs
 # more than the gradients; many: threads wait for the one with the longest texts, hence
-# a limit of so many forward passes, too.
-_WINDOW, _WINDOW_OF_VIEWS = 1024, 256
-_MOST, _PASSES = 128, 4
+# a limit of so many forward passes, too. With views, a few texts fill those.
+_WINDOW, _WINDOW_OF_VIEWS = 1024, 512
+_MOST, _PASSES, _PASSES_OF_VIEWS = 128, 4, 16
 # Gradients of a part, until they are projected together.
 _GRADIENT_BYTES = 2**27
 # Views of one text in a forward pass, where it has more.
@@ -122,10 +122,12 @@ class TextCutter(SequenceCutter):
     def passes(self, items: Sequence[CutText], gradient_size: int) -> list[list[int]]:
         n_gradients = max(1, len(self._state.objectives))
         fitting = max(1, _GRADIENT_BYTES // (4 * gradient_size * n_gradients))
+        plain = all(item.wanted <= {EMBEDDING} for item in items)
+        n_passes = _PASSES if plain else _PASSES_OF_VIEWS
         return by_length(
             [item.length for item in items],
             min(_MOST, fitting),
-            _PASSES * self._n_tokens,
+            n_passes * self._n_tokens,
         )
 
     def shown(self, item: str, name: str) -> list[NDArray]:

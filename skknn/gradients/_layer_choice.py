@@ -22,6 +22,9 @@ _ATTENTION_OUTPUTS = (
     "self_attn.o_proj",
 )
 
+# Attention that reads the weights of its projections instead of calling them.
+_READ_WEIGHTS = {"MultiheadAttention", "WavLMAttention"}
+
 
 def is_candidate(module: nn.Module) -> bool:
     """Tell whether the weight gradient is a sum of outer products, as we need it."""
@@ -44,8 +47,9 @@ def candidates(module: nn.Module) -> list[str]:
 def choose_layer(module: nn.Module, layer: str = "auto") -> str:
     """Return the name of the layer to differentiate.
 
-    "auto" is the last attention output projection (F Fig. 8); without attention,
-    the last 1x1 convolution or linear layer of the main path.
+    "auto" is the last attention output projection (F Fig. 8); without attention, or
+    where that is never called as a layer, the last 1x1 convolution or linear layer of
+    the main path.
 
     Parameters
     ----------
@@ -82,11 +86,16 @@ def choose_layer(module: nn.Module, layer: str = "auto") -> str:
 
 
 def _auto(module: nn.Module, names: list[str]) -> str | None:
+    layers = dict(module.named_modules())
+    names = [
+        name
+        for name in names
+        if type(layers[name.rpartition(".")[0]]).__name__ not in _READ_WEIGHTS
+    ]
     endings = tuple(f".{ending}" for ending in _ATTENTION_OUTPUTS)
     attention = [name for name in names if f".{name}".endswith(endings)]
     if attention:
         return attention[-1]
-    layers = dict(module.named_modules())
     pointwise = [
         name
         for name in names

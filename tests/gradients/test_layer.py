@@ -35,6 +35,13 @@ def test_auto(name, layer):
     assert choose_layer(module, layer) == layer
 
 
+def test_auto_passes_over_projections_that_are_never_called():
+    """torch's own attention reads its output projection's weight."""
+    block = nn.TransformerEncoderLayer(8, 2, 16)
+    assert choose_layer(nn.Sequential(block)) == "0.linear2"
+    assert choose_layer(block, "self_attn.out_proj") == "self_attn.out_proj"
+
+
 def test_depthwise_and_normalised_convolutions_are_no_candidates():
     module = nn.Sequential(
         nn.Conv2d(4, 4, 3, groups=4),
