@@ -32,9 +32,9 @@ class LabelAudit(ParamsMixin, BaseEstimator):
     """Find wrong labels, copies, strangers and overlapping classes in labelled rows.
 
     Each row is asked about without itself: by the soft votes of its nearest rows (R,
-    Eq. 1 and 2) and by a linear classifier of all other rows. How probable they find its
-    label tells wrong labels from right ones; how near its neighbours are tells copies
-    and strangers.
+    Eq. 1 and 2) and by a linear classifier of all other rows. How probable they find
+    its label tells wrong labels from right ones; how near its neighbours are tells
+    copies and strangers.
 
     Parameters
     ----------

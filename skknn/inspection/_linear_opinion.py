@@ -1,10 +1,10 @@
 """What a linear classifier says of each training row that it has not seen.
 
 Ridge regression on the classes has its leave-one-out predictions in closed form, so one
-decomposition gives what hundreds of fits would, for every strength of the penalty.
+decomposition gives what as many fits as rows would, for every strength of the penalty.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,16 @@ from ..utils._slices import blocks_of
 
 # Strengths of the penalty in units of the rows' mean squared length, and temperatures
 # at which predictions, near 1 for the class and near 0 for others, become
-# probabilities. Ends are seldom chosen on photos (benchmarks/label_audit.py).
-_PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
-_TEMPERATURES = (0.03, 0.05, 0.07, 0.1, 0.14, 0.2, 0.3, 0.5)
+# probabilities.
+_PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+_TEMPERATURES = (0.02, 0.03, 0.05, 0.07, 0.1, 0.14, 0.2, 0.3, 0.5)
 # A wrong label has a low probability, and should not be what the choice is about.
 _LOWEST = 1e-3
-_BYTES = 1 << 24  # of rows at a time
+# Of a row that decides alone on its prediction, nothing is left without it.
+_LEAST = 1e-9
+_BYTES = 1 << 25  # of rows at a time
+
+Rows = NDArray[np.intp]
 
 
 def linear_opinion(
@@ -46,16 +50,17 @@ def linear_opinion(
     """
     ridge = _Ridge(rows, codes, n_classes, groups)
     losses = np.zeros((len(_PENALTIES), len(_TEMPERATURES)))
-    for number, penalty in enumerate(_PENALTIES):
-        for part, scores in ridge.left_out(penalty):
-            own = np.arange(len(scores)), codes[part]
+    for part, all_scores in ridge.left_out(_PENALTIES):
+        own = np.arange(len(part)), codes[part]
+        for number, scores in enumerate(all_scores):
             for place, temperature in enumerate(_TEMPERATURES):
                 proba = _softmax(scores / temperature)[own]
                 losses[number, place] -= np.log(np.maximum(proba, _LOWEST)).sum()
     best = np.unravel_index(losses.argmin(), losses.shape)
+    penalty, temperature = _PENALTIES[best[0]], _TEMPERATURES[best[1]]
     proba = np.empty((len(codes), n_classes))
-    for part, scores in ridge.left_out(_PENALTIES[best[0]]):
-        proba[part] = _softmax(scores / _TEMPERATURES[best[1]])
+    for part, (scores,) in ridge.left_out([penalty]):
+        proba[part] = _softmax(scores / temperature)
     return proba
 
 
@@ -70,73 +75,96 @@ class _Ridge:
         groups: NDArray[np.intp] | None,
     ) -> None:
         n_samples, n_features = rows.shape
-        self.codes = codes
+        self.rows, self.codes = rows, codes
         self.shares = np.bincount(codes, minlength=n_classes) / n_samples
         self.mean = rows.mean(axis=0, dtype=np.float64)
-        self.rows = rows
-        wide = n_features > n_samples
-        size = min(n_features, n_samples)
-        gram = np.zeros((size, size))
-        if wide:
+        self.blocks = _blocks(groups, n_samples, 8 * n_features)
+        if n_features > n_samples:
             centred = rows - self.mean
             gram = centred @ centred.T
         else:
-            for part in self._blocks():
+            gram = np.zeros((n_features, n_features))
+            for part, _ in self.blocks:
                 centred = rows[part] - self.mean
                 gram += centred.T @ centred
         squares, vectors = np.linalg.eigh(gram)
-        kept = squares > squares[-1] * size * np.finfo(np.float64).eps
+        kept = squares > squares[-1] * len(gram) * np.finfo(np.float64).eps
         self.squares, vectors = squares[kept], vectors[:, kept]
         self.scale = float(self.squares.sum()) / n_samples
-        # Left singular vectors of the centred rows, or what makes them of rows.
-        self.left = vectors if wide else None
-        self.right = None if wide else vectors / np.sqrt(self.squares)
+        # Left singular vectors of the centred rows, or what makes them of the rows.
+        self.left = vectors if n_features > n_samples else None
+        self.right = None if self.left is not None else vectors / np.sqrt(self.squares)
         self.targets = np.zeros((len(self.squares), n_classes))
-        for part in self._blocks():
-            self.targets += self._left(part).T @ self._one_hot(part)
-        self.groups = None if groups is None else _members(groups)
+        for part, _ in self.blocks:
+            self.targets += self._singular(part).T @ self._wanted(part)
 
     def left_out(
-        self, penalty: float
-    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float64]]]:
-        """Predictions of rows, each without itself and its group, block by block."""
-        shrunk = self.squares / (self.squares + penalty * self.scale)
-        blocks = self._blocks() if self.groups is None else self.groups
-        for part in blocks:
-            left = self._left(part)
-            wanted = self._one_hot(part)
-            wrong = wanted - left @ (shrunk[:, None] * self.targets)
-            if self.groups is None:
-                share = np.square(left) @ shrunk + 1 / len(self.codes)
-                wrong /= np.maximum(1 - share, 1e-9)[:, None]
-            else:
-                share = (left * shrunk) @ left.T + 1 / len(self.codes)
-                wrong = np.linalg.lstsq(np.eye(len(share)) - share, wrong, rcond=None)[
-                    0
-                ]
-            yield part, wanted - wrong + self.shares
+        self, penalties: Sequence[float]
+    ) -> Iterator[tuple[Rows, list[NDArray[np.float64]]]]:
+        """Predictions of rows, each without itself and its group, block by block.
 
-    def _blocks(self) -> Iterator[NDArray[np.intp]]:
-        numbers = np.arange(len(self.codes))
-        for part in blocks_of(len(numbers), 8 * self.rows.shape[1], _BYTES):
-            yield numbers[part]
+        Yields row numbers, and (n_rows, n_classes) for each penalty.
+        """
+        for part, together in self.blocks:
+            left, wanted = self._singular(part), self._wanted(part)
+            found = []
+            for penalty in penalties:
+                shrunk = self.squares / (self.squares + penalty * self.scale)
+                wrong = wanted - left @ (shrunk[:, None] * self.targets)
+                # Share of its own target in each prediction.
+                own = np.square(left) @ shrunk + 1 / len(self.codes)
+                out = wrong / np.maximum(1 - own, _LEAST)[:, None]
+                for group in together:
+                    out[group] = self._without(left[group], shrunk, wrong[group])
+                found.append(wanted - out + self.shares)
+            yield part, found
 
-    def _left(self, part: NDArray[np.intp]) -> NDArray[np.float64]:
+    def _without(
+        self,
+        left: NDArray[np.float64],
+        shrunk: NDArray[np.float64],
+        wrong: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """Residuals of a group that had no part in them."""
+        hat = (left * shrunk) @ left.T + 1 / len(self.codes)
+        values, vectors = np.linalg.eigh(np.eye(len(hat)) - hat)
+        return vectors / np.maximum(values, _LEAST) @ (vectors.T @ wrong)
+
+    def _singular(self, part: Rows) -> NDArray[np.float64]:
         if self.left is not None:
             return self.left[part]
         return (self.rows[part] - self.mean) @ self.right
 
-    def _one_hot(self, part: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Class of each row as a column of ones, centred."""
+    def _wanted(self, part: Rows) -> NDArray[np.float64]:
+        """1 for the class of each row and 0 for others, centred."""
         out = np.tile(-self.shares, (len(part), 1))
         out[np.arange(len(part)), self.codes[part]] += 1
         return out
 
 
-def _members(groups: NDArray[np.intp]) -> list[NDArray[np.intp]]:
-    """Rows of each group."""
+def _blocks(
+    groups: NDArray[np.intp] | None, n_samples: int, row_size: int
+) -> list[tuple[Rows, list[slice]]]:
+    """Rows a block, and in each the slices of groups of several rows."""
+    if groups is None:
+        numbers = np.arange(n_samples)
+        return [(numbers[part], []) for part in blocks_of(n_samples, row_size, _BYTES)]
     order = np.argsort(groups, kind="stable")
-    return np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
+    edges = np.flatnonzero(np.diff(groups[order])) + 1
+    blocks: list[tuple[Rows, list[slice]]] = []
+    kept: list[Rows] = []
+    for group in np.split(order, edges):
+        if kept and (sum(map(len, kept)) + len(group)) * row_size > _BYTES:
+            blocks.append(_bundle(kept))
+            kept = []
+        kept.append(group)
+    return [*blocks, _bundle(kept)]
+
+
+def _bundle(groups: list[Rows]) -> tuple[Rows, list[slice]]:
+    stops = np.cumsum([len(group) for group in groups]).tolist()
+    slices = [slice(stop - len(g), stop) for stop, g in zip(stops, groups)]
+    return np.concatenate(groups), [s for s in slices if s.stop - s.start > 1]
 
 
 def _softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
