@@ -22,7 +22,7 @@ from ._audit_tables import (
     outliers_table,
     suspects_table,
 )
-from ._label_quality import judge_labels
+from ._label_quality import judge_labels, pool_opinions
 from ._linear_opinion import linear_opinion
 from ._near_duplicates import SIMILAR, near_duplicates
 from ._strangeness import Strangeness
@@ -43,9 +43,11 @@ class LabelAudit(ParamsMixin, BaseEstimator):
         warning, to the rows there are.
     tau : float or "scale", default="scale"
         Temperature of the votes; see :class:`~skknn.SoftKNNClassifier`.
-    linear_share : float, default=0.8
-        Share of the linear classifier in the probability of a label, from 0 (votes
-        alone, the fastest) to 1.
+    linear_share : float or "auto", default="auto"
+        Weight of the linear classifier in the probability of a label, its exponent
+        beside the votes' ``1 - linear_share``: from 0 (votes alone, the fastest) to 1.
+        ``"auto"`` takes the one, of 0, 0.25, 0.5, 0.75, 0.9 and 1, that agrees with
+        most labels.
     similarity : float, default=0.9
         From which on two rows are copies of each other: 1 minus their squared distance
         over that of two rows drawn at random, which for centred rows of length 1 is
@@ -63,8 +65,8 @@ class LabelAudit(ParamsMixin, BaseEstimator):
     Attributes
     ----------
     suspect_labels_ : DataFrame
-        Rows with another class likelier than theirs, most suspect first: ``row``,
-        ``file``, ``label``, ``suggested``, ``label_probability``,
+        Rows with another class over ten times likelier than theirs, most suspect
+        first: ``row``, ``file``, ``label``, ``suggested``, ``label_probability``,
         ``suggested_probability``, and of the five nearest rows that voted
         ``nearest_rows``, ``nearest_labels``, ``nearest_shares`` (of all votes) and
         ``nearest_files``, lists. Files only where ``fit`` was given them.
@@ -84,6 +86,8 @@ class LabelAudit(ParamsMixin, BaseEstimator):
         Pairs of classes, largest overlap first: ``class_a``, ``class_b``, ``share``
         (of the votes about rows of a, those that go to b), ``share_back``,
         ``n_rows`` (of a) and ``n_taken`` (of these most of the votes go to b).
+    linear_share_ : float
+        ``linear_share``, or what ``"auto"`` came to.
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted.
     knn_ : SoftKNNClassifier
@@ -119,7 +123,7 @@ class LabelAudit(ParamsMixin, BaseEstimator):
     _parameter_constraints = {
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "tau": [Interval(Real, 0, None, closed="right"), StrOptions({"scale"})],
-        "linear_share": [Interval(Real, 0, 1, closed="both")],
+        "linear_share": [Interval(Real, 0, 1, closed="both"), StrOptions({"auto"})],
         "similarity": [Interval(Real, 0, 1, closed="both")],
         "preprocessing": [StrOptions(set(PREPROCESSINGS)), None],
         "algorithm": [
@@ -132,7 +136,8 @@ class LabelAudit(ParamsMixin, BaseEstimator):
     _param_remedies = {
         "n_neighbors": "Use a positive int, for example 20.",
         "tau": "Use 'scale', or a positive temperature.",
-        "linear_share": "0 is the votes alone, 1 the linear classifier alone.",
+        "linear_share": "0 is the votes alone, 1 the linear classifier alone, and "
+        "'auto' what agrees with most labels.",
         "similarity": "1 finds equal rows alone; copies of photos have above 0.9.",
         "preprocessing": "Use 'center-l2' unless rows are prepared already (None).",
         "algorithm": "Use 'auto' unless you need one engine by name; a graph of "
@@ -144,7 +149,7 @@ class LabelAudit(ParamsMixin, BaseEstimator):
         n_neighbors: int = 20,
         *,
         tau: float | str = "scale",
-        linear_share: float = 0.8,
+        linear_share: float | str = "auto",
         similarity: float = SIMILAR,
         preprocessing: str | None = "center-l2",
         algorithm: Any = "auto",
@@ -223,11 +228,11 @@ class LabelAudit(ParamsMixin, BaseEstimator):
         )
         index = knn.index_.rows
         prepared = index.rows_.values
-        proba = votes
-        if self.linear_share > 0:
+        linear = votes
+        if self.linear_share != 0:
             apart = None if index.groups_ is None else index.groups_.numbers
             linear = linear_opinion(prepared, codes, n_classes, apart)
-            proba = self.linear_share * linear + (1 - self.linear_share) * votes
+        proba, share = pool_opinions(linear, votes, codes, self.linear_share)
         found = judge_labels(proba, codes)
         typical = 2 * float(prepared.var(axis=0, dtype=np.float64).sum())
         pairs = near_duplicates(distances, ids, typical, self.similarity)
@@ -235,6 +240,7 @@ class LabelAudit(ParamsMixin, BaseEstimator):
         self.__dict__ = refitted(
             self,
             inputs,
+            linear_share_=share,
             suspect_labels_=suspects_table(rows, found),
             label_quality_=found.quality,
             suggested_labels_=inputs.classes[found.suggested],
