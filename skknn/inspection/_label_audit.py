@@ -48,7 +48,7 @@ class LabelAudit(ParamsMixin, BaseEstimator):
         beside the votes' ``1 - linear_share``: from 0 (votes alone, the fastest) to 1.
         ``"auto"`` takes the one, of 0, 0.25, 0.5, 0.75, 0.9 and 1, that agrees with
         most labels.
-    duplicate_ratio : float, default=0.5
+    duplicate_ratio : float, default=0.4
         Two rows are copies of each other if they are nearer than this share of the
         squared distance to the tenth nearest row, of both. 0 finds equal rows alone.
     outlier_share : float, default=0.01
@@ -144,7 +144,7 @@ class LabelAudit(ParamsMixin, BaseEstimator):
         "tau": "Use 'scale', or a positive temperature.",
         "linear_share": "0 is the votes alone, 1 the linear classifier alone, and "
         "'auto' what agrees with most labels.",
-        "duplicate_ratio": "0 finds equal rows alone; 0.5 is right for most copies of "
+        "duplicate_ratio": "0 finds equal rows alone; 0.4 is right for most copies of "
         "photos, more finds smaller ones and more pairs that are none.",
         "outlier_share": "0.01 takes one row of a hundred for a stranger.",
         "preprocessing": "Use 'center-l2' unless rows are prepared already (None).",
@@ -158,7 +158,7 @@ class LabelAudit(ParamsMixin, BaseEstimator):
         *,
         tau: float | str = "scale",
         linear_share: float | str = "auto",
-        duplicate_ratio: float = 0.5,
+        duplicate_ratio: float = 0.4,
         outlier_share: float = 0.01,
         preprocessing: str | None = "center-l2",
         algorithm: Any = "auto",

@@ -103,17 +103,6 @@ def test_voters_are_the_nearest_rows(planted, audit):
     assert not {"file", "nearest_files"} & set(audit.suspect_labels_)
 
 
-def test_the_share_is_one_that_was_tried(planted, audit):
-    X, labels, _ = planted
-    assert audit.linear_share_ in (0.0, 0.25, 0.5, 0.75)  # digits are no straight lines
-    fixed = LabelAudit(linear_share=audit.linear_share_).fit(X, labels)
-    np.testing.assert_array_equal(fixed.label_quality_, audit.label_quality_)
-    random = np.random.default_rng(0)
-    noise = random.normal(size=(120, 30))  # one column tells, which neighbours miss
-    line = LabelAudit(preprocessing=None).fit(noise, (noise[:, 0] > 0).astype(int))
-    assert line.linear_share_ == 1.0
-
-
 def test_votes_alone_are_those_of_the_classifier(planted):
     X, labels, _ = planted
     audit = LabelAudit(12, tau=0.3, linear_share=0).fit(X, labels)
@@ -124,33 +113,50 @@ def test_votes_alone_are_those_of_the_classifier(planted):
     np.testing.assert_array_equal(audit.suggested_labels_, proba.argmax(axis=1))
 
 
-@pytest.mark.parametrize("grouped", [False, True])
-@pytest.mark.parametrize("shape", [(40, 6), (25, 40)], ids=["tall", "wide"])
-def test_the_linear_side_equals_a_fit_for_each_row(grouped, shape):
-    """Ridge regressions fitted without each row and its group, in plain loops."""
-    random = np.random.default_rng(3)
-    y = random.integers(0, 3, shape[0])
-    X = random.normal(size=shape) + y[:, None] * 0.7
-    groups = random.integers(0, shape[0] // 2, shape[0])
-    apart = groups if grouped else np.arange(shape[0])
+def left_out_ridge(X, y, apart):
+    """Probabilities by ridge regressions fitted without each row and its group."""
     targets = np.eye(3)[y]
     scale = np.square(X - X.mean(axis=0)).sum() / len(X)
-    best = np.inf
+    rows, best = np.arange(len(X)), np.inf
     for penalty in PENALTIES:
         scores = np.empty((len(X), 3))
-        for i in range(len(X)):
+        for i in rows:
             kept = apart != apart[i]
             ridge = Ridge(penalty * scale).fit(X[kept], targets[kept])
             scores[i] = ridge.predict(X[[i]])[0]
         for temperature in TEMPERATURES:
             powers = np.exp(scores / temperature)
-            own = (powers / powers.sum(axis=1, keepdims=True))[np.arange(len(X)), y]
-            loss = -np.log(np.maximum(own, 1e-3)).sum()
+            proba = powers / powers.sum(axis=1, keepdims=True)
+            loss = -np.log(np.maximum(proba[rows, y], 1e-3)).sum()
             if loss < best:
-                best, want = loss, own
-    audit = LabelAudit(4, tau=1.0, linear_share=1, preprocessing=None)
-    audit.fit(X, y, groups=groups if grouped else None)
-    np.testing.assert_allclose(audit.label_quality_, want, rtol=1e-8, atol=1e-12)
+                best, found = loss, proba
+    return found
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+@pytest.mark.parametrize("shape", [(40, 6), (25, 40)], ids=["tall", "wide"])
+def test_the_linear_side_equals_a_fit_for_each_row(grouped, shape):
+    random = np.random.default_rng(3)
+    y = random.integers(0, 3, shape[0])
+    X = random.normal(size=shape) + y[:, None] * 0.7
+    groups = random.integers(0, shape[0] // 2, shape[0]) if grouped else None
+    apart = groups if grouped else np.arange(shape[0])
+    linear, rows = left_out_ridge(X, y, apart), np.arange(len(X))
+    setting = {"tau": 1.0, "preprocessing": None}
+    audit = LabelAudit(4, linear_share=1, **setting).fit(X, y, groups=groups)
+    np.testing.assert_allclose(
+        audit.label_quality_, linear[rows, y], rtol=1e-8, atol=1e-12
+    )
+    # "auto" takes the share that agrees with most labels, the largest of equal ones.
+    knn = SoftKNNClassifier(4, **setting).fit(X, y, groups=groups)
+    votes = knn.predict_proba(None)
+    right = {}
+    for share in (1.0, 0.9, 0.75, 0.5, 0.25, 0.0):
+        both = (linear + 1e-4) ** share * (votes + 1e-3) ** (1 - share)
+        both = {0.0: votes, 1.0: linear}.get(share, both)
+        right[share] = (both.argmax(axis=1) == y).sum()
+    audit = LabelAudit(4, **setting).fit(X, y, groups=groups)
+    assert audit.linear_share_ == max(right, key=right.get)
 
 
 def test_many_rows_are_taken_in_blocks():
