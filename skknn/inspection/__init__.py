@@ -7,6 +7,7 @@ and nowhere else. R and F are cited as in ``classifiers`` and ``gradients``.
 from ._block_weights import BlockWeightsDisplay
 from ._cka import CKADisplay, linear_cka
 from ._hard_examples import HardExamplesDisplay
+from ._label_audit import LabelAudit
 from ._learning_curve import LearningCurveDisplay
 from ._neighbors import NeighborsDisplay
 from ._per_class import PerClassDisplay
@@ -17,6 +18,7 @@ __all__ = [
     "BlockWeightsDisplay",
     "CKADisplay",
     "HardExamplesDisplay",
+    "LabelAudit",
     "LearningCurveDisplay",
     "NeighborsDisplay",
     "PerClassDisplay",

@@ -14,6 +14,7 @@ from ._pictures import (
     plain_text,
     pyplot,
 )
+from ._ranked_rows import rank_rows
 
 
 class HardExamplesDisplay:
@@ -31,6 +32,9 @@ class HardExamplesDisplay:
     labels : list of str
         Their classes, or ``"row"`` where ``y`` was not given.
     images : list or None
+    suggested : list of str or None
+        The other class that is likeliest for each, by the same votes; None where the
+        estimator does not tell.
 
     Attributes
     ----------
@@ -66,12 +70,14 @@ class HardExamplesDisplay:
         modulation: NDArray[np.float64],
         labels: list[str],
         images: list[Any] | None = None,
+        suggested: list[str] | None = None,
     ) -> None:
         self.row_ids = row_ids
         self.knn_proba = knn_proba
         self.modulation = modulation
         self.labels = labels
         self.images = images
+        self.suggested = suggested
 
     @classmethod
     def from_estimator(
@@ -79,6 +85,7 @@ class HardExamplesDisplay:
         estimator: Any,
         *,
         y: ArrayLike | None = None,
+        X: Any = None,
         images: Any = None,
         n_examples: int = 10,
         class_names: Sequence[str] | None = None,
@@ -87,12 +94,17 @@ class HardExamplesDisplay:
 
         Parameters
         ----------
-        estimator : classifier, Pipeline or search
+        estimator : classifier, LabelAudit, Pipeline or search
             Fitted; a :class:`~skknn.KNNWeightedLogisticRegression` or
-            :class:`~skknn.JointKNNClassifier`, a Pipeline that ends in one, or a
-            search such as :class:`~skknn.NeighborSearchCV` that fitted one.
+            :class:`~skknn.JointKNNClassifier`, a Pipeline that ends in one, a search
+            such as :class:`~skknn.NeighborSearchCV` that fitted one; or a
+            :class:`LabelAudit`, whose ranking is better where a linear classifier is
+            better than votes.
         y : array-like of shape (n_samples,), default=None
-            Training labels, for the titles.
+            Training labels, for the titles. A :class:`LabelAudit` knows them.
+        X : training rows as ``estimator`` takes them, default=None
+            For suggestions of a :class:`~skknn.KNNWeightedLogisticRegression`, which
+            keeps no rows; with ``y``. They know no groups.
         images : sequence, default=None
             Image of each training row (path, PIL image or array).
         n_examples : int, default=10
@@ -103,26 +115,19 @@ class HardExamplesDisplay:
         -------
         HardExamplesDisplay
         """
-        estimator, _ = final_classifier(estimator)
-        if not hasattr(estimator, "modulation_"):
-            raise ValueError(
-                f"estimator={estimator!r} weighs no training rows. Pass a fitted "
-                "KNNWeightedLogisticRegression or JointKNNClassifier."
-            )
+        estimator, X = final_classifier(estimator, X)
+        found = rank_rows(estimator, X, y)
         # Equal modulations (the clamp) are told apart by nothing: first rows first.
-        order = np.argsort(-estimator.modulation_, kind="stable")[:n_examples]
-        if y is None:
-            labels = ["row"] * len(order)
-        else:
-            names = class_texts(estimator.classes_, class_names)
-            codes = np.searchsorted(estimator.classes_, np.asarray(y)[order])
-            labels = [names[c] for c in codes]
+        order = np.argsort(-found.modulation, kind="stable")[:n_examples]
+        names = np.array(class_texts(estimator.classes_, class_names), dtype=object)
+        codes, suggested = found.codes, found.suggested(order)
         return cls(
             row_ids=order,
-            knn_proba=estimator.knn_proba_[order],
-            modulation=estimator.modulation_[order],
-            labels=labels,
+            knn_proba=found.proba[order],
+            modulation=found.modulation[order],
+            labels=["row"] * len(order) if codes is None else [*names[codes[order]]],
             images=None if images is None else [images[i] for i in order],
+            suggested=None if suggested is None else [*names[suggested]],
         )
 
     def plot(self, ax: Any = None, *, n_columns: int = 5) -> Self:
@@ -142,11 +147,17 @@ class HardExamplesDisplay:
         plt = pyplot(self)
 
         labels = [plain_text(label) for label in self.labels]
+        others = [""] * len(labels)
+        if self.suggested is not None:
+            others = [f" → {plain_text(label)}?" for label in self.suggested]
         if self.images is None:
             if ax is None:
                 size = (5, 0.9 + 0.27 * len(self.row_ids))
                 _, ax = plt.subplots(figsize=size, layout="constrained")
-            names = [f"{text} ({i})" for text, i in zip(labels, self.row_ids)]
+            names = [
+                f"{text}{other} ({i})"
+                for text, other, i in zip(labels, others, self.row_ids)
+            ]
             ax.barh(range(len(names)), self.modulation, color=ORANGE)
             ax.set_yticks(range(len(names)), names)
             ax.invert_yaxis()
@@ -169,7 +180,8 @@ class HardExamplesDisplay:
             axis = self.figure_.add_subplot(grid[i // n_columns, i % n_columns])
             draw_image(axis, image)
             axis.set_title(
-                f"{labels[i]} ({self.row_ids[i]})\np = {self.knn_proba[i]:.2g}",
+                f"{labels[i]}{others[i]}\nrow {self.row_ids[i]}, "
+                f"p = {self.knn_proba[i]:.2g}",
                 fontsize=9,
             )
             self.axes_.append(axis)

@@ -1,5 +1,6 @@
-"""Which training rows made a prediction (R, Fig. 6)."""
+"""Which training rows made a prediction, and what the base adds (R, Fig. 6)."""
 
+import copy
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -10,19 +11,26 @@ from ..datastore import vote_weights
 from ._pictures import (
     BLUE,
     GREEN,
+    GREY,
     ORANGE,
+    SKY,
     class_texts,
     draw_image,
+    final_classifier,
     knn_side,
     plain_text,
     pyplot,
 )
 
+# Neighbours in a row of pictures.
+_IN_A_ROW = 5
+
 
 class NeighborsDisplay:
     """The voting neighbours of one query, their distances, weights and classes.
 
-    Build it with :meth:`from_estimator`.
+    Of a joint classifier also what votes and base say by themselves. Build it with
+    :meth:`from_estimator`.
 
     Parameters
     ----------
@@ -41,6 +49,13 @@ class NeighborsDisplay:
         Class of the query, where known.
     query_image : path, PIL image, array or None
     neighbor_images : list of paths, PIL images or arrays, or None
+    votes_proba : ndarray of shape (n_classes,) or None
+        Probabilities by the votes of all k neighbours alone. None, as the next two,
+        where the classifier is the votes.
+    base_proba : ndarray of shape (n_classes,) or None
+        Probabilities by the base alone.
+    lam : float or None
+        Share of the votes in ``proba``.
 
     Attributes
     ----------
@@ -80,6 +95,9 @@ class NeighborsDisplay:
         true_label: Any = None,
         query_image: Any = None,
         neighbor_images: list[Any] | None = None,
+        votes_proba: NDArray[np.floating] | None = None,
+        base_proba: NDArray[np.floating] | None = None,
+        lam: float | None = None,
     ) -> None:
         self.distances = distances
         self.weights = weights
@@ -90,6 +108,9 @@ class NeighborsDisplay:
         self.true_label = true_label
         self.query_image = query_image
         self.neighbor_images = neighbor_images
+        self.votes_proba = votes_proba
+        self.base_proba = base_proba
+        self.lam = lam
 
     @classmethod
     def from_estimator(
@@ -132,10 +153,20 @@ class NeighborsDisplay:
         x = [x] if _is_image(x) else np.asarray(x)[None]
         if query_image is None and isinstance(x, list):
             query_image = x[0]
+        model, seen = final_classifier(estimator, x)
         # First, because it says what is wrong with a model that has no neighbours.
-        model, knn, rows = knn_side(estimator, x)
-        proba = estimator.predict_proba(x)[0]
+        _, knn, rows = knn_side(model, seen)
+        proba = model.predict_proba(seen)[0]
         names = class_texts(model.classes_, class_names)
+        sides: dict[str, Any] = {}
+        if knn is not model:
+            # lam only acts at prediction, so the copy shares everything fitted.
+            base = copy.copy(model).set_params(lam=0.0)
+            sides = {
+                "votes_proba": knn.predict_proba(rows)[0],
+                "base_proba": base.predict_proba(seen)[0],
+                "lam": float(model.lam),
+            }
         distances, ids = knn.kneighbors(rows)
         weights = vote_weights(distances, knn.tau_)[0]
         shown = min(n_neighbors, ids.shape[1])
@@ -151,20 +182,22 @@ class NeighborsDisplay:
             true_label=None if true_label is None else text.get(true_label, true_label),
             query_image=query_image,
             neighbor_images=None if images is None else [images[i] for i in ids],
+            **sides,
         )
 
     def plot(self, ax: Any = None, *, n_classes: int = 5) -> Self:
-        """Draw query, neighbours and the most probable classes in one row.
+        """Draw query, neighbours, and below them the most probable classes.
 
         Neighbours that share the predicted class are green, others orange; without
-        images they are bars.
+        images they are bars. Of a joint classifier each class has three bars: votes,
+        base and their mixture, which decides.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
             Its place is filled with the panels; None makes a new figure.
         n_classes : int, default=5
-            Bars shown, the most probable classes first.
+            Classes shown, the most probable first.
 
         Returns
         -------
@@ -172,56 +205,83 @@ class NeighborsDisplay:
         """
         plt = pyplot(self)
 
-        images = self.neighbor_images
-        with_images = images is not None
-        n_images = 1 + len(self.distances) if with_images else 0
-        widths = [1] * n_images + [1.3] if with_images else [1.3, 1]
+        shown = min(n_classes, len(self.proba))
+        bars_height = 0.75 + shown * (0.24 if self.votes_proba is None else 0.42)
+        n_rows = -(-len(self.distances) // _IN_A_ROW)
+        with_images = self.neighbor_images is not None
+        if with_images:
+            size = 8.6, 1.95 * n_rows + bars_height
+        else:
+            size = 8.6, max(bars_height, 0.75 + 0.24 * len(self.distances)) + 0.5
         if ax is None:
-            self.figure_ = plt.figure(
-                figsize=(1.75 * n_images + 3 if with_images else 7.5, 2.9),
-                layout="constrained",
-            )
+            self.figure_ = plt.figure(figsize=size, layout="constrained")
             place = self.figure_.add_gridspec(1, 1)[0]
         else:
             self.figure_, place = ax.figure, ax.get_subplotspec()
             ax.set_axis_off()
-        grid = place.subgridspec(1, len(widths), width_ratios=widths)
-        self.axes_ = [self.figure_.add_subplot(grid[0, i]) for i in range(len(widths))]
+        if with_images:
+            heights = [*[1.95] * n_rows, bars_height]
+            width = 1 + min(_IN_A_ROW, len(self.distances))
+            grid = place.subgridspec(n_rows + 1, width, height_ratios=heights)
+            places = [grid[:-1, 0]]
+            places += [
+                grid[i // _IN_A_ROW, 1 + i % _IN_A_ROW]
+                for i in range(len(self.distances))
+            ]
+            places.append(grid[-1, :])
+        else:
+            grid = place.subgridspec(1, 2)
+            places = [grid[0, 0], grid[0, 1]]
+        self.axes_ = [self.figure_.add_subplot(each) for each in places]
         guess = self.class_names[int(self.proba.argmax())]
+        self._draw_neighbors(guess)
+        self._draw_classes(self.axes_[-1], shown)
+        return self
+
+    def _draw_neighbors(self, guess: str) -> None:
         title = f"query\ntaken for {plain_text(guess)}"
         if self.true_label is not None:
             title = title.replace("query", f"query: {plain_text(self.true_label)}", 1)
         labels = [plain_text(label) for label in self.neighbor_labels]
         colors = [GREEN if c == guess else ORANGE for c in self.neighbor_labels]
-        if images is not None:
+        if self.neighbor_images is not None:
             self._panel(self.axes_[0], self.query_image, title)
             texts = zip(labels, self.distances, self.weights)
             for axis, image, color, (label, distance, weight) in zip(
-                self.axes_[1:-1], images, colors, texts
+                self.axes_[1:-1], self.neighbor_images, colors, texts
             ):
-                text = f"{label}\nd = {distance:.3g}, vote {weight:.0%}"
+                text = f"{label}\nvote {weight:.0%}, d {distance:.3g}"
                 self._panel(axis, image, text, color)
-        else:
-            names = [
-                f"{label} (row {i}, d = {d:.3g})"
-                for label, i, d in zip(labels, self.neighbor_ids, self.distances)
-            ]
-            self._bars(self.axes_[0], names, self.weights, "share of the votes", colors)
-            self.axes_[0].set_title(title, fontsize=9)
+            return
+        axis = self.axes_[0]
+        names = [
+            f"{label} (row {i}, d = {d:.3g})"
+            for label, i, d in zip(labels, self.neighbor_ids, self.distances)
+        ]
+        axis.barh(range(len(names)), self.weights, color=colors)
+        self._finish(axis, names, "share of the votes")
+        axis.set_title(title, fontsize=9)
+
+    def _draw_classes(self, axis: Any, n_classes: int) -> None:
+        """Probabilities of the most probable classes, by each side."""
         order = np.argsort(-self.proba, kind="stable")[:n_classes]
         names = [plain_text(self.class_names[c]) for c in order]
-        self._bars(self.axes_[-1], names, self.proba[order], "probability", BLUE)
-        return self
+        if self.votes_proba is None or self.base_proba is None:
+            axis.barh(range(len(names)), self.proba[order], color=BLUE)
+            self._finish(axis, names, "probability")
+            return
+        sides = {
+            f"votes (share {self.lam:.2g})": (self.votes_proba, SKY),
+            "base": (self.base_proba, GREY),
+            "mixture": (self.proba, BLUE),
+        }
+        for number, (name, (proba, color)) in enumerate(sides.items()):
+            places = np.arange(len(names)) + 0.27 * (number - 1)
+            axis.barh(places, proba[order], height=0.25, color=color, label=name)
+        self._finish(axis, names, "probability")
+        axis.legend(fontsize=9, frameon=False, loc="lower right")
 
-    def _bars(
-        self,
-        axis: Any,
-        names: list[str],
-        values: NDArray[np.floating],
-        label: str,
-        color: Any,
-    ) -> None:
-        axis.barh(range(len(names)), values, color=color)
+    def _finish(self, axis: Any, names: list[str], label: str) -> None:
         axis.set_yticks(range(len(names)), names)
         axis.invert_yaxis()
         axis.set_xlim(0, 1)

@@ -11,6 +11,7 @@ from ..utils._optional import import_optional
 
 # Okabe and Ito's palette: told apart with any colour vision.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#E69F00", "#009E73", "#9A9A9A"
+SKY = "#56B4E9"
 # What TeX takes for something else, where matplotlib leaves texts to it.
 _TEX = str.maketrans(
     {

@@ -1,0 +1,281 @@
+"""LabelAudit: wrong labels, copies, strangers and classes that overlap."""
+
+from numbers import Integral, Real
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils import column_or_1d
+from sklearn.utils.validation import check_is_fitted
+
+from ..classifiers import SoftKNNClassifier, check_inputs, check_rows, refitted
+from ..datastore import PREPROCESSINGS, soft_votes, vote_weights
+from ..neighbors import ALGORITHMS
+from ..utils._parameters import ParamsMixin
+from ..utils._sklearn import HasMethods, Interval, StrOptions, fit_context
+from ._audit_tables import (
+    AuditedRows,
+    class_overlap_table,
+    duplicates_table,
+    import_pandas,
+    outliers_table,
+    suspects_table,
+)
+from ._label_quality import judge_labels
+from ._linear_opinion import linear_opinion
+from ._near_duplicates import SIMILAR, near_duplicates
+from ._strangeness import Strangeness
+
+
+class LabelAudit(ParamsMixin, BaseEstimator):
+    """Find wrong labels, copies, strangers and overlapping classes in labelled rows.
+
+    Each row is asked about without itself: by the soft votes of its nearest rows (R,
+    Eq. 1 and 2) and by a linear classifier of all other rows. How probable they find
+    its label tells wrong labels from right ones; how near its neighbours are tells
+    copies and strangers.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=20
+        Rows k that vote, and among which copies are looked for. Clipped, with a
+        warning, to the rows there are.
+    tau : float or "scale", default="scale"
+        Temperature of the votes; see :class:`~skknn.SoftKNNClassifier`.
+    linear_share : float, default=0.8
+        Share of the linear classifier in the probability of a label, from 0 (votes
+        alone, the fastest) to 1.
+    similarity : float, default=0.9
+        From which on two rows are copies of each other: 1 minus their squared distance
+        over that of two rows drawn at random, which for centred rows of length 1 is
+        their cosine.
+    preprocessing : {"center-l2", "l2-center", "l2"} or None, default="center-l2"
+        Of rows before distances are taken; see :class:`~skknn.SoftKNNClassifier`.
+    algorithm : str or object, default="auto"
+        Search engine; see :class:`~skknn.SoftKNNClassifier`. Not ``"precomputed"``,
+        which has no rows.
+    device : None, str or torch.device, default=None
+        Device of ``"torch"`` and ``"auto"``: None takes CUDA if there is one.
+    n_jobs : int or None, default=None
+        Threads of the search. None takes as many as BLAS may use, as a rule all cores.
+
+    Attributes
+    ----------
+    suspect_labels_ : DataFrame
+        Rows with another class likelier than theirs, most suspect first: ``row``,
+        ``file``, ``label``, ``suggested``, ``label_probability``,
+        ``suggested_probability``, and of the five nearest rows that voted
+        ``nearest_rows``, ``nearest_labels``, ``nearest_shares`` (of all votes) and
+        ``nearest_files``, lists. Files only where ``fit`` was given them.
+    label_quality_ : ndarray of shape (n_samples,), float64
+        Probability of each row's label, 0 to 1: the lowest are the most suspect.
+    suggested_labels_ : ndarray of shape (n_samples,)
+        The most probable other class of each row.
+    duplicates_ : DataFrame
+        Pairs of copies, most alike first: ``row_a``, ``row_b``, ``file_a``, ``file_b``,
+        ``label_a``, ``label_b``, ``similarity``, ``same_class``, and with parts
+        ``part_a``, ``part_b``, ``same_part``. Rows of one group are no pairs.
+    outliers_ : DataFrame
+        Rows that are like no other, strangest first: ``row``, ``file``, ``label``,
+        ``distance`` (to the five nearest rows, 1 for the median row), ``nearest_row``,
+        ``nearest_file``, ``nearest_label``.
+    class_overlap_ : DataFrame
+        Pairs of classes, largest overlap first: ``class_a``, ``class_b``, ``share``
+        (of the votes about rows of a, those that go to b), ``share_back``,
+        ``n_rows`` (of a) and ``n_taken`` (of these most of the votes go to b).
+    classes_ : ndarray of shape (n_classes,)
+        Class labels, sorted.
+    knn_ : SoftKNNClassifier
+        What votes.
+    strangeness_ : Strangeness
+        What is usual among distances, for :meth:`unlike`.
+    n_features_in_ : int
+        Number of columns seen in ``fit``.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns, when ``fit`` saw string names.
+
+    See Also
+    --------
+    HardExamplesDisplay : The most suspect rows as pictures.
+
+    References
+    ----------
+    .. [1] M. Jia, B.-C. Chen, Z. Wu, C. Cardie, S. Belongie, S.-N. Lim, "Rethinking
+       Nearest Neighbors for Visual Classification", 2021,
+       https://arxiv.org/abs/2112.08459, cited as R.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skknn.inspection import LabelAudit
+    >>> X, y = load_digits(return_X_y=True)
+    >>> y[7] = 3  # was a 7
+    >>> audit = LabelAudit().fit(X, y)
+    >>> audit.suspect_labels_.loc[0, ["row", "label", "suggested"]].tolist()
+    [7, 3, 7]
+    """
+
+    _parameter_constraints = {
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "tau": [Interval(Real, 0, None, closed="right"), StrOptions({"scale"})],
+        "linear_share": [Interval(Real, 0, 1, closed="both")],
+        "similarity": [Interval(Real, 0, 1, closed="both")],
+        "preprocessing": [StrOptions(set(PREPROCESSINGS)), None],
+        "algorithm": [
+            StrOptions(set(ALGORITHMS) - {"precomputed"}),
+            HasMethods(["fit", "kneighbors"]),
+        ],
+        "device": "no_validation",
+        "n_jobs": [Integral, None],
+    }
+    _param_remedies = {
+        "n_neighbors": "Use a positive int, for example 20.",
+        "tau": "Use 'scale', or a positive temperature.",
+        "linear_share": "0 is the votes alone, 1 the linear classifier alone.",
+        "similarity": "1 finds equal rows alone; copies of photos have above 0.9.",
+        "preprocessing": "Use 'center-l2' unless rows are prepared already (None).",
+        "algorithm": "Use 'auto' unless you need one engine by name; a graph of "
+        "neighbours has no rows.",
+    }
+
+    def __init__(
+        self,
+        n_neighbors: int = 20,
+        *,
+        tau: float | str = "scale",
+        linear_share: float = 0.8,
+        similarity: float = SIMILAR,
+        preprocessing: str | None = "center-l2",
+        algorithm: Any = "auto",
+        device: Any = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.n_neighbors = n_neighbors
+        self.tau = tau
+        self.linear_share = linear_share
+        self.similarity = similarity
+        self.preprocessing = preprocessing
+        self.algorithm = algorithm
+        self.device = device
+        self.n_jobs = n_jobs
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        groups: ArrayLike | None = None,
+        files: ArrayLike | None = None,
+        parts: ArrayLike | None = None,
+    ) -> Self:
+        """Ask about each row without itself.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of features, such as embeddings of photos.
+        y : array-like of shape (n_samples,)
+            Labels to be judged.
+        groups : array-like of shape (n_samples,), default=None
+            What each row comes from, such as a burst. Rows of its own group say
+            nothing about a row, and are no copies of it.
+        files : array-like of shape (n_samples,), default=None
+            File of each row, or any other name, for the tables.
+        parts : array-like of shape (n_samples,), default=None
+            Part of each row, such as "train" and "test": tells in ``duplicates_``
+            what leaks from one to another.
+
+        Returns
+        -------
+        self : LabelAudit
+
+        Raises
+        ------
+        ValueError
+            As in :meth:`SoftKNNClassifier.fit`; for files or parts of another length.
+        ImportError
+            Without pandas (extra ``frames``).
+        """
+        import_pandas()
+        inputs = check_inputs(self, X, y)
+        codes, n_classes = inputs.codes, len(inputs.classes)
+        knn = SoftKNNClassifier(
+            self.n_neighbors,
+            tau=self.tau,
+            preprocessing=self.preprocessing,
+            algorithm=self.algorithm,
+            device=self.device,
+            n_jobs=self.n_jobs,
+        ).fit(inputs.neighbors, inputs.y, groups)
+        distances, ids = knn.kneighbors()
+        votes = soft_votes(distances, codes[ids], knn.tau_, n_classes)
+        weights = vote_weights(distances, knn.tau_)
+        rows = AuditedRows(
+            labels=inputs.y,
+            classes=inputs.classes,
+            codes=codes,
+            files=_column(files, "files", len(codes)),
+            parts=_column(parts, "parts", len(codes)),
+            ids=ids,
+            shares=weights / weights.sum(axis=1, keepdims=True),
+        )
+        index = knn.index_.rows
+        prepared = index.rows_.values
+        proba = votes
+        if self.linear_share > 0:
+            apart = None if index.groups_ is None else index.groups_.numbers
+            linear = linear_opinion(prepared, codes, n_classes, apart)
+            proba = self.linear_share * linear + (1 - self.linear_share) * votes
+        found = judge_labels(proba, codes)
+        typical = 2 * float(prepared.var(axis=0, dtype=np.float64).sum())
+        pairs = near_duplicates(distances, ids, typical, self.similarity)
+        strangeness = Strangeness.learn(distances)
+        self.__dict__ = refitted(
+            self,
+            inputs,
+            suspect_labels_=suspects_table(rows, found),
+            label_quality_=found.quality,
+            suggested_labels_=inputs.classes[found.suggested],
+            duplicates_=duplicates_table(rows, pairs),
+            outliers_=outliers_table(
+                rows, strangeness.score(distances), strangeness.strange(distances)
+            ),
+            class_overlap_=class_overlap_table(rows, votes),
+            knn_=knn,
+            strangeness_=strangeness,
+        )
+        return self
+
+    def unlike(self, X: ArrayLike) -> NDArray[np.bool_]:
+        """Whether new rows are unlike anything that ``fit`` saw.
+
+        Their labels are then not to be trusted, however probable.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_queries,), bool
+            True where a row is farther from the rows of ``fit`` than is usual among
+            these.
+        """
+        check_is_fitted(self)
+        distances, _ = self.knn_.kneighbors(check_rows(self, X))
+        return self.strangeness_.strange(distances)
+
+
+def _column(values: Any, name: str, n_samples: int) -> NDArray[Any] | None:
+    """One entry a row."""
+    if values is None:
+        return None
+    values = column_or_1d(np.asarray(values, dtype=object))
+    if len(values) != n_samples:
+        raise ValueError(
+            f"{name} has {len(values)} entries for {n_samples} rows of X. Pass one a "
+            f"row, or {name}=None."
+        )
+    return values
