@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +161,7 @@ def classify_folder(
     if output is not None and fingerprint is not None:
         if written_fingerprint(output) == fingerprint:
             say(f"Nothing has changed since {str(output)!r} was written: read there.")
-            return read_answer(output)
+            return replace(read_answer(output), folder=settings["folder"])
     say(
         f"{len(contents.labelled)} labelled photos in {len(set(contents.labels))} "
         f"class folders, {len(contents.waiting)} to predict, "

@@ -33,7 +33,9 @@ def fingerprint_of(
     """
     if not settings["reproducible"]:
         return None
-    text = json.dumps(settings, sort_keys=True)
+    # Where the folders lie does not matter.
+    kept = {n: value for n, value in settings.items() if n not in ("folder", "new")}
+    text = json.dumps(kept, sort_keys=True)
     digest = hashlib.sha256(text.encode())
     for name, label in zip(contents.labelled, contents.labels):
         digest.update(repr((name, label, *_stamp(contents, name))).encode())

@@ -1,6 +1,7 @@
 """classify_folder: from class folders to an answer."""
 
 import json
+import shutil
 
 import joblib
 import numpy as np
@@ -148,6 +149,7 @@ def no_features(monkeypatch):
         raise Again
 
     monkeypatch.setattr(BackboneEmbedder, "fit", fit)
+    monkeypatch.setattr(skknn.FungiTransformer, "fit", fit)
 
 
 def test_a_second_run_reads_what_is_there(messy, capsys, no_features):
@@ -186,8 +188,8 @@ def test_whatever_changes_is_seen(messy, tmp_path, no_features, change):
     copies = [tmp_path / "photos", tmp_path / "results"]
     for place, copy in zip((folder, output), copies):
         shutil.copytree(place, copy)  # with the times of files
-    told = json.loads((copies[1] / "settings.json").read_text())
-    told["fingerprint"] = FINGERPRINT_OF_COPY(copies[0])
+    answer = classify_folder(copies[0], output=copies[1], **TINY)
+    assert answer.folder == str(copies[0])
     change(*copies)
     with pytest.raises(Again):
         classify_folder(copies[0], output=copies[1], **TINY)
@@ -227,20 +229,21 @@ def test_predict_other_photos(messy, tmp_path):
 
 
 def test_groups_stay_in_one_fold(tmp_path):
-    """Bursts of equal photos with random labels: without groups they seem learnt."""
-    for burst in range(24):
+    """Bursts of equal photos, labels by chance: without groups they seem learnt.
+
+    Nor is anything else learnt by heart: a model that had seen the rows it is asked
+    about would be right about most of them.
+    """
+    labels = np.random.default_rng(0).permutation(["a", "b"] * 6)
+    for burst, label in enumerate(labels):
         for i in range(3):
-            place = tmp_path / "ab"[burst % 2] / f"burst{burst}"
-            save_photo(place / f"{i}.png", "red", burst)
-    apart = classify_folder(tmp_path, **TINY)
-    together = classify_folder(tmp_path, groups="subfolders", **TINY)
-    assert apart.evaluation["accuracy"] == 1
-    assert together.evaluation["accuracy"] < 0.9
-    assert "24 groups" in together.evaluation["protocol"]
-    by_function = classify_folder(
-        tmp_path, groups=lambda file: file.rpartition("/")[0], **TINY
-    )
-    assert by_function.training.equals(together.training)
+            save_photo(tmp_path / label / f"burst{burst}" / f"{i}.png", "red", burst)
+    apart = classify_folder(tmp_path, **TINY).evaluation
+    together = classify_folder(tmp_path, groups="subfolders", **TINY).evaluation
+    assert apart["accuracy"] > 0.9
+    assert together["accuracy"] < 0.7
+    assert together["low"] < 0.5
+    assert "12 groups" in together["protocol"]
 
 
 def test_gradient_features_have_weights_of_their_blocks(tmp_path):
