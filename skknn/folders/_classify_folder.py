@@ -29,7 +29,7 @@ from ._groups import Groups, groups_of
 from ._labelled_rows import FolderRows, embed_contents
 from ._predictions import predictions_frame, training_frame
 from ._say import Say
-from ._settings import settings_of
+from ._settings import circumstances, settings_of
 from ._stamps import fingerprint_of
 from ._written import read_answer, write_answer, written_fingerprint
 
@@ -229,6 +229,7 @@ def _learn(
     sure = sure_from(sides, labels)
     settings = {
         **settings,
+        **circumstances(settings),
         "parameters": {n: _plain(v) for n, v in classifier.best_params_.items()},
         "block_weights": getattr(
             getattr(classifier, "knn_transformer_", None), "weights_", None

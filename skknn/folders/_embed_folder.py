@@ -69,8 +69,8 @@ def embed_folder(
         Photos at any depth are taken.
     output : str or Path, default=None
         A file to write: ``.npz`` with the arrays ``files``, ``labels``, ``features``
-        and ``names``, or ``.parquet`` (needs pyarrow), a table with the columns ``file``,
-        ``label`` and one a feature. It appears at the end.
+        and ``names``, or ``.parquet`` (needs pyarrow), a table with the columns
+        ``file``, ``label`` and one a feature. It appears at the end.
     fungi, backbone, weights, device, n_jobs, random_state, verbose : object
         As in :func:`skknn.classify_folder`.
     memory : str or Path, default=None

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 import joblib
 
 from ._frames import write_csv
-from ._report import write_report
+from ._model_card import write_model_card
+from ._report import REPORT, can_report, write_report
 
 if TYPE_CHECKING:
     from ._answer import FolderAnswer
 
 _SETTINGS, _MODEL, _ANSWER = "settings.json", "model.joblib", "answer.joblib"
+_CARD = "model_card.md"
 _UNFINISHED = ".unfinished-"
 _FRAMES = (
     "predictions",
@@ -34,7 +36,7 @@ _FILES = (
     "uncertain.csv",
     _MODEL,
     _ANSWER,
-    "report.html",
+    _CARD,
     _SETTINGS,
 )
 
@@ -113,7 +115,8 @@ def read_answer(output: str | os.PathLike) -> "FolderAnswer":
 def written_fingerprint(output: str | os.PathLike) -> str | None:
     """What the answer in a folder followed from; None if it is not complete."""
     folder = Path(output)
-    if not all((folder / name).is_file() for name in _FILES):
+    files = (*_FILES, REPORT) if can_report() else _FILES
+    if not all((folder / name).is_file() for name in files):
         return None
     try:
         return json.loads((folder / _SETTINGS).read_text("utf8")).get("fingerprint")
@@ -123,13 +126,15 @@ def written_fingerprint(output: str | os.PathLike) -> str | None:
 
 def _writers(answer: "FolderAnswer") -> dict[str, Callable[[Path], object]]:
     """In the order in which they are put in place."""
+    report = {REPORT: lambda path: write_report(answer, path)} if can_report() else {}
     return {
         **{f"{name}.csv": csv_writer(getattr(answer, name)) for name in _FRAMES},
         "uncertain.csv": csv_writer(_to_check(answer.predictions)),
         _MODEL: lambda path: joblib.dump(answer.pipeline, path),
         # The model is in a file of its own, which others read.
         _ANSWER: lambda path: joblib.dump(_without_pipeline(answer), path),
-        "report.html": lambda path: write_report(answer, path),
+        **report,
+        _CARD: lambda path: write_model_card(answer, path),
         _SETTINGS: lambda path: _write_settings(answer, path),
     }
 
