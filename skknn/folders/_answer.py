@@ -56,8 +56,13 @@ votes_probability, base_probability, uncertain, unlike]
 
     Examples
     --------
+    >>> import tempfile
     >>> from skknn.folders import FolderAnswer
-    >>> FolderAnswer.load("results")  # doctest: +SKIP
+    >>> try:
+    ...     FolderAnswer.load(tempfile.mkdtemp())  # the folder of results
+    ... except FileNotFoundError as error:
+    ...     print(str(error)[-39:])
+    classify_folder(output=...) wrote.
     """
 
     folder: str

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..datasets._folder_names import checked_root, is_unlabelled, parts_of_data_set
 from ..datasets._walk import files_below, files_in, is_hidden, is_image
@@ -66,10 +67,11 @@ def look_into(
     FileNotFoundError, NotADirectoryError
         If there is no such folder.
     ValueError
-        If its sub-folders are the parts of a data set.
+        If its sub-folders are the parts of a data set, or results would be written
+        among them.
     """
     root = checked_root(folder, "folder")
-    aside = [Path(path).resolve() for path in (new, output) if path is not None]
+    aside = _below(root, new, output)
     found = _Found(root)
     folders = sorted(
         entry
@@ -84,7 +86,7 @@ def look_into(
         label = place.name if place.name in classes else None
         n_images = 0
         for file in _listed(place, root, found):
-            if not any(part in aside for part in file.resolve().parents):
+            if not (aside and _within(file.parent, aside)):
                 inner = file.relative_to(root).parts[1:-1]
                 waits = any(is_unlabelled(name, unlabelled) for name in inner)
                 n_images += found.add(file, label=None if waits else label)
@@ -98,9 +100,28 @@ def look_into(
         root=root,
         labelled=tuple(in_order),
         labels=tuple(found.labelled[name] for name in in_order),
-        waiting=tuple(dict.fromkeys(found.waiting)),
+        waiting=tuple(
+            name for name in dict.fromkeys(found.waiting) if name not in found.labelled
+        ),
         skipped=tuple(sorted(found.skipped.items())),
     )
+
+
+def _below(root: Path, new: Any, output: Any) -> list[Path]:
+    """Folders inside the root that are no classes."""
+    here = root.resolve()
+    if output is not None and Path(output).resolve() == here:
+        raise ValueError(
+            f"output={str(output)!r} is the folder of photos. Name one of its own for "
+            f"the results, such as {str(root / 'results')!r}."
+        )
+    places = [Path(path).resolve() for path in (new, output) if path is not None]
+    return [place for place in places if here in place.parents]
+
+
+def _within(folder: Path, aside: list[Path]) -> bool:
+    here = folder.resolve()
+    return any(place == here or place in here.parents for place in aside)
 
 
 def files_of_photos(

@@ -55,6 +55,32 @@ def test_a_name_that_is_no_text_is_kept(tmp_path):
     assert look_into(folder, unlabelled=UNLABELLED).waiting == (odd,)
 
 
+def test_other_folders_inside_are_no_classes(tmp_path):
+    folder = fill(tmp_path, 3)
+    save_photo(folder / "later" / "x.png", "green", 50)
+    save_photo(folder / "red" / "later" / "y.png", "green", 51)
+    found = look_into(
+        folder,
+        unlabelled=UNLABELLED,
+        new=folder / "later",
+        output=folder / "red" / "later",
+    )
+    assert set(found.labels) == {"blue", "green", "red"} and len(found.labels) == 9
+    assert found.waiting == ("later/x.png",) and found.skipped == ()
+
+
+def test_the_whole_folder_is_not_predicted_again(tmp_path):
+    folder = fill(tmp_path / "photos", 3)
+    save_photo(tmp_path / "x.png", "green", 50)
+    found = look_into(folder, unlabelled=UNLABELLED, new=tmp_path)
+    assert len(found.labels) == 9 and found.waiting == ("../x.png",)
+
+
+def test_results_do_not_go_among_the_photos(tmp_path):
+    with pytest.raises(ValueError, match="output=.*is the folder of photos. Name one"):
+        look_into(fill(tmp_path, 1), unlabelled=UNLABELLED, output=tmp_path)
+
+
 def test_groups_by_folder():
     files = ["cat/1.jpg", "cat/b1/1.jpg", "cat/b1/2.jpg", "dog/b1/1.jpg", "cat/b/c/1.j"]
     found = groups_of(files, "subfolders").tolist()
