@@ -3,16 +3,16 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
-from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from sklearn.pipeline import Pipeline
+from ._findings import Findings
+from ._predict import predict_photos
+from ._summary import summary_of
+from ._written import read_answer, write_answer
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FolderAnswer:
+class FolderAnswer(Findings):
     """What :func:`skknn.classify_folder` found.
 
     Names of files are relative to ``folder``. Frames are pandas DataFrames.
@@ -65,22 +65,6 @@ votes_probability, base_probability, uncertain, unlike]
     classify_folder(output=...) wrote.
     """
 
-    folder: str
-    settings: dict[str, Any]
-    classes: NDArray[Any]
-    training: Any
-    evaluation: dict[str, Any]
-    per_class: Any
-    confusion: Any
-    predictions: Any
-    suspect_labels: Any
-    duplicates: Any
-    outliers: Any
-    class_overlap: Any
-    skipped: Any
-    pipeline: "Pipeline"
-    audit: Any
-
     def predict(
         self,
         photos: str | os.PathLike | Sequence[str],
@@ -105,8 +89,6 @@ votes_probability, base_probability, uncertain, unlike]
             As the attribute ``predictions``; files relative to the folder, or as given.
         skipped : DataFrame [file, reason]
         """
-        from ._predict import predict_photos
-
         return predict_photos(self, photos, output=output, verbose=verbose)
 
     def save(self, output: str | os.PathLike) -> None:
@@ -117,12 +99,10 @@ votes_probability, base_probability, uncertain, unlike]
         output : str or Path
             A folder, made if there is none.
         """
-        from ._written import write_answer
-
         write_answer(self, output)
 
     @classmethod
-    def load(cls, output: str | os.PathLike) -> "FolderAnswer":
+    def load(cls, output: str | os.PathLike) -> Self:
         """Read an answer back.
 
         Its files can run any code while they are loaded: read only what you trust.
@@ -141,12 +121,8 @@ votes_probability, base_probability, uncertain, unlike]
         FileNotFoundError
             If it holds no answer.
         """
-        from ._written import read_answer
-
-        return read_answer(output)
+        return cls(**vars(read_answer(output)))
 
     def __repr__(self) -> str:
         """A few lines with the accuracy and what to look at."""
-        from ._summary import summary_of
-
         return summary_of(self)

@@ -31,7 +31,7 @@ from ._predictions import predictions_frame, training_frame
 from ._say import Say
 from ._settings import circumstances, settings_of
 from ._stamps import fingerprint_of
-from ._written import read_answer, write_answer, written_fingerprint
+from ._written import write_answer, written_fingerprint
 
 
 def classify_folder(
@@ -161,7 +161,7 @@ def classify_folder(
     if output is not None and fingerprint is not None:
         if written_fingerprint(output) == fingerprint:
             say(f"Nothing has changed since {str(output)!r} was written: read there.")
-            return replace(read_answer(output), folder=settings["folder"])
+            return replace(FolderAnswer.load(output), folder=settings["folder"])
     say(
         f"{len(contents.labelled)} labelled photos in {len(set(contents.labels))} "
         f"class folders, {len(contents.waiting)} to predict, "

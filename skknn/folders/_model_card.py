@@ -2,18 +2,16 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from ._answer import FolderAnswer
+from ._findings import Findings
 
 
-def write_model_card(answer: "FolderAnswer", path: str | os.PathLike) -> None:
+def write_model_card(answer: Findings, path: str | os.PathLike) -> None:
     """Write a model card.
 
     Parameters
     ----------
-    answer : FolderAnswer
+    answer : Findings
     path : str or Path
     """
     # Names of folders need not be UTF-8.
@@ -21,12 +19,12 @@ def write_model_card(answer: "FolderAnswer", path: str | os.PathLike) -> None:
     Path(path).write_bytes(text)
 
 
-def model_card(answer: "FolderAnswer") -> str:
+def model_card(answer: Findings) -> str:
     """Data, classes, accuracy, settings and licences in plain words.
 
     Parameters
     ----------
-    answer : FolderAnswer
+    answer : Findings
 
     Returns
     -------

@@ -3,19 +3,17 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ._contents import files_of_photos
 from ._features import reader_of, rows_of
+from ._findings import Findings
 from ._frames import data_frame, write_csv_at_once
 from ._predictions import predictions_frame
 
-if TYPE_CHECKING:
-    from ._answer import FolderAnswer
-
 
 def predict_photos(
-    answer: "FolderAnswer",
+    answer: Findings,
     photos: str | os.PathLike | Sequence[str],
     *,
     output: str | os.PathLike | None = None,
@@ -25,7 +23,7 @@ def predict_photos(
 
     Parameters
     ----------
-    answer : FolderAnswer
+    answer : Findings
     photos : str, Path or sequence of them
     output : str or Path, optional
         CSV file to write.

@@ -1,17 +1,14 @@
 """An answer in a few lines of text."""
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from ._answer import FolderAnswer
+from ._findings import Findings
 
 
-def summary_of(answer: "FolderAnswer") -> str:
+def summary_of(answer: Findings) -> str:
     """Say how good it is, what was predicted and what to look at.
 
     Parameters
     ----------
-    answer : FolderAnswer
+    answer : Findings
 
     Returns
     -------

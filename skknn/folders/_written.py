@@ -7,16 +7,14 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import joblib
 
+from ._findings import Findings
 from ._frames import write_csv
 from ._model_card import write_model_card
 from ._report import REPORT, can_report, write_report
-
-if TYPE_CHECKING:
-    from ._answer import FolderAnswer
 
 _SETTINGS, _MODEL, _ANSWER = "settings.json", "model.joblib", "answer.joblib"
 _CARD = "model_card.md"
@@ -76,18 +74,18 @@ def csv_writer(frame: Any) -> Callable[[Path], object]:
     return lambda path: write_csv(frame, path)
 
 
-def write_answer(answer: "FolderAnswer", output: str | os.PathLike) -> None:
+def write_answer(answer: Findings, output: str | os.PathLike) -> None:
     """Write all files of an answer; settings.json stands for a complete set.
 
     Parameters
     ----------
-    answer : FolderAnswer
+    answer : Findings
     output : str or Path
     """
     write_together(output, _writers(answer))
 
 
-def read_answer(output: str | os.PathLike) -> "FolderAnswer":
+def read_answer(output: str | os.PathLike) -> Findings:
     """Read an answer from its folder.
 
     Parameters
@@ -108,7 +106,7 @@ def read_answer(output: str | os.PathLike) -> "FolderAnswer":
             f"{str(output)!r} is no folder of results: there is no {missing[0]}. Pass "
             "the folder that `skknn classify` or classify_folder(output=...) wrote."
         )
-    answer: FolderAnswer = joblib.load(folder / _ANSWER)
+    answer: Findings = joblib.load(folder / _ANSWER)
     return replace(answer, pipeline=joblib.load(folder / _MODEL))
 
 
@@ -124,7 +122,7 @@ def written_fingerprint(output: str | os.PathLike) -> str | None:
         return None
 
 
-def _writers(answer: "FolderAnswer") -> dict[str, Callable[[Path], object]]:
+def _writers(answer: Findings) -> dict[str, Callable[[Path], object]]:
     """In the order in which they are put in place."""
     report = {REPORT: lambda path: write_report(answer, path)} if can_report() else {}
     return {
@@ -145,11 +143,11 @@ def _to_check(predictions: Any) -> Any:
     return rows.sort_values("probability", kind="stable")
 
 
-def _without_pipeline(answer: "FolderAnswer") -> "FolderAnswer":
+def _without_pipeline(answer: Findings) -> Findings:
     return replace(answer, pipeline=None)  # type: ignore[arg-type]
 
 
-def _write_settings(answer: "FolderAnswer", path: Path) -> None:
+def _write_settings(answer: Findings, path: Path) -> None:
     told = {
         **answer.settings,
         "classes": list(answer.classes),
