@@ -29,12 +29,14 @@ _HOME = {
     "NeighborSearchCV": "model_selection",
     "InContextSegmenter": "segmentation",
     "FineTunedJointClassifier": "finetuning",
+    "classify_folder": "folders",
 }
 _SUBPACKAGES = (
     "classifiers",
     "datasets",
     "features",
     "finetuning",
+    "folders",
     "gradients",
     "inspection",
     "metrics",

@@ -14,6 +14,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 import skknn
 import skknn.datasets
+import skknn.folders
 import skknn.inspection
 import skknn.metrics
 from skknn import (
@@ -39,8 +40,11 @@ API = Path(__file__).parent.parent / "docs" / "api.rst"
 def public_names():
     """Name below ``skknn`` -> class or function, of everything exported."""
     found = {}
-    for module in (skknn, skknn.inspection, skknn.datasets, skknn.metrics):
+    modules = (skknn, skknn.inspection, skknn.datasets, skknn.metrics, skknn.folders)
+    for module in modules:
         for name in module.__all__:
+            if module is not skknn and name in skknn.__all__:
+                continue
             thing = getattr(module, name)
             if inspect.isclass(thing) or inspect.isfunction(thing):
                 prefix = module.__name__.removeprefix("skknn").removeprefix(".")

@@ -31,6 +31,7 @@ BELOW = {
     "metrics": {"utils"},
     "datasets": {"utils", "modalities"},
     "inspection": {*TO_ROWS, *FROM_ROWS, "segmentation", "finetuning"},
+    "folders": {*TO_ROWS, *FROM_ROWS, "datasets"},
 }
 
 

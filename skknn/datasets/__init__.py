@@ -1,8 +1,8 @@
 """Load data that is already on this machine; nothing is ever downloaded.
 
-``load_image_folder`` (``_image_folder``, with ``_walk``) lists the images of class
-folders. ``check_images`` and ``drop_unreadable`` (``_unreadable``) find those that
-cannot be read.
+``load_image_folder`` (``_image_folder``, with ``_walk`` and ``_folder_names``) lists
+the images of class folders. ``check_images`` and ``drop_unreadable``
+(``_unreadable``) find those that cannot be read.
 """
 
 from ._image_folder import load_image_folder

@@ -9,12 +9,8 @@ from typing import Literal
 import numpy as np
 from sklearn.utils import Bunch
 
+from ._folder_names import checked_root, is_unlabelled, parts_of_data_set
 from ._walk import IMAGE_SUFFIXES, files_below, files_in, is_image
-
-# Folders of images that wait for a label, by what people call them.
-_UNLABELLED = ("unlabelled", "unlabeled", "unknown")
-_TRAIN = ("train", "training")
-_OTHER_PARTS = ("val", "valid", "validation", "dev", "test", "testing")
 
 
 def load_image_folder(
@@ -98,7 +94,7 @@ def load_image_folder(
     """
     if target not in ("codes", "names"):
         raise ValueError(f"target={target!r} must be 'codes' or 'names'.")
-    root = _checked_root(path)
+    root = checked_root(path, "path")
     names = _checked_names(classes)
     folders = sorted(
         entry.name
@@ -106,7 +102,7 @@ def load_image_folder(
         if entry.is_dir() and not entry.name.startswith(".")
     )
     waiting = [
-        name for name in folders if _is_unlabelled(name) and name not in (names or ())
+        name for name in folders if is_unlabelled(name) and name not in (names or ())
     ]
     folders = [name for name in folders if name not in waiting]
     if names is None:
@@ -157,20 +153,6 @@ def load_image_folder(
     )
 
 
-def _checked_root(path: str | os.PathLike) -> Path:
-    root = Path(path)
-    if not root.exists():
-        raise FileNotFoundError(
-            f"path={str(path)!r}: no such folder (from {os.getcwd()!r})."
-        )
-    if not root.is_dir():
-        raise NotADirectoryError(
-            f"path={str(path)!r} is a file. Pass the folder that holds one sub-folder "
-            "a class."
-        )
-    return root
-
-
 def _checked_names(classes: Sequence[str] | None) -> list[str] | None:
     if classes is None:
         return None
@@ -192,10 +174,9 @@ def _check_classes(root: Path, folders: list[str], waiting: list[str]) -> None:
             f"path={str(root)!r} has no sub-folders{but}. Put the images of each class "
             "into a sub-folder named after it: path/cat/1.jpg, path/dog/1.jpg."
         )
-    train = [name for name in folders if name.lower() in _TRAIN]
-    rest = [name for name in folders if name.lower() in _OTHER_PARTS]
-    if (train and rest) or len(train) + len(rest) == len(folders):
-        first, *more = train + rest
+    parts = parts_of_data_set(folders)
+    if parts:
+        first, *more = parts
         call = f"{first} = load_image_folder({str(root / first)!r})"
         for name in more:
             call += (
@@ -203,7 +184,7 @@ def _check_classes(root: Path, folders: list[str], waiting: list[str]) -> None:
                 f"classes={first}.target_names)"
             )
         raise ValueError(
-            f"path={str(root)!r} holds {train + rest}, which are parts of a data set "
+            f"path={str(root)!r} holds {parts}, which are parts of a data set "
             f"and no classes by their names. Load each by itself: {call}. If they are "
             "classes, name all classes with classes=[...]."
         )
@@ -228,7 +209,3 @@ def _report_empty(root: Path, empty: list[str], *, fatal: bool) -> None:
             f"the suffixes {', '.join(IMAGE_SUFFIXES)}."
         )
     warnings.warn(text, UserWarning, stacklevel=3)
-
-
-def _is_unlabelled(name: str) -> bool:
-    return name.startswith("_") or name.lower() in _UNLABELLED

@@ -14,17 +14,29 @@ def is_image(file: Path) -> bool:
     return file.suffix.lower() in IMAGE_SUFFIXES
 
 
-def files_in(folder: Path) -> list[Path]:
-    """Return the files of a folder that are not hidden, without its sub-folders."""
+def is_hidden(path: Path) -> bool:
+    """Tell whether a file or folder is hidden: its name begins with a dot."""
+    return path.name.startswith(".")
+
+
+def files_in(folder: Path, *, hidden: bool = False) -> list[Path]:
+    """Return the files of a folder, without its sub-folders.
+
+    Parameters
+    ----------
+    folder : Path
+    hidden : bool
+        Whether hidden files are wanted, too, and the names of hidden folders.
+    """
     return sorted(
         entry
         for entry in folder.iterdir()
-        if not entry.name.startswith(".") and not entry.is_dir()
+        if (hidden if is_hidden(entry) else not entry.is_dir())
     )
 
 
-def files_below(folder: Path, *, outside: Path) -> list[Path]:
-    """Return the files of a folder and its sub-folders that are not hidden.
+def files_below(folder: Path, *, outside: Path, hidden: bool = False) -> list[Path]:
+    """Return the files of a folder and its sub-folders.
 
     Links to folders are followed. Each folder is listed once, so links in a circle do
     no harm.
@@ -35,6 +47,9 @@ def files_below(folder: Path, *, outside: Path) -> list[Path]:
     outside : Path
         A folder that is not entered: the one that holds ``folder``, to which a link
         may lead back.
+    hidden : bool
+        Whether hidden files are wanted, too, and the names of hidden folders, which
+        are never entered.
 
     Raises
     ------
@@ -53,8 +68,11 @@ def files_below(folder: Path, *, outside: Path) -> list[Path]:
             folders.clear()
             continue
         seen.add(identity)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [Path(here, name) for name in names if not name.startswith(".")]
+        dotted = [name for name in folders if name.startswith(".")]
+        folders[:] = sorted(set(folders) - set(dotted))
+        found += [Path(here, n) for n in names if hidden or not n.startswith(".")]
+        if hidden:
+            found += [Path(here, name) for name in dotted]
     return sorted(found)
 
 

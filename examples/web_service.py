@@ -1,0 +1,54 @@
+"""A web service that names what is on a photo, with the standard library alone.
+
+    python examples/web_service.py results/model.joblib
+    curl --data-binary @photo.jpg http://127.0.0.1:8000/
+
+Loading a model can run any code: serve only those you made. For the open internet put
+a real web server in front.
+"""
+
+import io
+import json
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Lock
+
+import joblib
+import numpy as np
+from PIL import Image
+
+LARGEST = 20_000_000  # bytes of a photo
+
+
+def make_server(model, address=("127.0.0.1", 8000)):
+    lock = Lock()  # one photo at a time: each uses all cores
+    with lock:  # the network is loaded now, not with the first visitor
+        model.predict_proba([Image.new("RGB", (64, 64))])
+
+    class Service(BaseHTTPRequestHandler):
+        def do_POST(self):
+            size = int(self.headers.get("Content-Length") or 0)
+            if not 0 < size <= LARGEST:
+                return self.answer(413, {"error": f"send 1 to {LARGEST} bytes"})
+            try:
+                photo = Image.open(io.BytesIO(self.rfile.read(size)))
+                with lock:
+                    proba = model.predict_proba([photo])[0]
+            except Exception as error:
+                return self.answer(400, {"error": str(error)})
+            best = np.argsort(-proba)[:3]
+            self.answer(200, {str(model.classes_[i]): float(proba[i]) for i in best})
+
+        def answer(self, status, content):
+            body = json.dumps(content).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    return ThreadingHTTPServer(address, Service)
+
+
+if __name__ == "__main__":
+    make_server(joblib.load(sys.argv[1])).serve_forever()

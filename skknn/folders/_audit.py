@@ -1,0 +1,40 @@
+"""Wrong labels, near-duplicates and outliers, by skknn.inspection.LabelAudit."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_N_NEIGHBORS = 20
+
+
+def audit_labels(
+    rows: NDArray[Any],
+    labels: NDArray[Any],
+    files: Sequence[str],
+    groups: NDArray[Any] | None,
+) -> Any:
+    """Fit a LabelAudit.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, n_features)
+        As neighbours are sought among them.
+    labels : ndarray of shape (n,)
+    files : sequence of str
+    groups : ndarray of shape (n,) or None
+
+    Returns
+    -------
+    LabelAudit
+    """
+    from ..inspection import LabelAudit
+
+    audit = LabelAudit(n_neighbors=min(_N_NEIGHBORS, len(rows) - 1))
+    return audit.fit(rows, labels, groups=groups, files=list(files))
+
+
+def is_unlike(audit: Any, rows: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which rows are unlike anything that was labelled."""
+    return np.asarray(audit.unlike(rows), dtype=bool)

@@ -1,0 +1,228 @@
+"""What lies in a folder: labelled photos, photos to predict, and all the rest."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..datasets._folder_names import checked_root, is_unlabelled, parts_of_data_set
+from ..datasets._walk import files_below, files_in, is_hidden, is_image
+
+_RAW = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".pef", ".raf", ".rw2")
+_VIDEO = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mts", ".webm")
+
+
+@dataclass(frozen=True)
+class FolderContents:
+    """The files of a folder, sorted; names are relative to it.
+
+    Attributes
+    ----------
+    root : Path
+    labelled : tuple of str
+        Photos in class folders, by class.
+    labels : tuple of str
+        Their classes, the names of the folders.
+    waiting : tuple of str
+        Photos to predict: loose ones, those in folders of unlabelled photos, and
+        those of another folder.
+    skipped : tuple of (str, str)
+        All other files and folders, with the reason.
+    """
+
+    root: Path
+    labelled: tuple[str, ...]
+    labels: tuple[str, ...]
+    waiting: tuple[str, ...]
+    skipped: tuple[tuple[str, str], ...]
+
+    def paths(self, names: Iterable[str]) -> list[str]:
+        """Return names as paths that can be opened."""
+        return [str(self.root / name) for name in names]
+
+
+def look_into(
+    folder: str | os.PathLike,
+    *,
+    new: str | os.PathLike | None = None,
+    unlabelled: Sequence[str],
+    output: str | os.PathLike | None = None,
+) -> FolderContents:
+    """List what lies in a folder of class folders; nothing is read.
+
+    Parameters
+    ----------
+    folder : str or Path
+    new : str or Path, optional
+        Another folder (or a file) of photos to predict.
+    unlabelled : sequence of str
+        Patterns of the names of folders, at any depth, whose photos are to be
+        predicted.
+    output : str or Path, optional
+        A folder that is not looked into, wherever it lies: that of the results.
+
+    Raises
+    ------
+    FileNotFoundError, NotADirectoryError
+        If there is no such folder.
+    ValueError
+        If its sub-folders are the parts of a data set, or results would be written
+        among them.
+    """
+    root = checked_root(folder, "folder")
+    aside = _below(root, new, output)
+    found = _Found(root)
+    folders = sorted(
+        entry
+        for entry in root.iterdir()
+        if entry.is_dir() and not is_hidden(entry) and entry.resolve() not in aside
+    )
+    classes = [f.name for f in folders if not is_unlabelled(f.name, unlabelled)]
+    _refuse_parts(root, classes)
+    for file in files_in(root, hidden=True):
+        found.add(file, label=None)
+    for place in folders:
+        label = place.name if place.name in classes else None
+        n_images = 0
+        for file in _listed(place, root, found):
+            if not (aside and _within(file.parent, aside)):
+                inner = file.relative_to(root).parts[1:-1]
+                waits = any(is_unlabelled(name, unlabelled) for name in inner)
+                n_images += found.add(file, label=None if waits else label)
+        if not n_images:
+            found.skipped[_name(place, root) + "/"] = "a folder without photos"
+    if new is not None:
+        for file in files_of_photos(new, "new", found.skipped, root):
+            found.waiting.append(_name(file, root))
+    in_order = sorted(found.labelled, key=lambda name: (found.labelled[name], name))
+    return FolderContents(
+        root=root,
+        labelled=tuple(in_order),
+        labels=tuple(found.labelled[name] for name in in_order),
+        waiting=tuple(
+            name for name in dict.fromkeys(found.waiting) if name not in found.labelled
+        ),
+        skipped=tuple(sorted(found.skipped.items())),
+    )
+
+
+def _below(root: Path, new: Any, output: Any) -> list[Path]:
+    """Folders inside the root that are no classes."""
+    here = root.resolve()
+    if output is not None and Path(output).resolve() == here:
+        raise ValueError(
+            f"output={str(output)!r} is the folder of photos. Name one of its own for "
+            f"the results, such as {str(root / 'results')!r}."
+        )
+    places = [Path(path).resolve() for path in (new, output) if path is not None]
+    return [place for place in places if here in place.parents]
+
+
+def _within(folder: Path, aside: list[Path]) -> bool:
+    here = folder.resolve()
+    return any(place == here or place in here.parents for place in aside)
+
+
+def files_of_photos(
+    path: str | os.PathLike,
+    parameter: str,
+    skipped: dict[str, str],
+    root: Path | None = None,
+) -> Iterator[Path]:
+    """Yield the photos below a folder, or the one file that is named.
+
+    Parameters
+    ----------
+    path : str or Path
+    parameter : str
+        What users know it as, for errors.
+    skipped : dict of str -> str
+        Gets the files that are left out, with the reason.
+    root : Path, optional
+        What names there are relative to; ``path`` by default.
+
+    Raises
+    ------
+    FileNotFoundError
+    """
+    place = Path(path)
+    if not place.exists():
+        raise FileNotFoundError(
+            f"{parameter}={str(path)!r}: no such file or folder (from {os.getcwd()!r})."
+        )
+    if not place.is_dir():
+        yield place
+        return
+    for file in files_below(place, outside=place.parent, hidden=True):
+        reason = why_no_photo(file)
+        if reason:
+            skipped[_name(file, root or place)] = reason
+        else:
+            yield file
+
+
+def why_no_photo(file: Path) -> str:
+    """Why a file is left out, by its name; empty for a photo."""
+    suffix = file.suffix.lower()
+    if is_hidden(file):
+        return "hidden: its name begins with a dot"
+    if suffix in _RAW:
+        return f"a camera's raw file ({suffix}): export it as JPEG, PNG or TIFF"
+    if suffix in _VIDEO:
+        return f"a video ({suffix}): export its frames as JPEG or PNG"
+    if not is_image(file):
+        return f"no photo by its name ({suffix or 'no suffix'})"
+    return ""
+
+
+class _Found:
+    """What has been found so far."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self.labelled: dict[str, str] = {}
+        self.waiting: list[str] = []
+        self.skipped: dict[str, str] = {}
+
+    def add(self, file: Path, label: str | None) -> bool:
+        """Sort a file in; whether it is a photo."""
+        name, reason = _name(file, self._root), why_no_photo(file)
+        if reason:
+            self.skipped[name] = reason
+        elif label is None:
+            self.waiting.append(name)
+        else:
+            self.labelled[name] = label
+        return not reason
+
+
+def _listed(place: Path, root: Path, found: _Found) -> list[Path]:
+    try:
+        return files_below(place, outside=root, hidden=True)
+    except OSError as error:
+        where = Path(error.filename or place)
+        reason = f"its folder cannot be listed ({error.strerror or error})"
+        found.skipped[_name(where, root) + "/"] = reason
+        return []
+
+
+def _name(file: Path, root: Path) -> str:
+    """Name of a file as seen from the folder."""
+    try:
+        return Path(os.path.relpath(file, root)).as_posix()
+    except ValueError:  # on another drive
+        return str(file.absolute())
+
+
+def _refuse_parts(root: Path, classes: list[str]) -> None:
+    parts = parts_of_data_set(classes)
+    if parts:
+        first, *more = parts
+        call = f"folder={str(root / first)!r}"
+        if more:
+            call += f", new={str(root / more[-1])!r}"
+        raise ValueError(
+            f"folder={str(root)!r} holds {parts}, which are parts of a data set and no "
+            f"classes by their names. Pass the one with the class folders: {call}."
+        )

@@ -1,0 +1,93 @@
+"""What somebody who gets the model has to know of it, as Markdown."""
+
+import os
+from pathlib import Path
+
+from ._findings import Findings
+
+
+def write_model_card(answer: Findings, path: str | os.PathLike) -> None:
+    """Write a model card.
+
+    Parameters
+    ----------
+    answer : Findings
+    path : str or Path
+    """
+    # Names of folders need not be UTF-8.
+    text = model_card(answer).encode("utf8", "surrogateescape")
+    Path(path).write_bytes(text)
+
+
+def model_card(answer: Findings) -> str:
+    """Data, classes, accuracy, settings and licences in plain words.
+
+    Parameters
+    ----------
+    answer : Findings
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    found, settings = answer.evaluation, answer.settings
+    classes = "\n".join(
+        f"| {_cell(row['class'])} | {row['n']} | {row['precision']:.3f} | "
+        f"{row['recall']:.3f} ({row['low']:.3f} to {row['high']:.3f}) |"
+        for _, row in answer.per_class.iterrows()
+    )
+    chosen = ", ".join(f"{n} = {v}" for n, v in settings["parameters"].items())
+    versions = ", ".join(f"{n} {v}" for n, v in settings["versions"].items())
+    kind = "embedding and gradient features" if settings["fungi"] else "embedding"
+    return f"""# Model card
+
+Made on {settings["date"]} by `skknn classify` or `skknn.classify_folder`.
+
+## What it does
+
+Names the class of a photo, one of {found["n_classes"]}: {kind} of the frozen backbone
+`{settings["backbone"]}`, then a mixture of votes of the nearest training photos and a
+logistic regression ({chosen}).
+
+It knows no other classes: whatever it is shown gets one of these. Photos unlike all
+training photos are marked in the column `unlike` of predictions, which is no guarantee.
+
+## How good it is
+
+Accuracy {found["accuracy"]:.1%} (95 % interval {found["low"]:.1%} to
+{found["high"]:.1%}); the largest class alone would give {found["baseline"]:.1%}.
+{found["protocol"]}
+
+| class | photos | precision | recall (95 %) |
+| --- | --- | --- | --- |
+{classes}
+
+Photos of other cameras, places or seasons than those of the training photos can be
+harder. Where training photos come in bursts and groups were not given (`groups`:
+{settings["groups"]}), accuracy is overstated.
+
+## Training data
+
+{found["n"]} photos in class folders. {len(answer.suspect_labels)} labels look wrong,
+{len(answer.duplicates)} pairs are near-duplicates, {len(answer.skipped)} files or
+folders were skipped. None of this was changed before learning.
+
+## Licences
+
+- skknn: BSD-3-Clause.
+- Weights of the backbone: {settings["weights_licence"]}
+- Training photos: theirs.
+
+## How to load it
+
+    import joblib
+    model = joblib.load("model.joblib")    # can run any code: load what you trust
+    model.predict(["photo.jpg"])
+
+With {versions}.
+"""
+
+
+def _cell(text: str) -> str:
+    return str(text).replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,63 @@
+"""Other photos, by an answer that is there."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ._contents import files_of_photos
+from ._features import reader_of, rows_of
+from ._findings import Findings
+from ._frames import data_frame, write_csv_at_once
+from ._predictions import predictions_frame
+
+
+def predict_photos(
+    answer: Findings,
+    photos: str | os.PathLike | Sequence[str],
+    *,
+    output: str | os.PathLike | None = None,
+    verbose: int = 0,
+) -> tuple[Any, Any]:
+    """Predict photos of a folder, or files.
+
+    Parameters
+    ----------
+    answer : Findings
+    photos : str, Path or sequence of them
+    output : str or Path, optional
+        CSV file to write.
+    verbose : int
+
+    Returns
+    -------
+    predictions : DataFrame
+    skipped : DataFrame [file, reason]
+    """
+    skipped: dict[str, str] = {}
+    if isinstance(photos, (str, os.PathLike)):
+        root = Path(photos)
+        files = [str(file) for file in files_of_photos(root, "photos", skipped)]
+        names = [
+            Path(os.path.relpath(file, root)).as_posix() if root.is_dir() else file
+            for file in files
+        ]
+    else:
+        files = names = [os.fspath(photo) for photo in photos]
+    pipeline = answer.pipeline
+    found = rows_of(reader_of(pipeline["features"], verbose=verbose), files)
+    good = [i for i in range(len(files)) if i not in found.bad]
+    skipped |= {names[i]: reason for i, reason in found.bad.items()}
+    training = answer.training
+    frame = predictions_frame(
+        [names[i] for i in good],
+        found.values[good],
+        classifier=pipeline["classifier"],
+        audit=answer.audit,
+        training_files=training["file"].tolist(),
+        training_labels=training["label"].tolist(),
+        sure=answer.settings["uncertain_below"],
+    )
+    if output is not None:
+        write_csv_at_once(frame, output)
+    return frame, data_frame(sorted(skipped.items()), columns=["file", "reason"])

@@ -1,0 +1,93 @@
+"""What an answer was asked for, as plain JSON."""
+
+import os
+import platform
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from sklearn.base import BaseEstimator
+
+import skknn
+
+from ._contents import FolderContents
+from ._groups import Groups
+
+_PACKAGES = ("numpy", "scikit-learn", "torch", "timm", "pillow")
+_DEFAULT = "tf_efficientnet_lite0"
+_DEFAULT_LICENCE = (
+    "Apache-2.0 (EfficientNet-Lite0 of timm); trained on ImageNet, whose own terms are "
+    "for research."
+)
+
+
+def settings_of(
+    contents: FolderContents,
+    *,
+    new: str | os.PathLike | None,
+    fungi: bool,
+    backbone: Any,
+    weights: Any,
+    unlabelled: Sequence[str],
+    groups: Groups,
+    device: Any,
+    random_state: int,
+) -> dict[str, Any]:
+    """Arguments of a call by name, with the version.
+
+    What has no form in JSON (a module, a function) is told by its repr, and
+    ``"reproducible"`` is then False.
+    """
+    named, lasting = _named(backbone)
+    return {
+        "folder": str(contents.root.absolute()),
+        "new": None if new is None else os.path.abspath(new),
+        "fungi": fungi,
+        "backbone": named,
+        "weights": weights if weights is None else os.fspath(weights),
+        "unlabelled": list(unlabelled),
+        "groups": groups if groups is None or isinstance(groups, str) else "function",
+        "device": None if device is None else str(device),
+        "random_state": random_state,
+        "reproducible": lasting,
+        "versions": {"skknn": skknn.__version__},
+    }
+
+
+def circumstances(settings: dict[str, Any]) -> dict[str, Any]:
+    """When and with what it was done, which does not make another answer.
+
+    Parameters
+    ----------
+    settings : dict
+        Of :func:`settings_of`.
+
+    Returns
+    -------
+    dict
+        ``date``, ``versions`` and ``weights_licence``.
+    """
+    versions = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        with suppress(PackageNotFoundError):
+            versions[package] = version(package)
+    default = settings["backbone"] == _DEFAULT and settings["weights"] == "auto"
+    return {
+        "date": datetime.now().date().isoformat(),
+        "versions": settings["versions"] | versions,
+        "weights_licence": _DEFAULT_LICENCE if default else "those of their source.",
+    }
+
+
+def _named(backbone: Any) -> tuple[Any, bool]:
+    """A backbone in words, and whether the words say all."""
+    if isinstance(backbone, str):
+        return backbone, True
+    if isinstance(backbone, BaseEstimator):
+        params = backbone.get_params(deep=False)
+        plain = (str, int, float, bool, type(None))
+        lasting = all(isinstance(value, plain) for value in params.values())
+        return repr(backbone), lasting
+    return repr(backbone), False

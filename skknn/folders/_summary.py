@@ -1,0 +1,49 @@
+"""An answer in a few lines of text."""
+
+from ._findings import Findings
+
+
+def summary_of(answer: Findings) -> str:
+    """Say how good it is, what was predicted and what to look at.
+
+    Parameters
+    ----------
+    answer : Findings
+
+    Returns
+    -------
+    str
+        Several lines.
+    """
+    found = answer.evaluation
+    lines = [
+        f"{found['n']} labelled photos of {found['n_classes']} classes: accuracy "
+        f"{found['accuracy']:.1%} (95 % interval {found['low']:.1%} to "
+        f"{found['high']:.1%}) in cross-validation; always naming the largest class "
+        f"would give {found['baseline']:.1%}."
+    ]
+    n = len(answer.predictions)
+    if n:
+        uncertain = int(answer.predictions["uncertain"].sum())
+        unlike = int(answer.predictions["unlike"].sum())
+        lines.append(
+            f"{n} photos predicted; {uncertain} uncertain, {unlike} unlike anything "
+            "labelled."
+        )
+    else:
+        lines.append("No photos to predict.")
+    for frame, text in (
+        (answer.suspect_labels, "labels look wrong"),
+        (answer.duplicates, "pairs of near-duplicates"),
+        (answer.outliers, "labelled photos are unlike all others"),
+        (answer.skipped, "files or folders skipped"),
+    ):
+        if len(frame):
+            lines.append(f"{len(frame)} {text}.")
+    if len(answer.duplicates) and answer.settings["groups"] is None:
+        lines.append(
+            "Near-duplicates, such as photos of one burst, make cross-validation look "
+            "better than it is: put each burst into a folder of its own inside its "
+            "class folder, and ask for groups 'subfolders'."
+        )
+    return "\n".join(lines)

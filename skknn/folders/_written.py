@@ -1,0 +1,156 @@
+"""The files of results: written beside, then put in place together."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import joblib
+
+from ._findings import Findings
+from ._frames import write_csv
+from ._model_card import write_model_card
+from ._report import REPORT, can_report, write_report
+
+_SETTINGS, _MODEL, _ANSWER = "settings.json", "model.joblib", "answer.joblib"
+_CARD = "model_card.md"
+_UNFINISHED = ".unfinished-"
+_FRAMES = (
+    "predictions",
+    "training",
+    "per_class",
+    "suspect_labels",
+    "duplicates",
+    "outliers",
+    "class_overlap",
+    "skipped",
+)
+_FILES = (
+    *(f"{name}.csv" for name in _FRAMES),
+    "uncertain.csv",
+    _MODEL,
+    _ANSWER,
+    _CARD,
+    _SETTINGS,
+)
+
+
+def write_together(
+    output: str | os.PathLike, writers: dict[str, Callable[[Path], object]]
+) -> None:
+    """Write files into a hidden folder and rename them at the end, in this order.
+
+    The last one is removed before the first is renamed: where it is, all are of one
+    run.
+
+    Parameters
+    ----------
+    output : str or Path
+        The folder, made if there is none.
+    writers : dict of str -> callable
+        Name -> what writes to a path.
+    """
+    folder = Path(output)
+    folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.glob(f"{_UNFINISHED}*"):  # of runs that were killed
+        shutil.rmtree(left, ignore_errors=True)
+    beside = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=folder))
+    try:
+        for name, write in writers.items():
+            write(beside / name)
+        (folder / list(writers)[-1]).unlink(missing_ok=True)
+        for name in writers:
+            os.replace(beside / name, folder / name)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def csv_writer(frame: Any) -> Callable[[Path], object]:
+    """What writes a table as CSV."""
+    return lambda path: write_csv(frame, path)
+
+
+def write_answer(answer: Findings, output: str | os.PathLike) -> None:
+    """Write all files of an answer; settings.json stands for a complete set.
+
+    Parameters
+    ----------
+    answer : Findings
+    output : str or Path
+    """
+    write_together(output, _writers(answer))
+
+
+def read_answer(output: str | os.PathLike) -> Findings:
+    """Read an answer from its folder.
+
+    Parameters
+    ----------
+    output : str or Path
+        The folder, or the model.joblib in it.
+
+    Raises
+    ------
+    FileNotFoundError
+        If one of the files is not there.
+    """
+    folder = Path(output)
+    folder = folder.parent if folder.name == _MODEL else folder
+    missing = [n for n in (_MODEL, _ANSWER, _SETTINGS) if not (folder / n).is_file()]
+    if missing:
+        raise FileNotFoundError(
+            f"{str(output)!r} is no folder of results: there is no {missing[0]}. Pass "
+            "the folder that `skknn classify` or classify_folder(output=...) wrote."
+        )
+    answer: Findings = joblib.load(folder / _ANSWER)
+    return replace(answer, pipeline=joblib.load(folder / _MODEL))
+
+
+def written_fingerprint(output: str | os.PathLike) -> str | None:
+    """What the answer in a folder followed from; None if it is not complete."""
+    folder = Path(output)
+    files = (*_FILES, REPORT) if can_report() else _FILES
+    if not all((folder / name).is_file() for name in files):
+        return None
+    try:
+        return json.loads((folder / _SETTINGS).read_text("utf8")).get("fingerprint")
+    except (ValueError, OSError, AttributeError):
+        return None
+
+
+def _writers(answer: Findings) -> dict[str, Callable[[Path], object]]:
+    """In the order in which they are put in place."""
+    report = {REPORT: lambda path: write_report(answer, path)} if can_report() else {}
+    return {
+        **{f"{name}.csv": csv_writer(getattr(answer, name)) for name in _FRAMES},
+        "uncertain.csv": csv_writer(_to_check(answer.predictions)),
+        _MODEL: lambda path: joblib.dump(answer.pipeline, path),
+        # The model is in a file of its own, which others read.
+        _ANSWER: lambda path: joblib.dump(_without_pipeline(answer), path),
+        **report,
+        _CARD: lambda path: write_model_card(answer, path),
+        _SETTINGS: lambda path: _write_settings(answer, path),
+    }
+
+
+def _to_check(predictions: Any) -> Any:
+    """Predictions that somebody should look at, the least probable first."""
+    rows = predictions[predictions["uncertain"] | predictions["unlike"]]
+    return rows.sort_values("probability", kind="stable")
+
+
+def _without_pipeline(answer: Findings) -> Findings:
+    return replace(answer, pipeline=None)  # type: ignore[arg-type]
+
+
+def _write_settings(answer: Findings, path: Path) -> None:
+    told = {
+        **answer.settings,
+        "classes": list(answer.classes),
+        "evaluation": answer.evaluation,
+    }
+    path.write_text(json.dumps(told, indent=2) + "\n", "utf8")

@@ -1,0 +1,175 @@
+"""The command line."""
+
+import contextlib
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from photo_folders import fill, save_photo
+
+import skknn
+from skknn.cli import main
+
+TINY = ["--backbone", "test_resnet", "--weights", "random"]
+
+
+def skknn_process(*args, **more):
+    """The command in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "skknn", *map(str, args)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **more,
+    )
+
+
+def test_help_loads_nothing_heavy():
+    code = (
+        "import sys, skknn.cli\n"
+        "try:\n"
+        "    skknn.cli.main(['classify', '--help'])\n"
+        "except SystemExit as leave:\n"
+        "    assert leave.code == 0\n"
+        "heavy = {'torch', 'numpy', 'sklearn', 'pandas', 'PIL'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert out.returncode == 0, out.stderr
+    assert "skknn classify photos --out results" in out.stdout
+
+
+@pytest.mark.parametrize("command", ["classify", "predict", "embed", "audit"])
+def test_every_command_tells_its_options(command, capsys):
+    with pytest.raises(SystemExit) as leave:
+        main([command, "--help"])
+    assert leave.value.code == 0
+    text = capsys.readouterr().out
+    assert "--out" in text and "--debug" in text
+
+
+@pytest.mark.parametrize(
+    "args", [[], ["classify"], ["classify", "photos"], ["sort", "photos"]]
+)
+def test_wrong_usage_is_status_2(args, capsys):
+    with pytest.raises(SystemExit) as leave:
+        main(args)
+    assert leave.value.code == 2
+    assert "usage: skknn" in capsys.readouterr().err
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out == f"skknn {skknn.__version__}\n"
+
+
+def test_errors_are_one_line_and_status_1(tmp_path, capsys):
+    args = ["classify", str(tmp_path / "none"), "--out", str(tmp_path / "out")]
+    assert main(args) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and "Traceback" not in err
+    assert err.startswith("skknn: error: folder=") and "no such folder" in err
+    assert main([*args, "--debug"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_classify_then_predict(tmp_path, capsys):
+    folder = fill(tmp_path / "photos", 4)
+    save_photo(folder / "todo" / "x.png", "red", 50)
+    (folder / "red" / "broken.png").touch()
+    out = tmp_path / "results"
+    args = ["classify", str(folder), "--out", str(out), "--unlabelled", "todo", *TINY]
+    assert main(args) == 0
+    said, progress = capsys.readouterr()
+    assert "12 labelled photos of 3 classes" in said and "[skknn]" in progress
+    assert pd.read_csv(out / "predictions.csv")["file"].tolist() == ["todo/x.png"]
+    assert pd.read_csv(out / "skipped.csv")["file"].tolist() == ["red/broken.png"]
+    assert main([*args, "--quiet"]) == 0  # reads what is there
+    again, progress = capsys.readouterr()
+    assert again == said and progress == ""
+
+    for model in (out, out / "model.joblib"):
+        table = tmp_path / "deep" / "more.csv"
+        photos = str(folder / "blue")
+        assert main(["predict", str(model), photos, "--out", str(table)]) == 0
+        assert pd.read_csv(table)["label"].tolist() == ["blue"] * 4
+    assert "4 photos predicted" in capsys.readouterr().out
+
+
+def test_embed(tmp_path, capsys):
+    folder = fill(tmp_path / "photos", 2)
+    save_photo(folder / "loose.png", "red", 50)
+    (folder / "broken.png").touch()
+    out = tmp_path / "features.npz"
+    assert main(["embed", str(folder), "--out", str(out), *TINY]) == 0
+    said, warned = capsys.readouterr()
+    assert said == "7 photos, 96 features a photo.\n"
+    assert "skipped broken.png: the file is empty" in warned
+    found = np.load(out)
+    embedder = skknn.BackboneEmbedder("test_resnet", weights=None, random_state=0)
+    paths = [str(folder / file) for file in found["files"]]
+    np.testing.assert_array_equal(found["features"], embedder.fit_transform(paths))
+    assert found["labels"].tolist() == ["blue"] * 2 + ["green"] * 2 + [""] + ["red"] * 2
+    assert len(found["names"]) == 96
+    assert main(["embed", str(folder), "--out", str(tmp_path / "x.csv"), *TINY]) == 1
+    assert "must end in .npz or .parquet" in capsys.readouterr().err
+
+
+def test_audit_finds_copies_under_two_names(tmp_path, capsys):
+    folder = fill(tmp_path / "photos", 6)
+    (folder / "red" / "copy.png").write_bytes((folder / "red" / "3.png").read_bytes())
+    (folder / "red" / "blue.png").write_bytes((folder / "blue" / "2.png").read_bytes())
+    out = tmp_path / "audit"
+    assert main(["audit", str(folder), "--out", str(out), *TINY]) == 0
+    assert "rows in duplicates.csv" in capsys.readouterr().out
+    pairs = pd.read_csv(out / "duplicates.csv")
+    found = {frozenset(pair) for pair in zip(pairs["file_a"], pairs["file_b"])}
+    assert frozenset(["red/3.png", "red/copy.png"]) in found
+    assert frozenset(["blue/2.png", "red/blue.png"]) in found
+    assert "red/blue.png" in pd.read_csv(out / "suspect_labels.csv")["file"].tolist()
+
+
+def rows_kept(out):
+    """Rows in the cache of features, as another process sees them."""
+    found = set()
+    for file in out.glob("cache/*.sqlite"):
+        with contextlib.suppress(sqlite3.OperationalError):  # not yet there
+            with contextlib.closing(
+                sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)
+            ) as rows:
+                found |= set(rows.execute("SELECT rowid, key FROM rows"))
+    return found
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal")
+def test_a_killed_run_goes_on(tmp_path):
+    """Killed while it embeds: the next run embeds the rest, and all files appear."""
+    folder, out = fill(tmp_path / "photos", 40), tmp_path / "results"
+    args = ["classify", folder, "--out", out, *TINY, "--jobs", 1]
+    first = skknn_process(*args)
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline and first.poll() is None:
+        if rows_kept(out):
+            break
+        time.sleep(0.01)
+    assert first.poll() is None, first.communicate()
+    os.kill(first.pid, signal.SIGKILL)
+    first.communicate()
+    kept = rows_kept(out)
+    assert kept
+    assert [path.name for path in out.iterdir()] == ["cache"]
+    second = skknn_process(*args)
+    said, progress = second.communicate()
+    assert second.returncode == 0, progress
+    assert "120 labelled photos" in said
+    assert len(pd.read_csv(out / "training.csv")) == 120
+    assert kept <= rows_kept(out)  # none was computed again
+    assert len(rows_kept(out)) == 120

@@ -1,0 +1,96 @@
+"""What lies in a folder, before anything is computed."""
+
+import os
+
+import pytest
+from photo_folders import fill, make_messy, save_photo
+
+from skknn.datasets import load_image_folder
+from skknn.folders import classify_folder
+from skknn.folders._contents import look_into
+from skknn.folders._groups import groups_of
+
+UNLABELLED = ("unlabelled", "_*")
+
+
+def test_labelled_photos_are_those_of_load_image_folder(tmp_path):
+    folder = fill(tmp_path, 3)
+    save_photo(folder / "red" / "burst" / "nested.png", "red", 1)
+    found = look_into(folder, unlabelled=UNLABELLED)
+    expected = load_image_folder(folder, target="names")
+    assert found.paths(found.labelled) == expected.data
+    assert list(found.labels) == expected.target.tolist()
+    assert found.waiting == () and found.skipped == ()
+
+
+def test_names_of_unlabelled_folders_are_patterns_in_any_case(tmp_path):
+    folder = make_messy(fill(tmp_path, 3))
+    found = look_into(folder, unlabelled=["RED", "un*"])
+    assert set(found.labels) == {"blue", "green", "lonely", "_todo"}
+    assert "red/0.png" in found.waiting and "Unknown/who.png" in found.waiting
+
+
+def test_links_in_a_circle_and_folders_that_cannot_be_listed(tmp_path):
+    folder = fill(tmp_path / "photos", 3)
+    (folder / "red" / "round").symlink_to(folder, target_is_directory=True)
+    (folder / "green" / "shut").mkdir()
+    (folder / "green" / "shut").chmod(0)
+    try:
+        found = look_into(folder, unlabelled=UNLABELLED)
+        blind = not os.access(folder / "green" / "shut", os.R_OK)
+    finally:
+        (folder / "green" / "shut").chmod(0o755)
+    assert found.labels.count("red") == 3
+    if blind:  # not for a superuser
+        assert any("cannot be listed" in reason for _, reason in found.skipped)
+
+
+def test_a_name_that_is_no_text_is_kept(tmp_path):
+    folder = fill(tmp_path, 3)
+    odd = os.fsdecode(b"\xff\xfe odd.png")
+    try:
+        save_photo(folder / odd, "red", 5)
+    except OSError:
+        pytest.skip("this file system wants text")
+    assert look_into(folder, unlabelled=UNLABELLED).waiting == (odd,)
+
+
+def test_other_folders_inside_are_no_classes(tmp_path):
+    folder = fill(tmp_path, 3)
+    save_photo(folder / "later" / "x.png", "green", 50)
+    save_photo(folder / "red" / "later" / "y.png", "green", 51)
+    found = look_into(
+        folder,
+        unlabelled=UNLABELLED,
+        new=folder / "later",
+        output=folder / "red" / "later",
+    )
+    assert set(found.labels) == {"blue", "green", "red"} and len(found.labels) == 9
+    assert found.waiting == ("later/x.png",) and found.skipped == ()
+
+
+def test_the_whole_folder_is_not_predicted_again(tmp_path):
+    folder = fill(tmp_path / "photos", 3)
+    save_photo(tmp_path / "x.png", "green", 50)
+    found = look_into(folder, unlabelled=UNLABELLED, new=tmp_path)
+    assert len(found.labels) == 9 and found.waiting == ("../x.png",)
+
+
+def test_results_do_not_go_among_the_photos(tmp_path):
+    with pytest.raises(ValueError, match="output=.*is the folder of photos. Name one"):
+        look_into(fill(tmp_path, 1), unlabelled=UNLABELLED, output=tmp_path)
+
+
+def test_groups_by_folder():
+    files = ["cat/1.jpg", "cat/b1/1.jpg", "cat/b1/2.jpg", "dog/b1/1.jpg", "cat/b/c/1.j"]
+    found = groups_of(files, "subfolders").tolist()
+    assert found == ["cat/1.jpg", "cat/b1", "cat/b1", "dog/b1", "cat/b/c"]
+    assert groups_of(files, lambda file: len(file)).tolist() == [
+        str(len(file)) for file in files
+    ]
+
+
+def test_parts_of_a_data_set_are_no_classes(tmp_path):
+    fill(tmp_path / "train", 1), fill(tmp_path / "test", 1)
+    with pytest.raises(ValueError, match=r"folder='.*train', new='.*test'"):
+        classify_folder(tmp_path)
