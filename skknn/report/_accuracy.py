@@ -4,7 +4,7 @@ from typing import Any
 
 from ._answer import Findings, Rows
 from ._bars import bar, bar_with_interval, scale
-from ._text import counted, escaped, name, number, percent
+from ._text import counted, escaped, interval, is_missing, name, number, percent
 
 #: Classes of which each has its row.
 MAX_CLASSES = 200
@@ -16,16 +16,27 @@ def accuracy(found: Findings) -> str:
     return f"""<section id="accuracy" aria-labelledby="accuracy-h">
 <h2 id="accuracy-h">How good is it?</h2>
 <div class="headline"><p class="big">{percent(e["accuracy"])}</p>
-<div class="beside"><p>of {counted(int(e["n"]), "photo")} with a known class
-get the right one. Another sample of this size would give between
-<b>{percent(e["low"])}</b> and <b>{percent(e["high"])}</b> (95&nbsp;% interval);
-always naming the most frequent class would give <b>{percent(e["baseline"])}</b>.</p>
+<div class="beside"><p>of {counted(int(e["n"]), "photo")} with a known class get the
+right one; the 95&nbsp;% interval that so many photos allow is
+<b>{percent(e["low"])}</b> to <b>{percent(e["high"])}</b>. Always naming the most
+frequent class would give <b>{percent(e["baseline"])}</b>.</p>
 {scale(e["accuracy"], e["low"], e["high"], e["baseline"])}
 <p class="legend"><span class="key value"></span>accuracy
 <span class="key interval"></span>95&nbsp;% interval
 <span class="key baseline"></span>most frequent class</p></div></div>
-<p>{escaped(e["protocol"])}</p>
+<p>{escaped(e["protocol"])}{_sides(e)}</p>
 </section>"""
+
+
+def _sides(evaluation: dict[str, Any]) -> str:
+    """What votes and base would get without each other, where that is known."""
+    votes, base = (evaluation.get(f"{side}_accuracy") for side in ("votes", "base"))
+    if is_missing(votes) or is_missing(base):
+        return ""
+    return (
+        f" The votes of neighbours alone get {percent(votes)}, the base classifier "
+        f"alone {percent(base)}."
+    )
 
 
 def per_class(found: Findings) -> str:
@@ -43,7 +54,7 @@ def per_class(found: Findings) -> str:
 <p>Recall: of the photos of a class, how many are found. Precision: of the photos that
 are given a class, how many belong to it. Few photos make a wide interval.</p>
 {left_out}<div class="scroll" role="region" tabindex="0" aria-labelledby="classes-c">
-<table class="classes"><caption id="classes-c">Classes{order}</caption>
+<table class="classes"><caption id="classes-c">All classes{order}</caption>
 <thead><tr><th scope="col">Class</th><th scope="col" class="n">Photos</th>
 <th scope="col" class="n">Precision</th><th scope="col" class="wide"><span
 class="unseen">bar of precision</span></th><th scope="col" class="n">Recall</th>
@@ -71,6 +82,6 @@ def _class_row(row: dict[str, Any]) -> str:
         f'<td class="n">{percent(row["recall"])}</td>'
         f'<td class="wide">'
         f"{bar_with_interval(row['recall'], row['low'], row['high'], 'value')}</td>"
-        f'<td class="n soft">{percent(row["low"], 0)} to {percent(row["high"], 0)}</td>'
+        f'<td class="n soft">{interval(row["low"], row["high"])}</td>'
         "</tr>"
     )

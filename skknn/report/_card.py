@@ -7,26 +7,27 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from ._answer import Findings
+from ._licence import recorded_licence
 from ._own_paths import OwnPaths
 from ._text import counted, escaped, listed, name, percent
 
 _PACKAGES = ("numpy", "scikit-learn", "torch", "torchvision", "timm", "pillow")
-#: Keys of settings that say under which terms the weights may be used.
-_LICENCE = ("weights_licence", "weights_license")
-_VERSIONS = "versions"
+# Settings that say nothing to people.
+_HIDDEN = ("date", "fingerprint", "reproducible")
 _MAX_CLASSES = 60
 
 
 def model_card(found: Findings, own: OwnPaths) -> str:
     """Section on what the model is made of."""
     settings = own.value(found.settings)
-    licence = next((settings.pop(key) for key in _LICENCE if key in settings), None)
-    versions = settings.pop(_VERSIONS, None) or installed_versions()
+    licence = settings.pop("weights_licence", None)
+    versions = installed_versions() | (settings.pop("versions", None) or {})
+    settings = {k: v for k, v in settings.items() if k not in _HIDDEN}
     facts = [
         ("Data", _data(found, own)),
         ("Classes", _classes(found)),
         ("Accuracy", _accuracy(found)),
-        ("Licence of the weights", _licence(licence)),
+        ("Licence of the weights", _licence(licence, found.settings)),
         ("Limits", _LIMITS),
     ]
     rows = "".join(f"<dt>{title}</dt><dd>{text}</dd>" for title, text in facts)
@@ -90,9 +91,17 @@ def _accuracy(found: Findings) -> str:
     )
 
 
-def _licence(licence: Any) -> str:
+def _licence(licence: Any, settings: dict[str, Any]) -> str:
     if licence:
         return escaped(licence)
+    if "weights" in settings and settings["weights"] is None:
+        return "None: the weights are random."
+    known = recorded_licence(settings.get("backbone"))
+    if known and settings.get("weights", "auto") == "auto":
+        return (
+            f"{escaped(known)}, as timm records it for "
+            f"{escaped(settings['backbone'])}. Its page says what it was trained on."
+        )
     return (
         "Not known here. The page of the backbone says under which terms its weights "
         "may be used, and what they were trained on."
@@ -116,11 +125,15 @@ def _flat(entries: dict[str, Any], above: str = "") -> list[tuple[str, Any]]:
     for key, value in entries.items():
         if isinstance(value, dict) and value:
             rows += _flat(value, f"{above}{key}.")
-        else:
+        elif value is not None:
             rows.append((f"{above}{key}", value))
     return rows
 
 
 def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
+        value = ", ".join(value)
     text = value if isinstance(value, str) else json.dumps(value, default=str)
     return escaped(text if len(text) <= 500 else f"{text[:500]} ...")

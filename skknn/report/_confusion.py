@@ -3,10 +3,21 @@
 from typing import Any
 
 from ._answer import Findings
-from ._text import counted, escaped, name, percent, shortened
+from ._text import escaped, first_of, name, percent, shortened
 
 #: More classes make a table that nobody can read.
-MAX_CLASSES, MAX_PAIRS = 20, 20
+MAX_CLASSES = 20
+#: Pairs that are listed, alone and beside such a table.
+MAX_PAIRS, MAX_PAIRS_BESIDE = 20, 8
+
+_COLOURS = (
+    "Rows are the classes given, columns the classes predicted. Blue cells are right, "
+    "orange ones wrong, stronger where they are a larger share of their row."
+)
+_TOO_MANY = (
+    "A matrix of {:,} classes would be too large to read: here are the pairs that are "
+    "confused most."
+)
 
 
 def confusion(found: Findings) -> str:
@@ -15,10 +26,13 @@ def confusion(found: Findings) -> str:
     if not table:
         return ""
     small = len(classes) <= MAX_CLASSES
-    drawn = _matrix(table, classes) if small else _pairs(table, classes)
+    drawn = _matrix(table, classes) if small else ""
+    said = _COLOURS if small else _TOO_MANY.format(len(classes))
+    drawn += _pairs(table, classes, MAX_PAIRS_BESIDE if small else MAX_PAIRS)
     return f"""<section id="confusion" aria-labelledby="confusion-h">
 <h2 id="confusion-h">What is taken for what</h2>
-{drawn}
+<p>{said}</p>
+<div class="side-by-side">{drawn}</div>
 </section>"""
 
 
@@ -35,15 +49,14 @@ def _matrix(table: list[list[int]], classes: list[Any]) -> str:
         )
         body.append(f'<tr><th scope="row">{name(classes[i], 24)}</th>{cells}</tr>')
     lines = "\n".join(body)
-    return f"""<p>Rows are the classes given, columns the classes predicted. Blue cells
-are right, orange ones wrong, stronger where they are a larger share of their row.</p>
-<div class="scroll" role="region" tabindex="0" aria-labelledby="confusion-c">
-<table class="confusion"><caption id="confusion-c">Photos of each class (rows) by
-predicted class (columns)</caption>
+    return f"""<div><div class="scroll" role="region" tabindex="0" aria-labelledby="confusion-c">
+<table class="confusion">
+<caption id="confusion-c">Class given and class predicted</caption>
 <thead><tr><td></td>{head}</tr></thead>
 <tbody>
 {lines}
-</tbody></table></div>"""
+</tbody></table></div></div>
+"""
 
 
 def _cell(n: int, share: float, right: bool, true: Any, predicted: Any) -> str:
@@ -57,7 +70,7 @@ def _cell(n: int, share: float, right: bool, true: Any, predicted: Any) -> str:
     return f'<td class="{kind}" style="--s:{share:.3f}" title="{said}">{n:,}</td>'
 
 
-def _pairs(table: list[list[int]], classes: list[Any]) -> str:
+def _pairs(table: list[list[int]], classes: list[Any], most: int) -> str:
     wrong = sorted(
         (
             (-n, i, j)
@@ -72,19 +85,15 @@ def _pairs(table: list[list[int]], classes: list[Any]) -> str:
         f'<tr><th scope="row">{name(classes[i], 40)}</th>'
         f'<td>{name(classes[j], 40)}</td><td class="n">{-n:,}</td>'
         f'<td class="n">{percent(-n / sum(table[i]))}</td></tr>'
-        for n, i, j in wrong[:MAX_PAIRS]
+        for n, i, j in wrong[:most]
     )
-    said = (
-        f"The {min(MAX_PAIRS, len(wrong))} most confused of "
-        f"{counted(len(wrong), 'confused pair')}: a matrix of {len(classes):,} classes "
-        "would be too large to read."
-    )
-    return f"""<p class="left-out">{said}</p>
-<div class="scroll" role="region" tabindex="0" aria-labelledby="confusion-c">
-<table><caption id="confusion-c">Most confused pairs of classes</caption>
+    said = first_of(min(most, len(wrong)), len(wrong), "most often confused first", "")
+    return f"""<div>{said}
+<div class="scroll" role="region" tabindex="0" aria-labelledby="pairs-c">
+<table><caption id="pairs-c">Most confused pairs of classes</caption>
 <thead><tr><th scope="col">Class given</th><th scope="col">Predicted</th>
 <th scope="col" class="n">Photos</th><th scope="col" class="n">Of the class</th></tr>
 </thead>
 <tbody>
 {lines}
-</tbody></table></div>"""
+</tbody></table></div></div>"""

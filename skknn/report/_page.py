@@ -10,7 +10,7 @@ from ._overlap import overlap
 from ._own_paths import OwnPaths
 from ._pictures import Pictures
 from ._predictions import predictions
-from ._shown import Shown
+from ._shown import Shown, is_unsure
 from ._skipped import skipped
 from ._suspects import suspects
 from ._text import counted, escaped, percent
@@ -89,8 +89,8 @@ def page(
 <h1>{escaped(title)}</h1>
 <p class="soft">{escaped(date)}</p>
 <p>{_summary(shown)}</p>
-<nav aria-label="Sections"><ul>{links}</ul></nav>
 </header>
+<nav aria-label="Sections"><ul>{links}</ul></nav>
 <main>
 {_no_room(pictures)}{main}
 </main>
@@ -114,9 +114,11 @@ def _summary(shown: Shown) -> str:
         f"<b>{percent(found.evaluation['accuracy'])}</b> of them predicted rightly"
     )
     if found.predictions:
-        text += (
-            f"; {counted(len(found.predictions), 'photo')} without a class predicted"
-        )
+        n = counted(len(found.predictions), "photo")
+        text += f"; {n} without a class predicted"
+    unsure = sum(map(is_unsure, found.predictions))
+    if unsure:
+        text += f", {unsure:,} of them to look at"
     return f"{text}."
 
 

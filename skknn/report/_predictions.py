@@ -86,15 +86,15 @@ def _card(row: dict[str, Any], pictures: Pictures, lam: float | None) -> str:
             f"{percent(row['runner_up_probability'], 0)}</p>"
         )
     alt = photo_text(row["file"], row["label"], "predicted as")
-    return f"""<li class="card"><div class="photo">{
+    return f"""<li class="card wide-card"><div class="photo">{
         pictures.html(row["file"], LARGE, alt)
     }</div>
 <div class="said"><p class="answer"><b>{name(row["label"], 28)}</b> {
         percent(row["probability"], 0)
     }</p>{second}
-<p>{badges}</p><p>{file_name(row["file"])}</p>
+{badges}<p>{file_name(row["file"])}</p></div>
 {_split(row, lam)}
-{voting_photos(row, pictures)}</div></li>"""
+{voting_photos(row, pictures)}</li>"""
 
 
 def _split(row: dict[str, Any], lam: float | None) -> str:

@@ -21,10 +21,10 @@ def suspects(shown: Shown, pictures: Pictures) -> str:
             "The others are in suspect_labels.csv.",
         )
         body = (
-            f"<p>The neighbours of {counted(total, 'labelled photo')} "
-            f"{'speak' if total > 1 else 'speaks'} for another class. Some are wrong "
-            f"labels, others "
-            f"hard photos: look before you change them.</p>{left_out}"
+            f"<p>{counted(total, 'labelled photo')} would get another class from all "
+            "other photos; the bars say how likely each class is to them. Some labels "
+            f"are wrong, other photos just hard: look before you change them.</p>"
+            f"{left_out}"
             f'<ul class="cards">\n{cards}\n</ul>'
         )
     else:
@@ -37,18 +37,19 @@ def suspects(shown: Shown, pictures: Pictures) -> str:
 
 def _card(row: dict[str, Any], pictures: Pictures) -> str:
     alt = photo_text(row["file"], row["label"], "labelled")
-    return f"""<li class="card"><div class="photo">{
+    return f"""<li class="card wide-card"><div class="photo">{
         pictures.html(row["file"], LARGE, alt)
     }</div>
-<div class="said"><p>{file_name(row["file"])}</p>
-<table class="bars"><caption class="unseen">Shares of the votes</caption><tbody>
-<tr><th scope="row"><span class="what">labelled</span> {name(row["label"], 28)}</th>
+<div class="said"><p class="soft">labelled {name(row["label"], 28)}</p>
+<p class="answer">rather <b>{name(row["suggested"], 28)}</b></p>
+<p>{file_name(row["file"])}</p></div>
+<table class="bars">
+<caption class="unseen">Probability by the other photos</caption><tbody>
+<tr><th scope="row">{name(row["label"], 28)}</th>
 <td class="wide">{bar(row["label_probability"], "quiet")}</td>
 <td class="n">{percent(row["label_probability"], 0)}</td></tr>
-<tr><th scope="row"><span class="what">rather</span> <b>{
-        name(row["suggested"], 28)
-    }</b></th>
+<tr><th scope="row">{name(row["suggested"], 28)}</th>
 <td class="wide">{bar(row["suggested_probability"], "votes")}</td>
 <td class="n">{percent(row["suggested_probability"], 0)}</td></tr>
 </tbody></table>
-{voting_photos(row, pictures)}</div></li>"""
+{voting_photos(row, pictures)}</li>"""

@@ -81,6 +81,13 @@ def percent(share: Any, digits: int = 1) -> str:
     return f"{100 * float(share):.{digits}f}\N{NO-BREAK SPACE}%"
 
 
+def interval(low: Any, high: Any) -> str:
+    """Two shares of 1 in whole percent; a dash if there are none."""
+    if is_missing(low) or is_missing(high):
+        return NOTHING
+    return f"{100 * float(low):.0f}\N{EN DASH}{percent(high, 0)}"
+
+
 def number(value: Any) -> str:
     """A whole number with its thousands apart; a dash if there is none."""
     return NOTHING if is_missing(value) else f"{int(value):,}"

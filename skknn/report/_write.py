@@ -42,8 +42,8 @@ def write_report(
         ``training``, ``per_class``, ``confusion``, ``predictions``, ``suspect_labels``,
         ``duplicates``, ``outliers``, ``class_overlap`` and ``skipped``. A frame may be
         None or empty; photos that are not there any more are said to be missing.
-        ``settings`` may hold ``lam``, ``date``, ``versions`` and ``weights_licence``,
-        which have places of their own in the page.
+        ``settings`` may hold ``lam``, ``backbone``, ``date``, ``versions`` and
+        ``weights_licence``, which have places of their own in the page.
     path : str or Path
         The file to write, such as ``"report.html"``. One that exists is replaced once
         the new one is complete.
@@ -120,7 +120,7 @@ def write_report(
     draw_page = partial(
         page,
         shown,
-        title=title or f"Photos in {os.path.basename(os.path.abspath(found.folder))}",
+        title=title or f"Report on {os.path.basename(os.path.abspath(found.folder))}",
         date=str(found.settings.get("date") or datetime.now().date().isoformat()),
         lam=_share_of_votes(found.settings),
         own=OwnPaths(
