@@ -52,14 +52,15 @@ def per_class(found: Findings) -> str:
     return f"""<section id="classes" aria-labelledby="classes-h">
 <h2 id="classes-h">Class by class</h2>
 <p>Recall: of the photos of a class, how many are found. Precision: of the photos that
-are given a class, how many belong to it. Few photos make a wide interval.</p>
+are given a class, how many belong to it. The 95&nbsp;%
+interval of the recall is wide where there are few photos.</p>
 {left_out}<div class="scroll" role="region" tabindex="0" aria-labelledby="classes-c">
 <table class="classes"><caption id="classes-c">All classes{order}</caption>
 <thead><tr><th scope="col">Class</th><th scope="col" class="n">Photos</th>
 <th scope="col" class="n">Precision</th><th scope="col" class="wide"><span
 class="unseen">bar of precision</span></th><th scope="col" class="n">Recall</th>
 <th scope="col" class="wide"><span class="unseen">bar of recall</span></th>
-<th scope="col" class="n">95&nbsp;% interval</th></tr></thead>
+<th scope="col" class="n">Interval</th></tr></thead>
 <tbody>
 {body}
 </tbody></table></div>

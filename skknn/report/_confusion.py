@@ -3,7 +3,7 @@
 from typing import Any
 
 from ._answer import Findings
-from ._text import escaped, first_of, name, percent, shortened
+from ._text import counted, escaped, name, percent, shortened
 
 #: More classes make a table that nobody can read.
 MAX_CLASSES = 20
@@ -49,7 +49,8 @@ def _matrix(table: list[list[int]], classes: list[Any]) -> str:
         )
         body.append(f'<tr><th scope="row">{name(classes[i], 24)}</th>{cells}</tr>')
     lines = "\n".join(body)
-    return f"""<div><div class="scroll" role="region" tabindex="0" aria-labelledby="confusion-c">
+    return f"""<div>
+<div class="scroll" role="region" tabindex="0" aria-labelledby="confusion-c">
 <table class="confusion">
 <caption id="confusion-c">Class given and class predicted</caption>
 <thead><tr><td></td>{head}</tr></thead>
@@ -87,10 +88,11 @@ def _pairs(table: list[list[int]], classes: list[Any], most: int) -> str:
         f'<td class="n">{percent(-n / sum(table[i]))}</td></tr>'
         for n, i, j in wrong[:most]
     )
-    said = first_of(min(most, len(wrong)), len(wrong), "most often confused first", "")
-    return f"""<div>{said}
+    shown = min(most, len(wrong))
+    said = f"The {shown:,} most confused of {counted(len(wrong), 'pair')} of classes"
+    return f"""<div>
 <div class="scroll" role="region" tabindex="0" aria-labelledby="pairs-c">
-<table><caption id="pairs-c">Most confused pairs of classes</caption>
+<table><caption id="pairs-c">{said}</caption>
 <thead><tr><th scope="col">Class given</th><th scope="col">Predicted</th>
 <th scope="col" class="n">Photos</th><th scope="col" class="n">Of the class</th></tr>
 </thead>

@@ -78,6 +78,8 @@ def percent(share: Any, digits: int = 1) -> str:
     """A share of 1 in percent; a dash if there is none."""
     if is_missing(share):
         return NOTHING
+    if 0 < float(share) < 0.01:
+        digits = 1  # "0 %" would say that it is nothing
     return f"{100 * float(share):.{digits}f}\N{NO-BREAK SPACE}%"
 
 
