@@ -30,7 +30,8 @@ BELOW = {
     "finetuning": {*TO_ROWS, "neighbors", "datastore", "classifiers"},
     "metrics": {"utils"},
     "datasets": {"utils", "modalities"},
-    "inspection": {*TO_ROWS, *FROM_ROWS, "segmentation", "finetuning"},
+    "report": {"utils", "modalities"},
+    "inspection": {*TO_ROWS, *FROM_ROWS, "segmentation", "finetuning", "report"},
     "folders": {*TO_ROWS, *FROM_ROWS, "datasets"},
 }
 

@@ -1,9 +1,11 @@
 """Displays: what a fitted model did, as data and as a picture.
 
 Each display holds plain arrays and draws them in ``plot``; matplotlib is loaded there
-and nowhere else. R and F are cited as in ``classifiers`` and ``gradients``.
+and nowhere else. The page about a folder of photos is made by the stage ``report``. R
+and F are cited as in ``classifiers`` and ``gradients``.
 """
 
+from ..report import write_report
 from ._block_weights import BlockWeightsDisplay
 from ._cka import CKADisplay, linear_cka
 from ._hard_examples import HardExamplesDisplay
@@ -25,4 +27,5 @@ __all__ = [
     "SegmentationDisplay",
     "TuningDisplay",
     "linear_cka",
+    "write_report",
 ]

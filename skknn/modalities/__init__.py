@@ -8,6 +8,7 @@ extraction loop fetches the content of a row (``_files``), which has a digest, a
 the source decode it in a thread (``_decode``: files are opened by ``_encoded``, plain
 JPEG decoded by ``_jpeg``, turned by ``_orientation``) to an :class:`RGBImage`
 (``_rgb_image``). A row that cannot be used is a :class:`BadImageError`, which names it.
+What people look at is a ``_thumbnail``, made of the same bytes in the same way.
 
 Another modality is another :class:`ItemSource` with a line in ``_modality``: texts
 (``_texts``) and sounds (``_sounds``, decoded by ``_sound``) come as one column of any
@@ -25,6 +26,7 @@ from ._rgb_image import RGBImage
 from ._sound import Sound, resampled
 from ._sounds import BadSoundError, SoundSource, as_sounds
 from ._texts import BadTextError, TextSource, as_texts
+from ._thumbnail import thumbnail
 
 __all__ = [
     "MODALITIES",
@@ -49,4 +51,5 @@ __all__ = [
     "resampled",
     "resolve_image_shape",
     "resolve_value_range",
+    "thumbnail",
 ]

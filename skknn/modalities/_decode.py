@@ -81,7 +81,7 @@ def from_bytes(data: bytes) -> RGBImage:
         return RGBImage(decoded)
     image.load()
     # Nobody else has this object: what is right already is not copied.
-    return RGBImage(_to_rgb(upright(image)))
+    return RGBImage(to_rgb(upright(image)))
 
 
 def from_pil(image: Image.Image) -> RGBImage:
@@ -92,7 +92,7 @@ def from_pil(image: Image.Image) -> RGBImage:
     check_size(image)
     first = first_frame(image)
     first.load()
-    rgb = _to_rgb(upright(first))
+    rgb = to_rgb(upright(first))
     return RGBImage(rgb, borrowed=rgb is image)
 
 
@@ -114,7 +114,7 @@ def first_frame(image: Image.Image) -> Image.Image:
         ) from None
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def to_rgb(image: Image.Image) -> Image.Image:
     """Return an RGB image; the one that was given where it is RGB already."""
     mode = image.mode
     if mode.startswith("I;16"):
