@@ -1,6 +1,16 @@
 """Sphinx configuration. `make docs` builds without network, warnings are errors."""
 
+import inspect
 import os
+import sys
+import tomllib
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.util.inspect import stringify_signature
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "_ext"))
 
 # matplotlib draws into files here, and small matrix products stay on one thread.
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -13,10 +23,17 @@ project = "skknn"
 author = "The skknn developers"
 copyright = f"2026, {author}"
 version = release = skknn.__version__
+# The one place for addresses of the project; none is written anywhere else.
+PROJECT = tomllib.loads((HERE.parent / "pyproject.toml").read_text("utf8"))["project"]
+URLS = PROJECT.get("urls", {})
 
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
+    "sphinx.ext.viewcode",
+    "sphinx_copybutton",
+    "sphinx_design",
     "sphinx-mathjax-offline",
     "numpydoc",
     "myst_parser",
@@ -30,8 +47,32 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "show_memory": False,
     "remove_config_comments": True,
-    "within_subsection_order": "FileNameSortKey",
+    "within_subsection_order": "gallery_order.PhotosFirst",
+    # Tables are shown, the last object of a block is not.
+    "capture_repr": ("_repr_html_",),
+    "write_computation_times": False,
+    # Examples that use a class are listed on its page.
+    "doc_module": ("skknn",),
+    "backreferences_dir": "generated/backreferences",
 }
+# Lists of the names that these pages use, in Sphinx's plain format: a build needs no
+# network. SKKNN_INTERSPHINX=1 takes the projects' own lists from their sites instead.
+_OTHERS = {
+    "sklearn": "https://scikit-learn.org/stable/",
+    "numpy": "https://numpy.org/doc/stable/",
+    "torch": "https://docs.pytorch.org/docs/stable/",
+    "timm": "https://huggingface.co/docs/timm/",
+    "python": "https://docs.python.org/3/",
+    "joblib": "https://joblib.readthedocs.io/en/stable/",
+}
+intersphinx_mapping = {
+    name: (url, f"_inventories/{name}.txt") for name, url in _OTHERS.items()
+}
+if os.environ.get("SKKNN_INTERSPHINX"):
+    # timm's site has no such list.
+    intersphinx_mapping |= {n: (u, None) for n, u in _OTHERS.items() if n != "timm"}
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
 source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
 root_doc = "index"
 templates_path = ["_templates"]
@@ -42,18 +83,37 @@ suppress_warnings = ["ref.term"]
 default_role = "literal"
 
 autosummary_generate = True
-autodoc_default_options = {"members": True, "inherited-members": False}
+autodoc_default_options = {"members": True}
+# numpydoc's sections have the types.
+autodoc_typehints = "none"
+maximum_signature_line_length = 72
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 
 html_theme = "pydata_sphinx_theme"
-html_title = "skknn"
+html_title = f"skknn {release}"
 html_static_path = ["_static"]
+html_css_files = ["custom.css"]
+html_favicon = "_static/logo.svg"
 html_theme_options = {
+    "logo": {
+        "image_light": "_static/logo.svg",
+        "image_dark": "_static/logo.svg",
+        "text": "skknn",
+        "alt_text": "skknn",
+    },
     "show_toc_level": 2,
     "navigation_with_keys": False,
     "secondary_sidebar_items": ["page-toc"],
     "show_prev_next": False,
+    "footer_start": ["copyright"],
+    "footer_center": [],
+    "footer_end": ["theme-version"],
+    "icon_links": [
+        {"name": name, "url": url, "icon": "fa-solid fa-code-branch"}
+        for name, url in URLS.items()
+        if name == "Repository"
+    ],
 }
 # These pages have no pages below them to list.
 html_sidebars = {
@@ -69,3 +129,41 @@ html_sidebars = {
     )  # fmt: skip
 }
 html_show_sourcelink = False
+
+
+def signature_of_class(app, what, name, obj, options, signature, returns):
+    """Parameters of ``__init__``; Sphinx would show ``__new__``, which takes anything."""
+    if what != "class" or "__init__" not in dir(obj) or not signature:
+        return None
+    try:
+        found = inspect.signature(obj)
+    except (TypeError, ValueError):
+        return None
+    return stringify_signature(
+        found, show_annotation=False, show_return_annotation=False
+    ), None
+
+
+# Labels of scikit-learn's site that the docstrings inherited from it point to.
+SKLEARN_LABELS = {
+    "accuracy_score": "modules/model_evaluation.html#accuracy-score",
+    "df_output_transform": "modules/df_output_transform.html",
+    "metadata_routing": "metadata_routing.html",
+    "sphx_glr_auto_examples_miscellaneous_plot_set_output.py": (
+        "auto_examples/miscellaneous/plot_set_output.html"
+    ),
+}
+
+
+def label_of_sklearn(app, env, node, text):
+    """A link to scikit-learn's site instead of a label that is not on ours."""
+    page = SKLEARN_LABELS.get(node["reftarget"])
+    if page is None or node["reftype"] != "ref":
+        return None
+    title = node.astext() if node["refexplicit"] else "the example of scikit-learn"
+    return nodes.reference("", title, refuri=_OTHERS["sklearn"] + page)
+
+
+def setup(app):
+    app.connect("autodoc-process-signature", signature_of_class)
+    app.connect("missing-reference", label_of_sklearn)
