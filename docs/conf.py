@@ -2,12 +2,10 @@
 
 import inspect
 import os
+import re
 import sys
 import tomllib
 from pathlib import Path
-
-from docutils import nodes
-from sphinx.util.inspect import stringify_signature
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
@@ -132,19 +130,15 @@ html_show_sourcelink = False
 
 
 def signature_of_class(app, what, name, obj, options, signature, returns):
-    """Parameters of ``__init__``; Sphinx would show ``__new__``, which takes anything."""
-    if what != "class" or "__init__" not in dir(obj) or not signature:
+    """Parameters of ``__init__``; Sphinx shows ``__new__``, which takes any."""
+    if what != "class" or not signature:
         return None
-    try:
-        found = inspect.signature(obj)
-    except (TypeError, ValueError):
-        return None
-    return stringify_signature(
-        found, show_annotation=False, show_return_annotation=False
-    ), None
+    found = inspect.signature(obj)
+    plain = [p.replace(annotation=p.empty) for p in found.parameters.values()]
+    return str(inspect.Signature(plain)), None
 
 
-# Labels of scikit-learn's site that the docstrings inherited from it point to.
+# Labels of scikit-learn's site in the docstrings that are inherited from it.
 SKLEARN_LABELS = {
     "accuracy_score": "modules/model_evaluation.html#accuracy-score",
     "df_output_transform": "modules/df_output_transform.html",
@@ -155,15 +149,19 @@ SKLEARN_LABELS = {
 }
 
 
-def label_of_sklearn(app, env, node, text):
-    """A link to scikit-learn's site instead of a label that is not on ours."""
-    page = SKLEARN_LABELS.get(node["reftarget"])
-    if page is None or node["reftype"] != "ref":
-        return None
-    title = node.astext() if node["refexplicit"] else "the example of scikit-learn"
-    return nodes.reference("", title, refuri=_OTHERS["sklearn"] + page)
+def labels_of_sklearn(app, what, name, obj, options, lines):
+    """Links to scikit-learn's site instead of labels that are not on ours."""
+
+    def link(match):
+        title, label = match[1] or "an example", match[2]
+        if label not in SKLEARN_LABELS:
+            return match[0]
+        return f"`{title} <{_OTHERS['sklearn']}{SKLEARN_LABELS[label]}>`__"
+
+    for row, line in enumerate(lines):
+        lines[row] = re.sub(r":ref:`(?:([^<`]+) <)?([\w.]+)>?`", link, line)
 
 
 def setup(app):
     app.connect("autodoc-process-signature", signature_of_class)
-    app.connect("missing-reference", label_of_sklearn)
+    app.connect("autodoc-process-docstring", labels_of_sklearn)
