@@ -51,6 +51,7 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
     # Examples that use a class are listed on its page.
     "doc_module": ("skknn",),
+    "reference_url": {"skknn": None},
     "backreferences_dir": "generated/backreferences",
 }
 # Lists of the names that these pages use, in Sphinx's plain format: a build needs no
