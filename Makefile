@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 test attack test-oldest doctest: export OMP_NUM_THREADS ?= 1
 test attack test-oldest doctest: export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help venv demo demo-text test attack test-oldest lint doctest docs gpu clean
+.PHONY: help venv demo demo-text test attack test-oldest lint doctest docs dist gpu clean
 
 help:
 	@echo "make demo   install into $(VENV) and run the quick start on real images"
@@ -18,6 +18,7 @@ help:
 	@echo "make lint   check code style and types"
 	@echo "make doctest run the examples in docstrings, README and docs"
 	@echo "make docs   build the site into docs/_build/html"
+	@echo "make dist   build the wheel and the source archive into dist, and check them"
 	@echo "make gpu    CUDA tests and benchmarks with PYTHON and its packages as they are"
 
 venv: $(BIN)/python
@@ -63,6 +64,13 @@ doctest: venv
 docs: venv
 	$(BIN)/pip install --quiet --editable ".[docs]"
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
+dist: venv
+	$(BIN)/pip install --quiet --editable ".[release]"
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/python tests/check_dist.py dist
 
 # No environment of its own: a machine with a GPU has its torch already.
 gpu:

@@ -34,6 +34,8 @@ from skknn import (
 from skknn.gradients import Objective
 from skknn.modalities import BadImageError, BadSoundError, BadTextError
 
+#: Projects whose names link to their sites.
+OTHERS = ("sklearn", "numpy", "torch", "timm", "joblib", "pickle")
 API = Path(__file__).parent.parent / "docs" / "api.rst"
 
 
@@ -370,3 +372,19 @@ def test_a_fault_is_found():
         with pytest.raises(AssertionError, match=message):
             check_parameters("it", wrong, documented)
     assert entries(text, "Returns") == {"c": True}
+
+
+def test_names_of_other_projects_are_in_the_lists_of_the_site():
+    """Else a reference would silently be no link: nothing is looked up in the net."""
+    listed = set()
+    for file in (API.parent / "_inventories").glob("*.txt"):
+        kinds = [line.split() for line in file.read_text().splitlines()[3:]]
+        assert all(len(entry) == 3 for entry in kinds), file
+        listed |= {name for name, _, _ in kinds}
+    used = set()
+    root = API.parent.parent
+    for file in [*(root / "docs").glob("*.rst"), *(root / "skknn").rglob("*.py")]:
+        roles = re.findall(r":(?:class|func|mod|meth):`~?([\w.]+)`", file.read_text())
+        used |= {name for name in roles if name.split(".")[0] in OTHERS}
+    assert "sklearn.model_selection.GridSearchCV" in used
+    assert used <= listed

@@ -33,7 +33,8 @@ RUN = {
     "attack": ["tests/attacks", "tests/conftest.py"],
     "doctest": ["skknn", "README.md", "docs"],
     "lint": [],
-    "docs": ["docs/conf.py", "examples/gallery"],
+    "docs": ["docs/conf.py", "docs/_ext", "examples/gallery"],
+    "dist": ["tests/check_dist.py"],
     "[bench]": ["benchmarks"],
 }
 # Helpers beside tests and benchmarks.
