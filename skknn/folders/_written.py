@@ -11,13 +11,13 @@ from typing import Any
 
 import joblib
 
+from ..inspection import write_report
 from ._findings import Findings
 from ._frames import write_csv
 from ._model_card import write_model_card
-from ._report import REPORT, can_report, write_report
 
 _SETTINGS, _MODEL, _ANSWER = "settings.json", "model.joblib", "answer.joblib"
-_CARD = "model_card.md"
+_CARD, _REPORT = "model_card.md", "report.html"
 _UNFINISHED = ".unfinished-"
 _FRAMES = (
     "predictions",
@@ -34,6 +34,7 @@ _FILES = (
     "uncertain.csv",
     _MODEL,
     _ANSWER,
+    _REPORT,
     _CARD,
     _SETTINGS,
 )
@@ -113,8 +114,7 @@ def read_answer(output: str | os.PathLike) -> Findings:
 def written_fingerprint(output: str | os.PathLike) -> str | None:
     """What the answer in a folder followed from; None if it is not complete."""
     folder = Path(output)
-    files = (*_FILES, REPORT) if can_report() else _FILES
-    if not all((folder / name).is_file() for name in files):
+    if not all((folder / name).is_file() for name in _FILES):
         return None
     try:
         return json.loads((folder / _SETTINGS).read_text("utf8")).get("fingerprint")
@@ -124,14 +124,13 @@ def written_fingerprint(output: str | os.PathLike) -> str | None:
 
 def _writers(answer: Findings) -> dict[str, Callable[[Path], object]]:
     """In the order in which they are put in place."""
-    report = {REPORT: lambda path: write_report(answer, path)} if can_report() else {}
     return {
         **{f"{name}.csv": csv_writer(getattr(answer, name)) for name in _FRAMES},
         "uncertain.csv": csv_writer(_to_check(answer.predictions)),
         _MODEL: lambda path: joblib.dump(answer.pipeline, path),
         # The model is in a file of its own, which others read.
         _ANSWER: lambda path: joblib.dump(_without_pipeline(answer), path),
-        **report,
+        _REPORT: lambda path: write_report(answer, path),
         _CARD: lambda path: write_model_card(answer, path),
         _SETTINGS: lambda path: _write_settings(answer, path),
     }
