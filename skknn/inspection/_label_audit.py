@@ -10,7 +10,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
 from ..classifiers import SoftKNNClassifier, check_inputs, check_rows, refitted
-from ..datastore import PREPROCESSINGS, soft_votes, vote_weights
+from ..datastore import PREPROCESSINGS, NeighborIndex, soft_votes, vote_weights
 from ..neighbors import ALGORITHMS
 from ..utils._parameters import ParamsMixin
 from ..utils._sklearn import HasMethods, Interval, StrOptions, fit_context
@@ -22,9 +22,9 @@ from ._audit_tables import (
     outliers_table,
     suspects_table,
 )
-from ._label_quality import judge_labels
+from ._label_quality import judge_labels, pool_opinions
 from ._linear_opinion import linear_opinion
-from ._near_duplicates import SIMILAR, near_duplicates
+from ._near_duplicates import near_duplicates
 from ._strangeness import Strangeness
 
 
@@ -43,13 +43,17 @@ class LabelAudit(ParamsMixin, BaseEstimator):
         warning, to the rows there are.
     tau : float or "scale", default="scale"
         Temperature of the votes; see :class:`~skknn.SoftKNNClassifier`.
-    linear_share : float, default=0.8
-        Share of the linear classifier in the probability of a label, from 0 (votes
-        alone, the fastest) to 1.
-    similarity : float, default=0.9
-        From which on two rows are copies of each other: 1 minus their squared distance
-        over that of two rows drawn at random, which for centred rows of length 1 is
-        their cosine.
+    linear_share : float or "auto", default="auto"
+        Weight of the linear classifier in the probability of a label, its exponent
+        beside the votes' ``1 - linear_share``: from 0 (votes alone, the fastest) to 1.
+        ``"auto"`` takes the one, of 0, 0.25, 0.5, 0.75, 0.9 and 1, that agrees with
+        most labels.
+    duplicate_ratio : float, default=0.4
+        Two rows are copies of each other if they are nearer than this share of the
+        squared distance to the tenth nearest row, of both. 0 finds equal rows alone.
+    outlier_share : float, default=0.01
+        Share of the rows that are taken for strangers; :meth:`unlike` compares new
+        rows with the nearest of them.
     preprocessing : {"center-l2", "l2-center", "l2"} or None, default="center-l2"
         Of rows before distances are taken; see :class:`~skknn.SoftKNNClassifier`.
     algorithm : str or object, default="auto"
@@ -63,8 +67,8 @@ class LabelAudit(ParamsMixin, BaseEstimator):
     Attributes
     ----------
     suspect_labels_ : DataFrame
-        Rows with another class likelier than theirs, most suspect first: ``row``,
-        ``file``, ``label``, ``suggested``, ``label_probability``,
+        Rows with another class over ten times likelier than theirs, most suspect
+        first: ``row``, ``file``, ``label``, ``suggested``, ``label_probability``,
         ``suggested_probability``, and of the five nearest rows that voted
         ``nearest_rows``, ``nearest_labels``, ``nearest_shares`` (of all votes) and
         ``nearest_files``, lists. Files only where ``fit`` was given them.
@@ -75,15 +79,20 @@ class LabelAudit(ParamsMixin, BaseEstimator):
     duplicates_ : DataFrame
         Pairs of copies, most alike first: ``row_a``, ``row_b``, ``file_a``, ``file_b``,
         ``label_a``, ``label_b``, ``similarity``, ``same_class``, and with parts
-        ``part_a``, ``part_b``, ``same_part``. Rows of one group are no pairs.
+        ``part_a``, ``part_b``, ``same_part``. ``similarity`` is 1 minus their squared
+        distance over that of two rows drawn at random, for centred rows of length 1
+        their cosine. Rows of one group are no pairs.
     outliers_ : DataFrame
         Rows that are like no other, strangest first: ``row``, ``file``, ``label``,
-        ``distance`` (to the five nearest rows, 1 for the median row), ``nearest_row``,
+        ``distance`` (mean squared one to the five nearest rows, which are not centred
+        for it; 1 for the median row), ``nearest_row``,
         ``nearest_file``, ``nearest_label``.
     class_overlap_ : DataFrame
         Pairs of classes, largest overlap first: ``class_a``, ``class_b``, ``share``
         (of the votes about rows of a, those that go to b), ``share_back``,
         ``n_rows`` (of a) and ``n_taken`` (of these most of the votes go to b).
+    linear_share_ : float
+        ``linear_share``, or what ``"auto"`` came to.
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted.
     knn_ : SoftKNNClassifier
@@ -119,8 +128,9 @@ class LabelAudit(ParamsMixin, BaseEstimator):
     _parameter_constraints = {
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "tau": [Interval(Real, 0, None, closed="right"), StrOptions({"scale"})],
-        "linear_share": [Interval(Real, 0, 1, closed="both")],
-        "similarity": [Interval(Real, 0, 1, closed="both")],
+        "linear_share": [Interval(Real, 0, 1, closed="both"), StrOptions({"auto"})],
+        "duplicate_ratio": [Interval(Real, 0, 1, closed="left")],
+        "outlier_share": [Interval(Real, 0, 0.5, closed="both")],
         "preprocessing": [StrOptions(set(PREPROCESSINGS)), None],
         "algorithm": [
             StrOptions(set(ALGORITHMS) - {"precomputed"}),
@@ -132,8 +142,11 @@ class LabelAudit(ParamsMixin, BaseEstimator):
     _param_remedies = {
         "n_neighbors": "Use a positive int, for example 20.",
         "tau": "Use 'scale', or a positive temperature.",
-        "linear_share": "0 is the votes alone, 1 the linear classifier alone.",
-        "similarity": "1 finds equal rows alone; copies of photos have above 0.9.",
+        "linear_share": "0 is the votes alone, 1 the linear classifier alone, and "
+        "'auto' what agrees with most labels.",
+        "duplicate_ratio": "0 finds equal rows alone; 0.4 is right for most copies of "
+        "photos, more finds smaller ones and more pairs that are none.",
+        "outlier_share": "0.01 takes one row of a hundred for a stranger.",
         "preprocessing": "Use 'center-l2' unless rows are prepared already (None).",
         "algorithm": "Use 'auto' unless you need one engine by name; a graph of "
         "neighbours has no rows.",
@@ -144,8 +157,9 @@ class LabelAudit(ParamsMixin, BaseEstimator):
         n_neighbors: int = 20,
         *,
         tau: float | str = "scale",
-        linear_share: float = 0.8,
-        similarity: float = SIMILAR,
+        linear_share: float | str = "auto",
+        duplicate_ratio: float = 0.4,
+        outlier_share: float = 0.01,
         preprocessing: str | None = "center-l2",
         algorithm: Any = "auto",
         device: Any = None,
@@ -154,7 +168,8 @@ class LabelAudit(ParamsMixin, BaseEstimator):
         self.n_neighbors = n_neighbors
         self.tau = tau
         self.linear_share = linear_share
-        self.similarity = similarity
+        self.duplicate_ratio = duplicate_ratio
+        self.outlier_share = outlier_share
         self.preprocessing = preprocessing
         self.algorithm = algorithm
         self.device = device
@@ -223,25 +238,24 @@ class LabelAudit(ParamsMixin, BaseEstimator):
         )
         index = knn.index_.rows
         prepared = index.rows_.values
-        proba = votes
-        if self.linear_share > 0:
+        linear = votes
+        if self.linear_share != 0:
             apart = None if index.groups_ is None else index.groups_.numbers
             linear = linear_opinion(prepared, codes, n_classes, apart)
-            proba = self.linear_share * linear + (1 - self.linear_share) * votes
+        proba, share = pool_opinions(linear, votes, codes, self.linear_share)
         found = judge_labels(proba, codes)
         typical = 2 * float(prepared.var(axis=0, dtype=np.float64).sum())
-        pairs = near_duplicates(distances, ids, typical, self.similarity)
-        strangeness = Strangeness.learn(distances)
+        pairs = near_duplicates(distances, ids, typical, self.duplicate_ratio)
+        strangeness = self._strangeness(inputs.neighbors, groups)
         self.__dict__ = refitted(
             self,
             inputs,
+            linear_share_=share,
             suspect_labels_=suspects_table(rows, found),
             label_quality_=found.quality,
             suggested_labels_=inputs.classes[found.suggested],
             duplicates_=duplicates_table(rows, pairs),
-            outliers_=outliers_table(
-                rows, strangeness.score(distances), strangeness.strange(distances)
-            ),
+            outliers_=outliers_table(rows, strangeness.scores, strangeness.strange()),
             class_overlap_=class_overlap_table(rows, votes),
             knn_=knn,
             strangeness_=strangeness,
@@ -264,8 +278,16 @@ class LabelAudit(ParamsMixin, BaseEstimator):
             these.
         """
         check_is_fitted(self)
-        distances, _ = self.knn_.kneighbors(check_rows(self, X))
-        return self.strangeness_.strange(distances)
+        return self.strangeness_.strange(check_rows(self, X))
+
+    def _strangeness(self, rows: Any, groups: Any) -> Strangeness:
+        index = NeighborIndex(
+            preprocessing=None if self.preprocessing is None else "l2",
+            algorithm=self.algorithm,
+            device=self.device,
+            n_jobs=self.n_jobs,
+        ).fit(rows, groups)
+        return Strangeness.learn(index, self.outlier_share)
 
 
 def _column(values: Any, name: str, n_samples: int) -> NDArray[Any] | None:

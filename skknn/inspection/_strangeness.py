@@ -1,46 +1,55 @@
 """How far a row is from all others, beside what is usual among them."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-# Nearest rows whose distances count, and the fence above the usual ones.
+from ..datastore import NeighborIndex
+
+# Nearest rows whose distances count.
 _NEAREST = 5
-_FENCE = 1.5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Strangeness:
-    """Scale and limit of distances to the nearest rows.
+    """Training rows, and the scale and limit of distances to the nearest of them.
+
+    Rows are not centred: direction from the mean, which tells classes apart, hides
+    how far off a row is. Pictures of other things were told apart by distances between
+    centred rows of length 1 for 0.4 to 1.0 of them, and all without centring
+    (``benchmarks/label_audit.py``).
 
     Attributes
     ----------
+    index : NeighborIndex
+    scores : ndarray of shape (n_samples,), float64
+        Mean distance of each training row to its nearest others over ``usual``.
     usual : float
-        Median over training rows of the mean distance to their nearest rows.
+        Median of these mean distances.
     limit : float
         Scores above are strange.
     """
 
+    index: NeighborIndex
+    scores: NDArray[np.float64]
     usual: float
     limit: float
 
     @classmethod
-    def learn(cls, distances: NDArray[np.float64]) -> "Strangeness":
-        """From neighbours of the training rows, each left out, (n_samples, k)."""
-        means = _means(distances)
+    def learn(cls, index: NeighborIndex, share: float) -> "Strangeness":
+        """From training rows, of which about a share is to be strange."""
+        distances, _ = index.leave_one_out(min(_NEAREST, index.n_others))
+        means = distances.mean(axis=1)
         usual = float(np.median(means)) or 1.0
-        low, high = np.quantile(means / usual, [0.25, 0.75])
-        return cls(usual, float(high + _FENCE * (high - low)))
+        scores = means / usual
+        return cls(index, scores, usual, float(np.quantile(scores, 1 - share)))
 
-    def score(self, distances: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Mean distance to the nearest rows over what is usual, (n_queries,)."""
-        return _means(distances) / self.usual
-
-    def strange(self, distances: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Whether rows are farther from all others than is usual, (n_queries,)."""
-        return self.score(distances) > self.limit
-
-
-def _means(distances: NDArray[np.float64]) -> NDArray[np.float64]:
-    return distances[:, :_NEAREST].mean(axis=1)
+    def strange(self, rows: Any = None) -> NDArray[np.bool_]:
+        """Whether rows, None for those of training, are strange, (n_queries,)."""
+        if rows is None:
+            return self.scores > self.limit
+        k = min(_NEAREST, self.index.n_others)
+        distances, _ = self.index.kneighbors(rows, k)
+        return distances.mean(axis=1) / self.usual > self.limit

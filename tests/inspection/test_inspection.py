@@ -11,6 +11,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skknn import (
     JointKNNClassifier,
+    JointKNNClassifierCV,
     KNNWeightedLogisticRegression,
     NeighborSearchCV,
     SoftKNNClassifier,
@@ -18,6 +19,7 @@ from skknn import (
 from skknn.inspection import (
     CKADisplay,
     HardExamplesDisplay,
+    LabelAudit,
     NeighborsDisplay,
     PerClassDisplay,
     TuningDisplay,
@@ -86,6 +88,50 @@ def test_neighbours_through_a_pipeline_and_a_joint_classifier(split, n_neighbors
     )
     np.testing.assert_array_equal(display.proba, pipe.predict_proba(queries[:1])[0])
     show(display, f"neighbors_without_images_{n_neighbors}")
+
+
+@pytest.mark.parametrize("kind", ["joint", "pipeline", "search", "cv"])
+def test_votes_base_and_mixture_stand_apart(split, kind):
+    X, y, queries, _ = split
+    joint = JointKNNClassifier(8, lam=0.3, knn_transformer=PCA(10))
+    model = {
+        "joint": joint,
+        "pipeline": make_pipeline(StandardScaler(), joint),
+        "search": NeighborSearchCV(joint, {"k": [4, 8]}, cv=2),
+        "cv": JointKNNClassifierCV(n_neighbors=[4, 8], C=1.0, cv=2),
+    }[kind].fit(X, y)
+    display = NeighborsDisplay.from_estimator(
+        model, queries[0], images=X.reshape(-1, 8, 8), n_neighbors=7
+    )
+    rows, inner = queries[:1], model
+    if kind == "pipeline":
+        rows, inner = model[0].transform(rows), model[1]
+    inner = getattr(inner, "best_estimator_", inner)
+    step = getattr(inner, "knn_transformer_", None)
+    votes = inner.knn_.predict_proba(rows if step is None else step.transform(rows))
+    base = inner.estimator_.predict_proba(rows)
+    np.testing.assert_allclose(display.votes_proba, votes[0])
+    np.testing.assert_allclose(display.base_proba, base[0])
+    np.testing.assert_allclose(display.proba, model.predict_proba(queries[:1])[0])
+    assert display.lam == inner.lam
+    mixed = display.lam * display.votes_proba + (1 - display.lam) * display.base_proba
+    np.testing.assert_allclose(display.proba, mixed)
+    show(display, f"votes_and_base_{kind}")
+    assert len(display.axes_) == 9
+    order = np.argsort(-display.proba, kind="stable")[:5]
+    drawn = display.axes_[-1].containers
+    sides = display.votes_proba, display.base_proba, display.proba
+    assert len(drawn) == 3
+    for bars, proba in zip(drawn, sides):
+        np.testing.assert_allclose([bar.get_width() for bar in bars], proba[order])
+    legend = [text.get_text() for text in display.axes_[-1].get_legend().texts]
+    assert legend == [f"votes (share {inner.lam:.2g})", "base", "mixture"]
+
+
+def test_votes_alone_have_no_sides(split):
+    X, y, queries, _ = split
+    display = NeighborsDisplay.from_estimator(SoftKNNClassifier(5).fit(X, y), X[0])
+    assert display.votes_proba is display.base_proba is display.lam is None
 
 
 def test_neighbours_of_an_image_on_disk(split, tmp_path):
@@ -177,6 +223,52 @@ def test_hard_examples_are_the_largest_modulations(split):
     show(HardExamplesDisplay.from_estimator(clf), "hard_examples_bars")
     with pytest.raises(ValueError, match="weighs no training rows"):
         HardExamplesDisplay.from_estimator(SoftKNNClassifier(5).fit(X, y))
+
+
+def test_hard_examples_show_the_label_that_neighbours_suggest(split):
+    X, y, _, _ = split
+    bad = y.copy()
+    bad[[20, 40, 60]] = (bad[[20, 40, 60]] + 1) % 10
+    proba = SoftKNNClassifier(20, tau=1.0).fit(X, bad).predict_proba(None)
+    proba[np.arange(len(X)), bad] = -1
+    want = proba.argmax(axis=1).astype(str)
+    joint = JointKNNClassifier(20, tau=1.0).fit(X, bad)
+    guided = KNNWeightedLogisticRegression(20, tau=1.0).fit(X, bad)
+    for model, rows in (joint, None), (guided, X):
+        display = HardExamplesDisplay.from_estimator(model, X=rows, y=bad)
+        assert display.suggested == list(want[display.row_ids])
+        show(display, f"suggested_{type(model).__name__}")
+        texts = [text.get_text() for text in display.axes_[0].get_yticklabels()]
+        first = display.row_ids[0]
+        assert texts[0] == f"{bad[first]} → {want[first]}? ({first})"
+    assert HardExamplesDisplay.from_estimator(guided, y=bad).suggested is None
+    grown = JointKNNClassifier(20).fit(X[:400], bad[:400])
+    grown.partial_fit(X[400:], bad[400:])
+    # Rows of the base and of the votes are no longer the same.
+    assert HardExamplesDisplay.from_estimator(grown).suggested is None
+
+
+def test_hard_examples_of_an_audit(split):
+    X, y, _, _ = split
+    bad = y.copy()
+    bad[[20, 40, 60]] = (bad[[20, 40, 60]] + 1) % 10
+    pytest.importorskip("pandas")
+    audit = LabelAudit().fit(X, bad)
+    display = HardExamplesDisplay.from_estimator(
+        audit, images=X.reshape(-1, 8, 8), n_examples=5
+    )
+    np.testing.assert_array_equal(
+        display.row_ids, np.argsort(audit.label_quality_, kind="stable")[:5]
+    )
+    assert {20, 40, 60} <= set(display.row_ids)
+    assert display.labels == [str(c) for c in bad[display.row_ids]]
+    suggested = audit.suggested_labels_[display.row_ids]
+    assert display.suggested == [str(c) for c in suggested]
+    np.testing.assert_array_equal(
+        display.knn_proba, audit.label_quality_[display.row_ids]
+    )
+    show(display, "hard_examples_of_an_audit")
+    assert f"→ {suggested[0]}?" in display.axes_[0].get_title()
 
 
 def test_per_class_scores_equal_scikit_learn(split):
