@@ -388,3 +388,11 @@ def test_names_of_other_projects_are_in_the_lists_of_the_site():
         used |= {name for name in roles if name.split(".")[0] in OTHERS}
     assert "sklearn.model_selection.GridSearchCV" in used
     assert used <= listed
+
+
+def test_code_of_the_pages_fits_their_width():
+    """At 1300 pixels between both side bars; a longer line would be cut off."""
+    for file in API.parent.glob("*.rst"):
+        for row, line in enumerate(file.read_text().splitlines(), 1):
+            code = line.startswith((">>> ", "... ", "    ")) or line[:1] == "$"
+            assert not code or len(line) <= 100, f"{file.name}:{row}: {line}"
