@@ -79,9 +79,9 @@ def main():
     for name, (rows, _, data) in sets.items():
         if "labels" in args.parts:
             wrong_labels(name, rows, np.asarray(data["y"]), args.seeds)
-    for name, (rows, _, data) in sets.items():
+    for name, (*_, data) in sets.items():
         if "copies" in args.parts:
-            copies(name, rows, data, embedder)
+            copies(name, embedder.fit_transform(data["images"]), data, embedder)
     for name, (rows, test, data) in sets.items():
         if "strangers" in args.parts:
             others = {o: s[1] for o, s in sets.items() if o != name}
@@ -136,7 +136,8 @@ def rankings(X, labels):
             method="predict_proba",
         )
         score = -get_label_quality_scores(labels, proba)
-        found[model] = score, time.process_time() - start, nothing
+        seconds = time.process_time() - start
+        found[model] = score, seconds, nothing
     if find_label_issues is not None:
         first = find_label_issues(
             labels, proba, return_indices_ranked_by="self_confidence"
@@ -174,7 +175,6 @@ def copies(name, X, data, embedder):
     random = np.random.default_rng(0)
     rows = np.sort(random.choice(len(X), min(100, len(X)), replace=False))
     images = [as_image(data["images"][row]) for row in rows]
-    embedder.fit(images[:1])
     pairs = LabelAudit().fit(X, data["y"]).duplicates_
     print(f"{name}: {len(pairs)} pairs among {len(X)} photos as they are")
     for kind, changed in COPIES.items():

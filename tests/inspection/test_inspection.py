@@ -117,7 +117,7 @@ def test_votes_base_and_mixture_stand_apart(split, kind):
     mixed = display.lam * display.votes_proba + (1 - display.lam) * display.base_proba
     np.testing.assert_allclose(display.proba, mixed)
     show(display, f"votes_and_base_{kind}")
-    assert len(display.axes_) == 9
+    assert len(display.axes_) == 2 + min(7, inner.knn_.n_neighbors_)
     order = np.argsort(-display.proba, kind="stable")[:5]
     drawn = display.axes_[-1].containers
     sides = display.votes_proba, display.base_proba, display.proba
