@@ -39,6 +39,7 @@ def model_card(answer: Findings) -> str:
     )
     chosen = ", ".join(f"{n} = {v}" for n, v in settings["parameters"].items())
     versions = ", ".join(f"{n} {v}" for n, v in settings["versions"].items())
+    interval = f"{found['low']:.1%} to {found['high']:.1%}"
     kind = "embedding and gradient features" if settings["fungi"] else "embedding"
     return f"""# Model card
 
@@ -55,23 +56,21 @@ training photos are marked in the column `unlike` of predictions, which is no gu
 
 ## How good it is
 
-Accuracy {found["accuracy"]:.1%} (95 % interval {found["low"]:.1%} to
-{found["high"]:.1%}); the largest class alone would give {found["baseline"]:.1%}.
-{found["protocol"]}
+Accuracy {found["accuracy"]:.1%} (95 % interval {interval});
+always naming the largest class would give {found["baseline"]:.1%}. {found["protocol"]}
 
 | class | photos | precision | recall (95 %) |
 | --- | --- | --- | --- |
 {classes}
 
 Photos of other cameras, places or seasons than those of the training photos can be
-harder. Where training photos come in bursts and groups were not given (`groups`:
-{settings["groups"]}), accuracy is overstated.
+harder. {_of_groups(settings["groups"])}
 
 ## Training data
 
-{found["n"]} photos in class folders. {len(answer.suspect_labels)} labels look wrong,
-{len(answer.duplicates)} pairs are near-duplicates, {len(answer.skipped)} files or
-folders were skipped. None of this was changed before learning.
+Photos in class folders: {found["n"]}. Labels that look wrong:
+{len(answer.suspect_labels)}. Pairs of near-duplicates: {len(answer.duplicates)}. Both
+were learnt as they are. Files or folders skipped: {len(answer.skipped)}.
 
 ## Licences
 
@@ -87,6 +86,15 @@ folders were skipped. None of this was changed before learning.
 
 With {versions}.
 """
+
+
+def _of_groups(groups: str | None) -> str:
+    if groups is None:
+        return (
+            "If training photos come in bursts, accuracy is overstated: no groups were "
+            "given."
+        )
+    return f"Photos of one group (`groups`: {groups}) were kept in one fold."
 
 
 def _cell(text: str) -> str:

@@ -2,6 +2,9 @@
 
 from ._findings import Findings
 
+# Pairs of near-duplicates, of labelled photos, from which on they deserve a word.
+_MANY = 0.02
+
 
 def summary_of(answer: Findings) -> str:
     """Say how good it is, what was predicted and what to look at.
@@ -33,14 +36,15 @@ def summary_of(answer: Findings) -> str:
     else:
         lines.append("No photos to predict.")
     for frame, text in (
-        (answer.suspect_labels, "labels look wrong"),
-        (answer.duplicates, "pairs of near-duplicates"),
-        (answer.outliers, "labelled photos are unlike all others"),
-        (answer.skipped, "files or folders skipped"),
+        (answer.suspect_labels, "Labels that look wrong"),
+        (answer.duplicates, "Pairs of near-duplicates"),
+        (answer.outliers, "Labelled photos unlike all others"),
+        (answer.skipped, "Files or folders skipped"),
     ):
         if len(frame):
-            lines.append(f"{len(frame)} {text}.")
-    if len(answer.duplicates) and answer.settings["groups"] is None:
+            lines.append(f"{text}: {len(frame)}.")
+    many = len(answer.duplicates) > _MANY * found["n"]
+    if many and answer.settings["groups"] is None:
         lines.append(
             "Near-duplicates, such as photos of one burst, make cross-validation look "
             "better than it is: put each burst into a folder of its own inside its "

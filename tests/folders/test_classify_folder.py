@@ -240,8 +240,8 @@ def test_groups_stay_in_one_fold(tmp_path):
             save_photo(tmp_path / label / f"burst{burst}" / f"{i}.png", "red", burst)
     apart = classify_folder(tmp_path, **TINY).evaluation
     together = classify_folder(tmp_path, groups="subfolders", **TINY).evaluation
-    assert apart["accuracy"] > 0.9
-    assert together["accuracy"] < 0.7
+    assert apart["accuracy"] > together["accuracy"] + 0.2
+    assert together["accuracy"] < 0.6
     assert together["low"] < 0.5
     assert "12 groups" in together["protocol"]
 
@@ -288,4 +288,4 @@ def test_the_answer_in_words(messy):
     text = repr(answer)
     assert "19 labelled photos of 3 classes" in text
     assert "4 photos predicted" in text
-    assert f"{len(answer.skipped)} files or folders skipped" in text
+    assert f"Files or folders skipped: {len(answer.skipped)}." in text
