@@ -61,7 +61,7 @@ votes_probability, base_probability, uncertain, unlike]
     >>> try:
     ...     FolderAnswer.load(tempfile.mkdtemp())  # the folder of results
     ... except FileNotFoundError as error:
-    ...     print(str(error)[-39:])
+    ...     print(str(error)[-34:])
     classify_folder(output=...) wrote.
     """
 
