@@ -280,11 +280,11 @@ def draw(rows, output):
     sets = [name for name in dict.fromkeys(r["set"] for r in rows) if name != "digits"]
     regimes = list(dict.fromkeys(row["regime"] for row in rows))
     titles = {
-        "SoftKNN gain": "SoftKNN above SoftKNN on the embedding",
+        "SoftKNN gain": "SoftKNN above that on the embedding",
         "JOINT - probe": "JOINT above the linear probe",
     }
     figure, axes = plt.subplots(
-        len(titles), len(regimes), figsize=(9, 6.5), sharex=True, sharey="row",
+        len(titles), len(regimes), figsize=(10, 6.5), sharex=True, sharey="row",
         layout="constrained", squeeze=False,
     )  # fmt: skip
     for line, (column, title) in zip(axes, titles.items()):

@@ -81,3 +81,4 @@ for line, row in zip(axes, shown):
 axes[0, 3].set_title("embedding")
 axes[0, 8].set_title("all blocks")
 plt.show()
+# sphinx_gallery_thumbnail_number = 2

@@ -62,3 +62,4 @@ for row in doubtful[[0, -1]]:
         class_names=photos.target_names,
     ).plot()
 plt.show()
+# sphinx_gallery_thumbnail_number = 2
