@@ -68,7 +68,7 @@ def pool_opinions(
     if isinstance(share, str):
         right = [
             sum(
-                np.count_nonzero(proba.argmax(axis=1) == codes[part])
+                int(np.count_nonzero(proba.argmax(axis=1) == codes[part]))
                 for part, proba in _pooled(linear, votes, each)
             )
             for each in _SHARES
