@@ -224,6 +224,9 @@ def with_a_bad_image(transformer, folder):
 
 # Several fits where an attribute exists only with some settings or data.
 FITTED = {
+    "inspection.LabelAudit": [
+        lambda _: skknn.inspection.LabelAudit(3).fit(*table()),
+    ],
     "SoftKNNClassifier": [
         lambda _: SoftKNNClassifier(3).fit(*table()),
         lambda _: SoftKNNClassifier(3, algorithm="hnsw").fit(*table()),

@@ -119,6 +119,7 @@ class LabelAudit(ParamsMixin, BaseEstimator):
     >>> from sklearn.datasets import load_digits
     >>> from skknn.inspection import LabelAudit
     >>> X, y = load_digits(return_X_y=True)
+    >>> X, y = X[:600], y[:600]
     >>> y[7] = 3  # was a 7
     >>> audit = LabelAudit().fit(X, y)
     >>> audit.suspect_labels_.loc[0, ["row", "label", "suggested"]].tolist()

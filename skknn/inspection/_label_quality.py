@@ -15,7 +15,7 @@ _LINEAR_FLOOR, _VOTES_FLOOR = 1e-4, 1e-3
 # better one on most photo sets, wins.
 _SHARES = (1.0, 0.9, 0.75, 0.5, 0.25, 0.0)
 # How many times likelier than a label another class is, for the label to be suspect.
-# Of planted mistakes on photos 0.73 to 0.97 are then among the suspects.
+# Of planted mistakes on photos 0.72 to 0.98 are then among the suspects.
 _ODDS = 10
 
 
