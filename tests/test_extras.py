@@ -151,7 +151,7 @@ def test_extras_are_named_as_they_are():
     page = (ROOT / "docs" / "install.rst").read_text()
     assert set(re.findall(r"^``(\w+)`` ", page, re.MULTILINE)) == extras
     readme = (ROOT / "README.md").read_text()
-    listed = re.search(r"Extras: (.*?)\.\n", readme, re.DOTALL)[1]
+    listed = re.search(r"Extras:\s(.*?)\.\n", readme, re.DOTALL)[1]
     assert set(re.findall(r"`(\w+)`", listed)) == extras
     for place in ("README.md", "CONTRIBUTING.md", "docs", "examples", "skknn"):
         for file in files([place]):
