@@ -189,6 +189,8 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _path(text: str) -> str:
     """A path; shells leave "--out=~/results" as it is."""
+    if not text:  # such as a variable of the shell that is not set
+        raise argparse.ArgumentTypeError("the path is empty")
     return os.path.expanduser(text)
 
 

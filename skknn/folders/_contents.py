@@ -1,10 +1,12 @@
 """What lies in a folder: labelled photos, photos to predict, and all the rest."""
 
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 from ..datasets._folder_names import checked_root, is_unlabelled, parts_of_data_set
 from ..datasets._walk import files_below, files_in, is_hidden, is_image
@@ -81,6 +83,7 @@ def look_into(
     )
     classes = [f.name for f in folders if not is_unlabelled(f.name, unlabelled)]
     _refuse_parts(root, classes)
+    _warn_of_twins(classes)
     for file in files_in(root, hidden=True):
         found.add(file, label=None)
     for place in folders:
@@ -231,6 +234,22 @@ def _name(file: Path, root: Path) -> str:
         return Path(os.path.relpath(file, root)).as_posix()
     except ValueError:  # on another drive
         return str(file.absolute())
+
+
+def _warn_of_twins(classes: list[str]) -> None:
+    """Names that look alike are likely meant to be one class."""
+    looks: dict[str, list[str]] = {}
+    for name in classes:
+        looks.setdefault(normalize("NFKC", name).casefold().strip(), []).append(name)
+    for names in looks.values():
+        if len(names) > 1:
+            warnings.warn(
+                f"The class folders {', '.join(map(ascii, names))} differ by case, "
+                "spaces or the coding of letters alone and are different classes. If "
+                "they are one class, put their photos into one folder.",
+                UserWarning,
+                stacklevel=4,
+            )
 
 
 def _refuse_parts(root: Path, classes: list[str]) -> None:

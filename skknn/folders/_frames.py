@@ -59,7 +59,7 @@ def write_csv(frame: Any, path: str | os.PathLike) -> None:
         if any(isinstance(cell, (list, tuple, np.ndarray)) for cell in text[name]):
             text[name] = [_in_one_cell(cell) for cell in text[name]]
     # A carriage return is no reason to quote for pandas, and ends a line for readers.
-    returns = any("\r" in cell for name in text for cell in text[name].astype(str))
+    returns = any("\r" in str(cell) for name in text for cell in text[name])
     # Names of files need not be UTF-8: their bytes go through as they are.
     text.to_csv(
         path,

@@ -55,7 +55,15 @@ def test_every_command_tells_its_options(command, capsys):
 
 
 @pytest.mark.parametrize(
-    "args", [[], ["classify"], ["classify", "photos"], ["sort", "photos"]]
+    "args",
+    [
+        [],
+        ["classify"],
+        ["classify", "photos"],
+        ["sort", "photos"],
+        ["classify", "", "--out", "results"],
+        ["audit", "photos", "--out", ""],
+    ],
 )
 def test_wrong_usage_is_status_2(args, capsys):
     with pytest.raises(SystemExit) as leave:

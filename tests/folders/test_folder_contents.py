@@ -117,3 +117,17 @@ def test_a_folder_of_broken_photos_says_why(tmp_path):
         file.write_bytes(b"")
     with pytest.raises(ValueError, match="red/2.png' was skipped: the file is empty"):
         classify_folder(tmp_path, backbone="test_resnet", weights=None, verbose=0)
+
+
+@pytest.mark.parametrize("twins", [("caf\u00e9", "cafe\u0301"), ("cat", "cat ")])
+def test_class_folders_that_look_alike(tmp_path, twins):
+    fill(tmp_path, 1)
+    for name in twins:
+        save_photo(tmp_path / name / "0.png", "red", 50)
+    if len(list(tmp_path.iterdir())) < 5:
+        pytest.skip("one folder for this file system")
+    with pytest.warns(
+        UserWarning, match="class folders .* differ by case, spaces"
+    ) as w:
+        found = look_into(tmp_path, unlabelled=UNLABELLED)
+    assert len(w) == 1 and set(twins) < set(found.labels)

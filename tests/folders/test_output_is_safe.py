@@ -127,3 +127,11 @@ def test_a_damaged_model_says_what_to_do(tmp_path):
         FolderAnswer.load(out)
     classify_folder(folder, output=out, **TINY)
     assert len(FolderAnswer.load(out).training) == 6
+
+
+def test_a_precision_that_is_no_number_is_an_empty_cell(tmp_path):
+    answer = classify_folder(two_classes(tmp_path / "photos"), **TINY)
+    answer.per_class.loc[0, "precision"] = float("nan")
+    answer.save(tmp_path / "out")
+    table = pd.read_csv(tmp_path / "out" / "per_class.csv")
+    assert table["precision"].isna().tolist() == [True, False]
