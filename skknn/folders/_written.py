@@ -15,7 +15,7 @@ import joblib
 
 from ..inspection import write_report
 from ._findings import Findings
-from ._frames import write_csv
+from ._frames import data_frame, write_csv
 from ._model_card import write_model_card
 from ._output import check_output_folder
 
@@ -127,9 +127,12 @@ def read_answer(output: str | os.PathLike) -> Findings:
             f"{str(output)!r} is no folder of results: there is no {missing[0]}. Pass "
             "the folder that `skknn classify` or classify_folder(output=...) wrote."
         )
+    data_frame({})  # says what to do without pandas
     try:
         answer: Findings = joblib.load(folder / _ANSWER)
         return replace(answer, pipeline=joblib.load(folder / _MODEL))
+    except ImportError:
+        raise
     except Exception as error:  # files that are cut off raise all kinds of errors
         raise ValueError(
             f"The model in {str(folder)!r} cannot be loaded "
