@@ -46,7 +46,8 @@ def bootstrap_of_groups(
     """Interval of the share of right rows when rows of a group go together.
 
     Whole groups are drawn with replacement, because photos of one burst are right or
-    wrong together and count as little more than one.
+    wrong together and count as little more than one. Where all groups are alike, such
+    as all right, it is Wilson's interval with as many photos as there are groups.
 
     Parameters
     ----------
@@ -66,5 +67,7 @@ def bootstrap_of_groups(
         len(sizes), size=(_N_DRAWS, len(sizes))
     )
     shares = hits[draws].sum(axis=1) / sizes[draws].sum(axis=1)
+    if np.ptp(shares) == 0:  # as when all are right, which no draw can doubt
+        return wilson(float(shares[0]) * len(sizes), len(sizes), level)
     low, high = np.quantile(shares, [0.5 - level / 2, 0.5 + level / 2])
     return float(low), float(high)

@@ -8,6 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ._pictures import (
     ORANGE,
+    check_one_a_row,
+    check_shown,
     class_texts,
     draw_image,
     final_classifier,
@@ -115,8 +117,11 @@ class HardExamplesDisplay:
         -------
         HardExamplesDisplay
         """
+        check_shown("n_examples", n_examples)
         estimator, X = final_classifier(estimator, X)
         found = rank_rows(estimator, X, y)
+        for name, values in (("y", y), ("images", images)):
+            check_one_a_row(name, values, len(found.modulation))
         # Equal modulations (the clamp) are told apart by nothing: first rows first.
         order = np.argsort(-found.modulation, kind="stable")[:n_examples]
         names = np.array(class_texts(estimator.classes_, class_names), dtype=object)
@@ -144,6 +149,7 @@ class HardExamplesDisplay:
         -------
         self : HardExamplesDisplay
         """
+        check_shown("n_columns", n_columns)
         plt = pyplot(self)
 
         labels = [plain_text(label) for label in self.labels]

@@ -6,7 +6,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
 from ..classifiers import SoftKNNClassifier, check_inputs, check_rows, refitted
@@ -295,7 +294,14 @@ def _column(values: Any, name: str, n_samples: int) -> NDArray[Any] | None:
     """One entry a row."""
     if values is None:
         return None
-    values = column_or_1d(np.asarray(values, dtype=object))
+    values = np.asarray(values, dtype=object)
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim != 1:
+        raise ValueError(
+            f"{name} is an array of shape {values.shape}. Pass one entry a row of X, "
+            f"{n_samples} in all, or {name}=None."
+        )
     if len(values) != n_samples:
         raise ValueError(
             f"{name} has {len(values)} entries for {n_samples} rows of X. Pass one a "

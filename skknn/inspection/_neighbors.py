@@ -14,6 +14,8 @@ from ._pictures import (
     GREY,
     ORANGE,
     SKY,
+    check_one_a_row,
+    check_shown,
     class_texts,
     draw_image,
     final_classifier,
@@ -150,12 +152,14 @@ class NeighborsDisplay:
         -------
         NeighborsDisplay
         """
+        check_shown("n_neighbors", n_neighbors)
         x = [x] if _is_image(x) else np.asarray(x)[None]
         if query_image is None and isinstance(x, list):
             query_image = x[0]
         model, seen = final_classifier(estimator, x)
         # First, because it says what is wrong with a model that has no neighbours.
         _, knn, rows = knn_side(model, seen)
+        check_one_a_row("images", images, len(knn.index_.codes))
         proba = model.predict_proba(seen)[0]
         names = class_texts(model.classes_, class_names)
         sides: dict[str, Any] = {}
@@ -203,6 +207,7 @@ class NeighborsDisplay:
         -------
         self : NeighborsDisplay
         """
+        check_shown("n_classes", n_classes)
         plt = pyplot(self)
 
         shown = min(n_classes, len(self.proba))

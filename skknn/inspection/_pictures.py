@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 from sklearn.pipeline import Pipeline
@@ -92,9 +93,26 @@ def plain_text(text: Any) -> str:
     """Text that matplotlib draws as it stands; in a name ``$`` begins no formula."""
     from matplotlib import rcParams
 
+    # Names of files that are no UTF-8 have halves of surrogate pairs, which raise.
+    whole = str(text).encode("utf8", "replace").decode("utf8")
     if rcParams["text.usetex"]:
-        return str(text).translate(_TEX)
-    return str(text).replace("$", r"\$")
+        return whole.translate(_TEX)
+    return whole.replace("$", r"\$")
+
+
+def check_shown(name: str, number: Any) -> None:
+    """Refuse to show less than one of something."""
+    if not isinstance(number, Integral) or number < 1:
+        raise ValueError(f"{name}={number!r} must be a whole number, 1 or more.")
+
+
+def check_one_a_row(name: str, values: Any, n_rows: int) -> None:
+    """Refuse a sequence, unless None, without one entry a training row."""
+    if values is not None and len(values) != n_rows:
+        raise ValueError(
+            f"{name} has {len(values)} entries for {n_rows} training rows. Pass one a "
+            f"row in the order of fit, or {name}=None."
+        )
 
 
 def class_texts(classes: Any, names: Sequence[str] | None) -> list[str]:

@@ -29,3 +29,10 @@ def test_groups_widen_the_interval():
     np.testing.assert_allclose([low, high], as_one, atol=0.03)
     single = bootstrap_of_groups(right, np.arange(400))
     np.testing.assert_allclose(single, narrow, atol=0.01)
+
+
+def test_groups_that_are_all_right_leave_a_doubt():
+    groups = np.repeat(np.arange(5), 8)
+    for right in (1, 0):
+        low, high = bootstrap_of_groups(np.full(40, right, dtype=bool), groups)
+        np.testing.assert_allclose((low, high), wilson(5 * right, 5))
