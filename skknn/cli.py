@@ -7,6 +7,8 @@ error, 2 wrong usage, 130 interrupted.
 
 import argparse
 import contextlib
+import io
+import os
 import sys
 import traceback
 import warnings
@@ -89,12 +91,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit status. Wrong usage raises ``SystemExit(2)``, as argparse does.
     """
     args = make_parser().parse_args(argv)
-    out = sys.stdout
+    # Without an output stream, what was asked for is done all the same.
+    out = sys.stdout if sys.stdout is not None else io.StringIO()
     try:
         # What libraries print is progress, too.
         with contextlib.redirect_stdout(sys.stderr), _short_warnings():
             args.run(args, out)
         out.flush()
+    except BrokenPipeError:  # whoever read the output has seen enough
+        with open(os.devnull, "wb") as nowhere, contextlib.suppress(OSError):
+            os.dup2(nowhere.fileno(), out.fileno())  # nor can Python write at exit
     except KeyboardInterrupt:
         print("skknn: interrupted; the same command goes on.", file=sys.stderr)
         return _INTERRUPTED
@@ -145,17 +151,25 @@ def make_parser() -> argparse.ArgumentParser:
         _CLASSIFY_EXAMPLES,
     )
     _add_photos(classify, "RESULTS", "folder for the results")
-    classify.add_argument("--new", metavar="FOLDER", help="more photos to predict")
+    classify.add_argument(
+        "--new", metavar="FOLDER", type=_path, help="more photos to predict"
+    )
     _add_groups(classify)
     _add_unlabelled(classify)
     _add_features(classify)
     _add_common(classify)
 
     predict = add("predict", "predict photos with a model", _PREDICT, _run_predict)
-    predict.add_argument("model", metavar="MODEL", help="folder of results")
-    predict.add_argument("photos", metavar="PHOTOS", help="folder of photos, or a file")
+    predict.add_argument("model", metavar="MODEL", type=_path, help="folder of results")
     predict.add_argument(
-        "--out", metavar="FILE.csv", required=True, help="file of the predictions"
+        "photos", metavar="PHOTOS", type=_path, help="folder of photos, or a file"
+    )
+    predict.add_argument(
+        "--out",
+        metavar="FILE.csv",
+        type=_path,
+        required=True,
+        help="file of the predictions",
     )
     _add_common(predict)
 
@@ -173,9 +187,16 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _path(text: str) -> str:
+    """A path; shells leave "--out=~/results" as it is."""
+    return os.path.expanduser(text)
+
+
 def _add_photos(command: argparse.ArgumentParser, metavar: str, help: str) -> None:
-    command.add_argument("photos", metavar="PHOTOS", help="folder of class folders")
-    command.add_argument("--out", metavar=metavar, required=True, help=help)
+    command.add_argument(
+        "photos", metavar="PHOTOS", type=_path, help="folder of class folders"
+    )
+    command.add_argument("--out", metavar=metavar, type=_path, required=True, help=help)
 
 
 def _add_groups(command: argparse.ArgumentParser) -> None:
@@ -210,6 +231,7 @@ def _add_features(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--weights",
         metavar="FILE",
+        type=_path,
         default="auto",
         help="weights of the backbone; 'auto' (default) takes a package or a download, "
         "'random' is for tests",

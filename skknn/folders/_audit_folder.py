@@ -12,8 +12,11 @@ from ._features import make_embedder
 from ._frames import data_frame
 from ._groups import Groups, groups_of
 from ._labelled_rows import embed_contents
+from ._output import check_output_folder
 from ._say import Say
 from ._written import csv_writer, write_together
+
+_AUDITED = ("suspect_labels", "duplicates", "outliers", "class_overlap")
 
 
 def audit_folder(
@@ -74,6 +77,8 @@ def audit_folder(
     say = Say(verbose)
     contents = look_into(folder, unlabelled=unlabelled, output=output)
     data_frame({})
+    if output is not None:
+        check_output_folder(output, [f"{name}.csv" for name in (*_AUDITED, "skipped")])
     embedder = make_embedder(
         backbone,
         weights=weights,
@@ -88,13 +93,8 @@ def audit_folder(
     found = embed_contents(embedder, contents, members, with_waiting=False)
     say("Looking for wrong labels and near-duplicates ...")
     audit = audit_labels(found.rows, found.labels, found.files, found.groups)
-    tables = {
-        "suspect_labels": audit.suspect_labels_,
-        "duplicates": audit.duplicates_,
-        "outliers": audit.outliers_,
-        "class_overlap": audit.class_overlap_,
-        "skipped": data_frame(found.skipped, columns=["file", "reason"]),
-    }
+    tables = {name: getattr(audit, f"{name}_") for name in _AUDITED}
+    tables["skipped"] = data_frame(found.skipped, columns=["file", "reason"])
     if output is not None:
         writers = {f"{name}.csv": csv_writer(table) for name, table in tables.items()}
         write_together(output, writers)

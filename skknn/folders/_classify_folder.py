@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +24,14 @@ from ._cross_validation import (
 from ._evaluation import confusion_of, evaluation_of, per_class_of, sure_from
 from ._features import make_embedder, to_be_saved
 from ._frames import data_frame
-from ._groups import Groups, groups_of
+from ._groups import Groups, check_groups, groups_of
 from ._labelled_rows import FolderRows, embed_contents
 from ._predictions import predictions_frame, training_frame
+from ._reuse import answer_that_holds
 from ._say import Say
 from ._settings import circumstances, settings_of
 from ._stamps import fingerprint_of
-from ._written import write_answer, written_fingerprint
+from ._written import check_answer_output, write_answer
 
 
 def classify_folder(
@@ -157,11 +157,17 @@ def classify_folder(
         device=device,
         random_state=random_state,
     )
-    fingerprint = fingerprint_of(contents, members, settings)
+    if output is not None:
+        check_answer_output(output)
+    check_groups(contents.labels, members)
+    fingerprint = fingerprint_of(
+        contents, members, settings, backbone=backbone, weights=weights
+    )
     if output is not None and fingerprint is not None:
-        if written_fingerprint(output) == fingerprint:
+        there = answer_that_holds(output, fingerprint, contents, say)
+        if there is not None:
             say(f"Nothing has changed since {str(output)!r} was written: read there.")
-            return replace(FolderAnswer.load(output), folder=settings["folder"])
+            return FolderAnswer(**{**vars(there), "folder": settings["folder"]})
     say(
         f"{len(contents.labelled)} labelled photos in {len(set(contents.labels))} "
         f"class folders, {len(contents.waiting)} to predict, "
@@ -179,6 +185,7 @@ def classify_folder(
     )
     data_frame({})  # without pandas, better now than in an hour
     found = embed_contents(embedder, contents, members)
+    check_groups(found.labels.tolist(), found.groups)
     with threadpool_limits(1, user_api="blas"):  # many small fits: more threads crawl
         answer = _learn(found, embedder, settings, n_jobs, random_state, say)
     answer.settings["fingerprint"] = fingerprint

@@ -71,7 +71,8 @@ def look_into(
         among them.
     """
     root = checked_root(folder, "folder")
-    aside = _below(root, new, output)
+    _check_patterns(unlabelled)
+    aside = [*_below(root, output, "photos"), *_below(root, new)]
     found = _Found(root)
     folders = sorted(
         entry
@@ -93,7 +94,8 @@ def look_into(
         if not n_images:
             found.skipped[_name(place, root) + "/"] = "a folder without photos"
     if new is not None:
-        for file in files_of_photos(new, "new", found.skipped, root):
+        results = _below(Path(new), output, "photos to predict")
+        for file in files_of_photos(new, "new", found.skipped, root, results):
             found.waiting.append(_name(file, root))
     in_order = sorted(found.labelled, key=lambda name: (found.labelled[name], name))
     return FolderContents(
@@ -107,19 +109,30 @@ def look_into(
     )
 
 
-def _below(root: Path, new: Any, output: Any) -> list[Path]:
-    """Folders inside the root that are no classes."""
-    here = root.resolve()
-    if output is not None and Path(output).resolve() == here:
+def _check_patterns(unlabelled: Any) -> None:
+    """A text would be taken for a sequence of its letters."""
+    names = [None] if isinstance(unlabelled, str) else list(unlabelled)
+    if not all(isinstance(name, str) for name in names):
         raise ValueError(
-            f"output={str(output)!r} is the folder of photos. Name one of its own for "
-            f"the results, such as {str(root / 'results')!r}."
+            f"unlabelled={unlabelled!r} must be a sequence of names of folders, such "
+            "as ['unlabelled', '_*']."
         )
-    places = [Path(path).resolve() for path in (new, output) if path is not None]
-    return [place for place in places if here in place.parents]
 
 
-def _within(folder: Path, aside: list[Path]) -> bool:
+def _below(root: Path, other: Any, content: str = "") -> list[Path]:
+    """Another folder, if it lies inside the root, which results must not be."""
+    if other is None:
+        return []
+    here, place = root.resolve(), Path(other).resolve()
+    if content and place == here:
+        raise ValueError(
+            f"output={str(other)!r} is the folder of {content}. Name one of its own "
+            f"for the results, such as {str(root / 'results')!r}."
+        )
+    return [place] if here in place.parents else []
+
+
+def _within(folder: Path, aside: Sequence[Path]) -> bool:
     here = folder.resolve()
     return any(place == here or place in here.parents for place in aside)
 
@@ -129,6 +142,7 @@ def files_of_photos(
     parameter: str,
     skipped: dict[str, str],
     root: Path | None = None,
+    aside: Sequence[Path] = (),
 ) -> Iterator[Path]:
     """Yield the photos below a folder, or the one file that is named.
 
@@ -141,6 +155,8 @@ def files_of_photos(
         Gets the files that are left out, with the reason.
     root : Path, optional
         What names there are relative to; ``path`` by default.
+    aside : sequence of Path
+        Folders that are not looked into.
 
     Raises
     ------
@@ -156,6 +172,8 @@ def files_of_photos(
         return
     for file in files_below(place, outside=place.parent, hidden=True):
         reason = why_no_photo(file)
+        if aside and _within(file.parent, aside):
+            continue
         if reason:
             skipped[_name(file, root or place)] = reason
         else:

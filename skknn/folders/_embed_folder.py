@@ -14,6 +14,7 @@ from ..utils._optional import import_optional
 from ._contents import files_of_photos
 from ._features import fit_embedder, make_embedder, rows_of
 from ._frames import data_frame
+from ._output import check_output_file, write_file_at_once
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,15 +138,13 @@ def embed_folder(
         skipped=sorted(skipped.items()),
     )
     if write is not None and output is not None:
-        beside = Path(f"{os.fspath(output)}.unfinished{Path(output).suffix}")
-        beside.parent.mkdir(parents=True, exist_ok=True)
-        write(found, beside)
-        os.replace(beside, output)
+        write_file_at_once(output, lambda beside: write(found, beside))
     return found
 
 
 def _writer(output: str | os.PathLike) -> Callable[[FolderFeatures, Path], None]:
     """What writes a file of this kind; before hours are spent on features."""
+    check_output_file(output)
     suffix = Path(output).suffix.lower()
     if suffix == ".npz":
         return _write_npz

@@ -1,13 +1,14 @@
 """Tables: pandas is loaded here, and only when one is made."""
 
+import csv
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..utils._optional import import_optional
+from ._output import write_file_at_once
 
 _BETWEEN = "; "
 
@@ -57,8 +58,16 @@ def write_csv(frame: Any, path: str | os.PathLike) -> None:
     for name in text.columns:
         if any(isinstance(cell, (list, tuple, np.ndarray)) for cell in text[name]):
             text[name] = [_in_one_cell(cell) for cell in text[name]]
+    # A carriage return is no reason to quote for pandas, and ends a line for readers.
+    returns = any("\r" in cell for name in text for cell in text[name].astype(str))
     # Names of files need not be UTF-8: their bytes go through as they are.
-    text.to_csv(path, index=False, float_format="%.4f", errors="surrogateescape")
+    text.to_csv(
+        path,
+        index=False,
+        float_format="%.4f",
+        errors="surrogateescape",
+        quoting=csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL,
+    )
 
 
 def write_csv_at_once(frame: Any, path: str | os.PathLike) -> None:
@@ -70,11 +79,7 @@ def write_csv_at_once(frame: Any, path: str | os.PathLike) -> None:
     path : str or Path
         Its folder is made if there is none.
     """
-    place = Path(path)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    beside = place.with_name(f".unfinished-{place.name}")
-    write_csv(frame, beside)
-    os.replace(beside, place)
+    write_file_at_once(path, lambda beside: write_csv(frame, beside))
 
 
 def _in_one_cell(cell: Any) -> Any:

@@ -1,11 +1,15 @@
 """Which photos belong together, such as those of one burst."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+# One is held out, of the others one in turn.
+_LEAST_OF_TWO = 3
 
 Groups = str | Callable[[str], Any] | None
 
@@ -40,6 +44,37 @@ def groups_of(files: Sequence[str], groups: Groups) -> NDArray[Any] | None:
             "inside a class folder belong together), or a function from a file, as in "
             "'cat/burst7/3.jpg', to the name of its group."
         )
+    return _by_folder(files)
+
+
+def check_groups(labels: Sequence[str], groups: NDArray[Any] | None) -> None:
+    """Refuse groups of which some cannot be held out while others are learnt from.
+
+    Parameters
+    ----------
+    labels : sequence of str
+    groups : ndarray of shape (n,) or None
+        One a label.
+
+    Raises
+    ------
+    ValueError
+        If there are not two classes of three groups.
+    """
+    if groups is None:
+        return
+    counts = Counter(label for label, _ in {*zip(labels, groups.tolist())})
+    if sum(n >= _LEAST_OF_TWO for n in counts.values()) >= 2:
+        return
+    there = ", ".join(f"{name!r} ({n})" for name, n in sorted(counts.items())[:10])
+    raise ValueError(
+        f"groups: at least two classes need photos of {_LEAST_OF_TWO} groups that can "
+        "be read, so that one is predicted while others are learnt from; groups of "
+        f"each class: {there}. Make smaller groups, or leave groups away."
+    )
+
+
+def _by_folder(files: Sequence[str]) -> NDArray[Any]:
     places = [PurePosixPath(file) for file in files]
     return np.array(
         [str(place.parent if len(place.parts) > 2 else place) for place in places]

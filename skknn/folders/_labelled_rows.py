@@ -1,6 +1,7 @@
 """Rows of the photos of a folder, without what cannot be read or learnt."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,8 @@ from ._features import fit_embedder, rows_of
 
 # Two classes of three photos: one is held out, of the others one in turn.
 _LEAST_OF_TWO = 3
+#: Why a photo that can be read is left out.
+SINGLE = "the only photo of its class: one can be learnt or tested, not both"
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,12 +83,9 @@ def embed_contents(
     good = [i for i in range(len(labelled)) if i not in found.bad]
     counts = Counter(contents.labels[i] for i in good)
     single = [i for i in good if counts[contents.labels[i]] == 1]
-    skipped += [
-        (files[i], "the only photo of its class: one can be learnt or tested, not both")
-        for i in single
-    ]
+    skipped += [(files[i], SINGLE) for i in single]
     good = [i for i in good if counts[contents.labels[i]] > 1]
-    check_enough([contents.labels[i] for i in good], contents)
+    check_enough([contents.labels[i] for i in good], contents, skipped)
     later = [i for i in range(len(labelled), len(files)) if i not in found.bad]
     return FolderRows(
         files=[files[i] for i in good],
@@ -98,15 +98,21 @@ def embed_contents(
     )
 
 
-def check_enough(labels: Any, contents: FolderContents) -> None:
+def check_enough(
+    labels: Any,
+    contents: FolderContents,
+    skipped: Sequence[tuple[str, str]] = (),
+) -> None:
     """Refuse a folder from which nothing can be learnt."""
     counts = Counter(labels)
     if sum(n >= _LEAST_OF_TWO for n in counts.values()) >= 2:
         return
     there = ", ".join(f"{name!r} ({n})" for name, n in sorted(counts.items())[:10])
+    left_out = "".join(f" {file!r} was skipped: {why}." for file, why in skipped[-1:])
     raise ValueError(
         f"folder={str(contents.root)!r} needs at least two class folders with "
-        f"{_LEAST_OF_TWO} photos that can be read; found {there or 'none'}. Put the "
-        "photos of each class into a sub-folder named after it: folder/cat/1.jpg, "
-        "folder/dog/1.jpg. Folders of unlabelled photos and hidden ones are no classes."
+        f"{_LEAST_OF_TWO} photos that can be read; found "
+        f"{there or 'none'}.{left_out} Put the photos of each class into a sub-folder "
+        "named after it: folder/cat/1.jpg, folder/dog/1.jpg. Folders of "
+        "unlabelled photos and hidden ones are no classes."
     )

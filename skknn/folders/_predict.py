@@ -9,6 +9,7 @@ from ._contents import files_of_photos
 from ._features import reader_of, rows_of
 from ._findings import Findings
 from ._frames import data_frame, write_csv_at_once
+from ._output import check_output_file
 from ._predictions import predictions_frame
 
 
@@ -34,6 +35,8 @@ def predict_photos(
     predictions : DataFrame
     skipped : DataFrame [file, reason]
     """
+    if output is not None:
+        check_output_file(output)
     skipped: dict[str, str] = {}
     if isinstance(photos, (str, os.PathLike)):
         root = Path(photos)

@@ -4,7 +4,9 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,12 @@ from ..inspection import write_report
 from ._findings import Findings
 from ._frames import write_csv
 from ._model_card import write_model_card
+from ._output import check_output_folder
 
 _SETTINGS, _MODEL, _ANSWER = "settings.json", "model.joblib", "answer.joblib"
 _CARD, _REPORT = "model_card.md", "report.html"
 _UNFINISHED = ".unfinished-"
+_LEFT_BEHIND = 3600  # seconds without a change: nobody writes for so long
 _FRAMES = (
     "predictions",
     "training",
@@ -57,8 +61,7 @@ def write_together(
     """
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.glob(f"{_UNFINISHED}*"):  # of runs that were killed
-        shutil.rmtree(left, ignore_errors=True)
+    _remove_left_behind(folder)
     beside = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=folder))
     try:
         for name, write in writers.items():
@@ -68,6 +71,15 @@ def write_together(
             os.replace(beside / name, folder / name)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _remove_left_behind(folder: Path) -> None:
+    """Remove what killed runs left, and not what another run is writing just now."""
+    for left in folder.glob(f"{_UNFINISHED}*"):
+        with suppress(OSError):
+            changed = max(path.stat().st_mtime for path in (left, *left.iterdir()))
+            if time.time() - changed > _LEFT_BEHIND:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def csv_writer(frame: Any) -> Callable[[Path], object]:
@@ -83,7 +95,13 @@ def write_answer(answer: Findings, output: str | os.PathLike) -> None:
     answer : Findings
     output : str or Path
     """
+    check_answer_output(output)
     write_together(output, _writers(answer))
+
+
+def check_answer_output(output: str | os.PathLike) -> None:
+    """Refuse a folder that cannot be one of results; see check_output_folder."""
+    check_output_folder(output, _FILES)
 
 
 def read_answer(output: str | os.PathLike) -> Findings:
@@ -98,6 +116,8 @@ def read_answer(output: str | os.PathLike) -> Findings:
     ------
     FileNotFoundError
         If one of the files is not there.
+    ValueError
+        If one cannot be loaded.
     """
     folder = Path(output)
     folder = folder.parent if folder.name == _MODEL else folder
@@ -107,8 +127,15 @@ def read_answer(output: str | os.PathLike) -> Findings:
             f"{str(output)!r} is no folder of results: there is no {missing[0]}. Pass "
             "the folder that `skknn classify` or classify_folder(output=...) wrote."
         )
-    answer: Findings = joblib.load(folder / _ANSWER)
-    return replace(answer, pipeline=joblib.load(folder / _MODEL))
+    try:
+        answer: Findings = joblib.load(folder / _ANSWER)
+        return replace(answer, pipeline=joblib.load(folder / _MODEL))
+    except Exception as error:  # files that are cut off raise all kinds of errors
+        raise ValueError(
+            f"The model in {str(folder)!r} cannot be loaded "
+            f"({type(error).__name__}: {error}): its files are damaged, or of other "
+            "versions of Python or of packages. Give the command that made it again."
+        ) from error
 
 
 def written_fingerprint(output: str | os.PathLike) -> str | None:

@@ -73,7 +73,7 @@ def pool_opinions(
             )
             for each in _SHARES
         ]
-        share = _SHARES[int(np.argmax(right))]
+        share = _SHARES[right.index(max(right))]
     pooled = np.empty(linear.shape)
     for part, proba in _pooled(linear, votes, share):
         pooled[part] = proba

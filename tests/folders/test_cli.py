@@ -137,6 +137,36 @@ def test_audit_finds_copies_under_two_names(tmp_path, capsys):
     assert "red/blue.png" in pd.read_csv(out / "suspect_labels.csv")["file"].tolist()
 
 
+def test_the_home_folder_is_found_behind_an_equals_sign(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    fill(tmp_path / "photos", 2)
+    assert main(["embed", "~/photos", "--out=~/x.npz", *TINY, "--quiet"]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["photos", "x.npz"]
+
+
+def test_without_an_output_stream_the_work_is_done(tmp_path, monkeypatch, capsys):
+    folder = fill(tmp_path / "photos", 2)
+    monkeypatch.setattr(sys, "stdout", None)
+    args = ["embed", str(folder), "--out", str(tmp_path / "x.npz"), *TINY, "--quiet"]
+    assert main(args) == 0
+    assert (tmp_path / "x.npz").exists()
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes of other systems")
+def test_an_output_that_nobody_reads_is_no_error(tmp_path):
+    folder = fill(tmp_path / "photos", 2)
+    args = ["embed", folder, "--out", tmp_path / "x.npz", *TINY, "--quiet"]
+    process = skknn_process(*args)
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert process.wait() == 0
+    assert (tmp_path / "x.npz").exists()
+
+
 def rows_kept(out):
     """Rows in the cache of features, as another process sees them."""
     found = set()

@@ -94,3 +94,26 @@ def test_parts_of_a_data_set_are_no_classes(tmp_path):
     fill(tmp_path / "train", 1), fill(tmp_path / "test", 1)
     with pytest.raises(ValueError, match=r"folder='.*train', new='.*test'"):
         classify_folder(tmp_path)
+
+
+@pytest.mark.parametrize("wrong", ["todo", [1], [None]])
+def test_patterns_are_names(tmp_path, wrong):
+    with pytest.raises(ValueError, match="unlabelled=.*must be a sequence of names"):
+        look_into(fill(tmp_path, 1), unlabelled=wrong)
+
+
+@pytest.mark.parametrize(
+    "groups", [lambda file: "one", lambda file: file[0], lambda file: int(file[-5]) % 2]
+)
+def test_too_few_groups_are_told_before_features(tmp_path, groups):
+    with pytest.raises(ValueError, match="groups: at least two classes .* 3 groups"):
+        classify_folder(
+            fill(tmp_path, 6), groups=groups, backbone="no such backbone", verbose=0
+        )
+
+
+def test_a_folder_of_broken_photos_says_why(tmp_path):
+    for file in fill(tmp_path, 3).rglob("*.png"):
+        file.write_bytes(b"")
+    with pytest.raises(ValueError, match="red/2.png' was skipped: the file is empty"):
+        classify_folder(tmp_path, backbone="test_resnet", weights=None, verbose=0)

@@ -1,0 +1,99 @@
+"""Where results may be written: checked before hours are spent on them."""
+
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+
+def check_output_folder(output: str | os.PathLike, names: Iterable[str]) -> None:
+    """Refuse a folder of results in which files of somebody else would be replaced.
+
+    Parameters
+    ----------
+    output : str or Path
+        There need be none.
+    names : iterable of str
+        Files that are to be written.
+
+    Raises
+    ------
+    NotADirectoryError
+        If it is a file, or would lie below one.
+    FileExistsError
+        If one of the files is there and nothing tells that skknn wrote it.
+    """
+    folder = Path(output)
+    _refuse_file_above(folder, str(output))
+    there = [name for name in names if os.path.lexists(folder / name)]
+    if there and not _is_ours(folder):
+        raise FileExistsError(
+            f"output={str(output)!r} holds {there[0]!r}, which would be replaced and "
+            "does not look like results of skknn. Name another folder, or move it away."
+        )
+
+
+def check_output_file(output: str | os.PathLike) -> None:
+    """Refuse a path at which no file can be put.
+
+    Raises
+    ------
+    IsADirectoryError
+    NotADirectoryError
+        If it would lie below a file.
+    """
+    if os.path.isdir(output):
+        raise IsADirectoryError(
+            f"output={str(output)!r} is a folder. Name a file, such as one in it."
+        )
+    _refuse_file_above(Path(output).parent, str(output))
+
+
+def write_file_at_once(
+    output: str | os.PathLike, write: Callable[[Path], object]
+) -> None:
+    """Write beside and rename, so that nobody finds half a file.
+
+    Parameters
+    ----------
+    output : str or Path
+        Its folder is made if there is none.
+    write : callable
+        Writes to a path with the same suffix.
+    """
+    place = Path(output)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    beside = place.with_name(f".unfinished-{uuid.uuid4().hex}{place.suffix}")
+    try:
+        write(beside)
+        os.replace(beside, place)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _refuse_file_above(folder: Path, output: str) -> None:
+    for place in (folder, *folder.absolute().parents):
+        if place.exists():
+            if not place.is_dir():
+                raise NotADirectoryError(
+                    f"output={output!r}: {str(place)!r} is a file. Name a folder, or "
+                    "a path below one."
+                )
+            return
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a folder holds features, settings or skipped files as skknn has them."""
+    if any((folder / "cache").glob("rows-*.sqlite")):
+        return True
+    try:
+        if "fingerprint" in json.loads((folder / "settings.json").read_text("utf8")):
+            return True
+    except (OSError, ValueError, TypeError):
+        pass
+    try:
+        with open(folder / "skipped.csv", "rb") as file:
+            return file.readline(20).strip() in (b"file,reason", b'"file","reason"')
+    except OSError:
+        return False

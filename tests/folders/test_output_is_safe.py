@@ -1,0 +1,129 @@
+"""Results replace nothing of somebody else, and runs do not disturb each other."""
+
+import os
+import time
+
+import pandas as pd
+import pytest
+from photo_folders import TINY, save_photo
+
+from skknn import classify_folder
+from skknn.folders import FolderAnswer, audit_folder, embed_folder
+
+
+def two_classes(folder, n=3):
+    """The smallest folder from which anything is learnt."""
+    for i in range(n):
+        save_photo(folder / "blue" / f"{i}.png", "blue", i)
+        save_photo(folder / "red" / f"{i}.png", "red", 100 + i)
+    return folder
+
+
+@pytest.mark.parametrize("function", [classify_folder, audit_folder])
+@pytest.mark.parametrize("name", ["duplicates.csv", "skipped.csv"])
+def test_files_of_others_are_not_replaced(tmp_path, function, name):
+    folder, out = two_classes(tmp_path / "photos"), tmp_path / "out"
+    out.mkdir()
+    (out / name).write_text("my own notes")
+    with pytest.raises(FileExistsError, match=f"output=.*holds '{name}'.*another fold"):
+        function(folder, output=out, **TINY)
+    assert [path.name for path in out.iterdir()] == [name]
+    assert (out / name).read_text() == "my own notes"
+
+
+def test_own_results_are_replaced_without_the_cache(tmp_path):
+    folder, out = two_classes(tmp_path / "photos"), tmp_path / "out"
+    answer = classify_folder(folder, **TINY)
+    answer.save(out)
+    answer.save(out)
+    audit_folder(folder, output=tmp_path / "audit", **TINY)
+    for file in (tmp_path / "audit" / "cache").iterdir():
+        file.unlink()
+    audit_folder(folder, output=tmp_path / "audit", **TINY)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "report.html").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"holds 'report.html'"):
+        answer.save(tmp_path / "mine")
+
+
+@pytest.mark.parametrize("function", [classify_folder, audit_folder])
+def test_a_file_is_no_folder_of_results(tmp_path, function):
+    folder, file = two_classes(tmp_path / "photos"), tmp_path / "file"
+    file.write_text("mine")
+    for output in (file, file / "deep" / "er"):
+        with pytest.raises(NotADirectoryError, match="output=.* is a file. Name a"):
+            function(folder, output=output, **TINY)
+    assert file.read_text() == "mine"
+
+
+def test_a_folder_is_no_file_of_results(tmp_path):
+    folder = two_classes(tmp_path / "photos")
+    answer = classify_folder(folder, **TINY)
+    (tmp_path / "x.npz").mkdir()
+    error = "output=.*is a folder. Name a file"
+    with pytest.raises(IsADirectoryError, match=error):
+        embed_folder(folder, tmp_path / "x.npz", **TINY)
+    with pytest.raises(IsADirectoryError, match=error):
+        answer.predict(folder, output=tmp_path / "x.npz")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["photos", "x.npz"]
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
+    folder = two_classes(tmp_path / "photos")
+
+    def full(*args, **more):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        embed_folder(folder, tmp_path / "x.npz", **TINY)
+    assert [path.name for path in tmp_path.iterdir()] == ["photos"]
+
+
+def test_files_that_another_run_is_writing_stay(tmp_path):
+    folder, out = two_classes(tmp_path / "photos"), tmp_path / "out"
+    for name, hours in (("busy", 0), ("killed", 2)):
+        place = out / f".unfinished-{name}"
+        place.mkdir(parents=True)
+        (place / "model.joblib").write_bytes(b"half")
+        past = time.time() - 3600 * hours
+        for path in (place / "model.joblib", place):
+            os.utime(path, (past, past))
+    classify_folder(folder, output=out, **TINY)
+    assert [path.name for path in out.glob(".unfinished*")] == [".unfinished-busy"]
+
+
+def test_a_carriage_return_in_a_name_ends_no_line(tmp_path):
+    folder = two_classes(tmp_path / "photos")
+    (folder / "red").rename(folder / "cr\rx")
+    save_photo(folder / "new\r.png", "red", 50)
+    classify_folder(folder, output=tmp_path / "out", **TINY)
+    table = pd.read_csv(tmp_path / "out" / "predictions.csv")
+    assert table["file"].tolist() == ["new\r.png"] and table["label"][0] == "cr\rx"
+    table = pd.read_csv(tmp_path / "out" / "training.csv")
+    assert set(table["label"]) == {"blue", "cr\rx"} and len(table) == 6
+    assert table["probability"].dtype == float
+
+
+def test_results_inside_the_folder_to_predict_are_none_of_its_files(tmp_path):
+    folder, new = two_classes(tmp_path / "photos"), tmp_path / "new"
+    save_photo(new / "x.png", "red", 50)
+    out = new / "results"
+    first = classify_folder(folder, new=new, output=out, **TINY)
+    (out / "duplicates.csv").rename(tmp_path / "kept.csv")  # so that it runs again
+    again = classify_folder(folder, new=new, output=out, **TINY)
+    assert len(first.skipped) == len(again.skipped) == 0
+    assert first.settings["fingerprint"] == again.settings["fingerprint"]
+    with pytest.raises(ValueError, match=r"output=.*folder of photos to predict. Name"):
+        classify_folder(folder, new=new, output=new, **TINY)
+
+
+def test_a_damaged_model_says_what_to_do(tmp_path):
+    folder, out = two_classes(tmp_path / "photos"), tmp_path / "out"
+    classify_folder(folder, output=out, **TINY)
+    whole = (out / "answer.joblib").read_bytes()
+    (out / "answer.joblib").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match="cannot be loaded .* command that made it"):
+        FolderAnswer.load(out)
+    classify_folder(folder, output=out, **TINY)
+    assert len(FolderAnswer.load(out).training) == 6
