@@ -35,6 +35,13 @@ def audit_labels(
     return audit.fit(rows, labels, groups=groups, files=list(files))
 
 
+def is_suspect(audit: Any) -> NDArray[np.bool_]:
+    """Which labelled rows have a label that looks wrong."""
+    suspect = np.zeros(len(audit.label_quality_), dtype=bool)
+    suspect[audit.suspect_labels_["row"].to_numpy(dtype=np.intp)] = True
+    return suspect
+
+
 def is_unlike(audit: Any, rows: NDArray[Any]) -> NDArray[np.bool_]:
     """Which rows are unlike anything that was labelled."""
     return np.asarray(audit.unlike(rows), dtype=bool)

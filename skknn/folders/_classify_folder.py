@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from ..datasets._folder_names import UNLABELLED
 from ._answer import FolderAnswer
-from ._audit import audit_labels
+from ._audit import audit_labels, is_suspect
 from ._classifier import make_classifier, rows_that_vote
 from ._contents import look_into
 from ._cross_validation import (
@@ -116,8 +117,10 @@ def classify_folder(
     Notes
     -----
     A prediction is ``uncertain`` where its probability is below the least one from
-    which on predictions of cross-validation were right in 95 % of cases, or below one
-    half.
+    which on predictions of held-out photos were right in 95 % of cases, or below one
+    half. For this the photos of each fold are predicted with the parameters that were
+    chosen in the end, so that these probabilities are like those of the predictions;
+    photos whose label looks wrong do not count.
 
     Examples
     --------
@@ -233,7 +236,17 @@ def _learn(
     audit = audit_labels(
         rows_that_vote(classifier, found.rows), labels, found.files, groups
     )
-    sure = sure_from(sides, labels)
+    # Each fold of the evaluation has parameters of its own, and so probabilities that
+    # those of the model at hand cannot be compared with.
+    as_chosen = held_out_answers(
+        lambda rows: clone(classifier.best_estimator_),
+        found.rows,
+        labels,
+        groups,
+        random_state=random_state,
+        progress=lambda done, n: None,
+    )
+    sure = sure_from(as_chosen, labels, counted=~is_suspect(audit))
     settings = {
         **settings,
         **circumstances(settings),

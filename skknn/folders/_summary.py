@@ -6,6 +6,35 @@ from ._findings import Findings
 _MANY = 0.02
 
 
+def counted(n: int, one: str) -> str:
+    """A number and what is counted: "1 photo", "2 photos"."""
+    return f"{n} {one if n == 1 else one + 's'}"
+
+
+def uncertain_below(sure: float) -> str:
+    """Say which predictions are uncertain: "uncertain (below 0.71)"."""
+    return "uncertain" if sure > 1 else f"uncertain (below {sure:.2f})"
+
+
+def why_uncertain(sure: float, n_labelled: int) -> str:
+    """Say why most predictions are uncertain.
+
+    Parameters
+    ----------
+    sure : float
+        Probability below which they are; above 1 if none was high enough.
+    n_labelled : int
+    """
+    if sure > 1:
+        reason = "no probability was high enough for 95 % of predictions to be right"
+    else:
+        reason = f"95 % of predictions are right only from a probability of {sure:.2f}"
+    return (
+        f"Most are uncertain: in cross-validation on {counted(n_labelled, 'photo')} "
+        f"{reason}. More labelled photos help, above all of classes that are confused."
+    )
+
+
 def summary_of(answer: Findings) -> str:
     """Say how good it is, what was predicted and what to look at.
 
@@ -29,10 +58,13 @@ def summary_of(answer: Findings) -> str:
     if n:
         uncertain = int(answer.predictions["uncertain"].sum())
         unlike = int(answer.predictions["unlike"].sum())
+        sure = answer.settings["uncertain_below"]
         lines.append(
-            f"{n} photos predicted; {uncertain} uncertain, {unlike} unlike anything "
-            "labelled."
+            f"{counted(n, 'photo')} predicted; {uncertain} {uncertain_below(sure)}, "
+            f"{unlike} unlike anything labelled."
         )
+        if 2 * uncertain > n:
+            lines.append(why_uncertain(sure, found["n"]))
     else:
         lines.append("No photos to predict.")
     for frame, text in (
