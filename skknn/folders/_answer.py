@@ -42,9 +42,9 @@ runner_up_probability]
 runner_up_probability, nearest_files, nearest_labels, nearest_shares, \
 votes_probability, base_probability, uncertain, unlike]
         The photos without a label. ``nearest_*`` hold a list of up to 5 training
-        photos and their shares of the votes; ``votes_probability`` and
-        ``base_probability`` are of ``label``; ``unlike`` photos are unlike anything
-        that was labelled.
+        photos and their shares of the votes (which decide nothing where ``lam`` is 0);
+        ``votes_probability`` and ``base_probability`` are of ``label``; ``unlike``
+        photos are unlike anything that was labelled.
     suspect_labels, duplicates, outliers, class_overlap : DataFrame
         Those of a :class:`skknn.inspection.LabelAudit` of the labelled photos.
     skipped : DataFrame [file, reason]

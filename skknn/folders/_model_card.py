@@ -48,8 +48,8 @@ Made on {settings["date"]} by `skknn classify` or `skknn.classify_folder`.
 ## What it does
 
 Names the class of a photo, one of {found["n_classes"]}: {kind} of the frozen backbone
-`{settings["backbone"]}`, then a mixture of votes of the nearest training photos and a
-logistic regression ({chosen}).
+`{settings["backbone"]}`, then {_classifier_in_words(settings["parameters"]["lam"])}
+({chosen}).
 
 It knows no other classes: whatever it is shown gets one of these. Photos unlike all
 training photos are marked in the column `unlike` of predictions, which is no guarantee.
@@ -86,6 +86,16 @@ were learnt as they are. Files or folders skipped: {len(answer.skipped)}.
 
 With {versions}.
 """
+
+
+def _classifier_in_words(lam: float) -> str:
+    """What predicts, given the share of the votes."""
+    votes, base = "votes of the nearest training photos", "a logistic regression"
+    if lam == 0:
+        return f"{base};\n{votes} were tried and have no share"
+    if lam == 1:
+        return f"{votes};\n{base} was tried and has no share"
+    return f"a mixture of {votes} ({lam:.0%})\nand {base} ({1 - lam:.0%})"
 
 
 def _of_groups(groups: str | None) -> str:

@@ -58,7 +58,7 @@ def predictions_frame(
     DataFrame
         [file, label, probability, runner_up, runner_up_probability, nearest_files,
         nearest_labels, nearest_shares, votes_probability, base_probability, uncertain,
-        unlike]: lists of up to 5 training photos, those with most votes first;
+        unlike]: lists of up to 5 training photos, the most similar first;
         probabilities of ``label`` by the votes and by the base alone.
     """
     classes = classifier.classes_

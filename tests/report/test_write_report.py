@@ -110,6 +110,20 @@ def test_numbers_are_those_of_the_answer(tmp_path):
     assert "a.txt no photo" in text
 
 
+def test_votes_without_a_share_are_not_said_to_decide(tmp_path):
+    """With lam = 0 the similar photos are only shown, and their votes are no part."""
+    zero = {"date": "2026-01-02", "parameters": {"lam": 0.0, "tau": 0.1}}
+    answer = small_answer(tmp_path, settings=zero)
+    page = page_of(answer, tmp_path)
+    text = page.text[page.text.index("Predicted photos") :]
+    text = text[: text.index("Labels to look at")]
+    assert text.count("Votes had no share; the most similar photos:") == 4
+    assert "Mixture : the base alone" in text and "voted" not in text
+    one = {"date": "2026-01-02", "parameters": {"lam": 1.0}}
+    text = page_of(small_answer(tmp_path, settings=one), tmp_path).text
+    assert "Mixture : the votes alone" in text and "Photos that voted" in text
+
+
 def test_bars_are_as_long_as_the_numbers(tmp_path):
     answer = small_answer(tmp_path)
     path = write_report(answer, tmp_path / "report.html")
