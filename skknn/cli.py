@@ -44,7 +44,8 @@ photos without a label. RESULTS then holds
   suspect_labels.csv  training photos whose label looks wrong; also duplicates.csv,
                       outliers.csv, class_overlap.csv
   skipped.csv         what was left out, and why
-  training.csv        what cross-validation says of each training photo; per_class.csv
+  training.csv        what cross-validation says of each training photo, and how
+                      probable its label is to the others; per_class.csv
   model.joblib        the model, for Python and `skknn predict`; answer.joblib with it
   settings.json       what was asked for and chosen
   cache               features
@@ -73,8 +74,8 @@ FILE.parquet (needs pyarrow) a table with the columns file, label and one a feat
 
 _AUDIT = """\
 Looks for wrong labels, near-duplicates, outliers and classes that overlap. OUT then
-holds suspect_labels.csv, duplicates.csv, outliers.csv, class_overlap.csv and
-skipped.csv."""
+holds suspect_labels.csv, duplicates.csv, outliers.csv, class_overlap.csv, labels.csv
+(all labels, the least probable first) and skipped.csv."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -28,8 +28,10 @@ class FolderAnswer(Findings):
     classes : ndarray of shape (n_classes,)
         Sorted.
     training : DataFrame [file, label, predicted, probability, runner_up, \
-runner_up_probability]
+runner_up_probability, label_quality]
         What cross-validation says of each labelled photo; never by a model that saw it.
+        ``label_quality`` is the probability of its label to all other photos, by the
+        audit: the lowest are the most likely to be wrong.
     evaluation : dict
         ``accuracy``, ``low`` and ``high`` (95 %), ``baseline`` (share of the largest
         class), ``votes_accuracy`` and ``base_accuracy`` (each side alone), ``n``,

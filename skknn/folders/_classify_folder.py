@@ -260,7 +260,7 @@ def _learn(
         folder=settings["folder"],
         settings=settings,
         classes=classifier.classes_,
-        training=training_frame(found.files, labels, sides),
+        training=training_frame(found.files, labels, sides, audit.label_quality_),
         evaluation=evaluation_of(sides, labels, groups, random_state),
         per_class=per_class_of(sides, labels),
         confusion=confusion_of(sides, labels),

@@ -13,17 +13,29 @@ from ._frames import best_two, data_frame
 _N_SHOWN = 5
 
 
-def training_frame(files: Sequence[str], labels: NDArray[Any], sides: Sides) -> Any:
-    """What cross-validation says of the labelled photos.
+def training_frame(
+    files: Sequence[str],
+    labels: NDArray[Any],
+    sides: Sides,
+    label_quality: NDArray[np.float64],
+) -> Any:
+    """What cross-validation says of the labelled photos, and the audit of their labels.
 
     Returns
     -------
-    DataFrame [file, label, predicted, probability, runner_up, runner_up_probability]
+    DataFrame [file, label, predicted, probability, runner_up, runner_up_probability, \
+label_quality]
     """
     found = best_two(sides.mixture, np.unique(labels))
     predicted = found.pop("label")
     return data_frame(
-        {"file": list(files), "label": labels, "predicted": predicted, **found}
+        {
+            "file": list(files),
+            "label": labels,
+            "predicted": predicted,
+            **found,
+            "label_quality": label_quality,
+        }
     )
 
 

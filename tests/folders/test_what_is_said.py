@@ -1,9 +1,12 @@
 """What the summary, the tables and the model card say is what is there."""
 
+import numpy as np
+import pandas as pd
 import pytest
 from photo_folders import TINY, fill, save_photo
 
 from skknn import classify_folder
+from skknn.cli import main
 from skknn.folders import FolderAnswer
 
 
@@ -41,3 +44,21 @@ def test_the_model_card_says_what_predicts(found, tmp_path, lam, said):
     other(answer, settings=settings).save(tmp_path / "out")
     card = " ".join((tmp_path / "out" / "model_card.md").read_text("utf8").split())
     assert said in card and f"lam = {lam}" in card
+
+
+def test_every_label_has_its_quality(found, tmp_path, capsys):
+    """In training.csv in its order, and in the audit's labels.csv the worst first."""
+    folder, output, answer = found
+    quality = answer.audit.label_quality_
+    np.testing.assert_array_equal(answer.training["label_quality"], quality)
+    table = pd.read_csv(output / "training.csv")
+    np.testing.assert_allclose(table["label_quality"], quality, atol=1e-4)
+
+    args = ["audit", str(folder), "--out", str(tmp_path / "audit")]
+    assert main([*args, "--backbone", "test_resnet", "--weights", "random"]) == 0
+    assert "12 rows in labels.csv" in capsys.readouterr().out
+    table = pd.read_csv(tmp_path / "audit" / "labels.csv")
+    assert list(table) == ["file", "label", "suggested", "label_quality"]
+    assert table["label_quality"].is_monotonic_increasing
+    worst = answer.training["file"][np.argsort(quality)]
+    assert table["file"].tolist() == worst.tolist()
