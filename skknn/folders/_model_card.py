@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from ..utils._similarity import NEARLY_SAME
 from ._findings import Findings
 
 
@@ -40,6 +41,7 @@ def model_card(answer: Findings) -> str:
     chosen = ", ".join(f"{n} = {v}" for n, v in settings["parameters"].items())
     versions = ", ".join(f"{n} {v}" for n, v in settings["versions"].items())
     interval = f"{found['low']:.1%} to {found['high']:.1%}"
+    n_same = int((answer.duplicates["similarity"] >= NEARLY_SAME).sum())
     kind = "embedding and gradient features" if settings["fungi"] else "embedding"
     return f"""# Model card
 
@@ -69,8 +71,9 @@ harder. {_of_groups(settings["groups"])}
 ## Training data
 
 Photos in class folders: {found["n"]}. Labels that look wrong:
-{len(answer.suspect_labels)}. Pairs of near-duplicates: {len(answer.duplicates)}. Both
-were learnt as they are. Files or folders skipped: {len(answer.skipped)}.
+{len(answer.suspect_labels)}. Pairs of near-duplicates: {n_same}, of very similar
+photos: {len(answer.duplicates) - n_same}. All were learnt as they are. Files or
+folders skipped: {len(answer.skipped)}.
 
 ## Licences
 

@@ -1,5 +1,6 @@
 """An answer in a few lines of text."""
 
+from ..utils._similarity import NEARLY_SAME
 from ._findings import Findings
 
 # Pairs of near-duplicates, of labelled photos, from which on they deserve a word.
@@ -67,9 +68,11 @@ def summary_of(answer: Findings) -> str:
             lines.append(why_uncertain(sure, found["n"]))
     else:
         lines.append("No photos to predict.")
+    same = answer.duplicates["similarity"] >= NEARLY_SAME
     for frame, text in (
         (answer.suspect_labels, "Labels that look wrong"),
-        (answer.duplicates, "Pairs of near-duplicates"),
+        (answer.duplicates[same], "Pairs of near-duplicates"),
+        (answer.duplicates[~same], "Pairs of very similar photos"),
         (answer.outliers, "Labelled photos unlike all others"),
         (answer.skipped, "Files or folders skipped"),
     ):

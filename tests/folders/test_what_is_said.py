@@ -62,3 +62,22 @@ def test_every_label_has_its_quality(found, tmp_path, capsys):
     assert table["label_quality"].is_monotonic_increasing
     worst = answer.training["file"][np.argsort(quality)]
     assert table["file"].tolist() == worst.tolist()
+
+
+def pairs(*found):
+    """Near-duplicates as (file, file, similarity)."""
+    rows = [
+        (a, b, a.split("/")[0], b.split("/")[0], s, a[0] == b[0]) for a, b, s in found
+    ]
+    names = ["file_a", "file_b", "label_a", "label_b", "similarity", "same_class"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def test_similar_photos_are_no_near_duplicates(found):
+    answer = found[2]
+    some = pairs(("red/0.png", "red/1.png", 0.95), ("red/0.png", "red/2.png", 0.73))
+    text = repr(other(answer, duplicates=some))
+    assert "Pairs of near-duplicates: 1." in text
+    assert "Pairs of very similar photos: 1." in text
+    text = repr(other(answer, duplicates=some[1:]))
+    assert "Pairs of near-duplicates" not in text

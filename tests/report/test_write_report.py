@@ -168,6 +168,21 @@ def test_pairs_of_different_classes_come_first(tmp_path):
     assert "different classes" not in text and text.count("no label") == 2
 
 
+def test_pairs_are_called_what_they_are(tmp_path):
+    answer = small_answer(tmp_path)
+    frame = answer.duplicates.assign(similarity=[0.95, 0.73])
+    text = page_of(small_answer(tmp_path, duplicates=frame), tmp_path).text
+    assert "1 pair of photos is nearly the same" in text
+    assert "1 pair of photos is very similar, with a similarity below 0.9" in text
+    assert "nearly the same, similarity 0.950" in text
+    assert "very similar, similarity 0.730 different classes" in text
+    assert "labels is likely wrong" not in text  # of the pair that is no copy
+    frame = answer.duplicates.assign(similarity=[0.95, 0.9])
+    text = page_of(small_answer(tmp_path, duplicates=frame), tmp_path).text
+    assert "2 pairs of photos are nearly the same" in text
+    assert "very similar" not in text and "labels is likely wrong" in text
+
+
 NAMES = [
     "<script>alert(1)</script>",
     "quo\"te' & <b>.jpg",
