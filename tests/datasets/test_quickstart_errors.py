@@ -57,7 +57,7 @@ def test_a_class_with_one_image(quickstart, tmp_path, monkeypatch):
     assert "only one image in ['dog']" in said and "remove the folder" in said
 
 
-@pytest.mark.parametrize("sizes", [[2, 2, 2, 2], [30, 2, 2], [450, 900, 447]])
+@pytest.mark.parametrize("sizes", [[2, 2, 2, 2], [450, 900, 447]])
 def test_each_class_is_in_both_parts(quickstart, sizes):
     labels = np.repeat(np.arange(len(sizes)), sizes)
     train, test = quickstart.draw_split(labels, [str(i) for i in range(len(sizes))])
