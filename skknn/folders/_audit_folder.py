@@ -9,7 +9,7 @@ from ..datasets._folder_names import UNLABELLED
 from ._audit import audit_labels, judged_labels
 from ._contents import look_into
 from ._features import make_embedder
-from ._frames import data_frame
+from ._frames import check_pandas, data_frame
 from ._groups import Groups, groups_of
 from ._labelled_rows import embed_contents
 from ._output import check_output_folder
@@ -77,9 +77,9 @@ def audit_folder(
     >>> sorted(found)
     ['class_overlap', 'duplicates', 'labels', 'outliers', 'skipped', 'suspect_labels']
     """
+    check_pandas()
     say = Say(verbose)
     contents = look_into(folder, unlabelled=unlabelled, output=output)
-    data_frame({})
     if output is not None:
         check_output_folder(output, [f"{name}.csv" for name in _NAMES])
     embedder = make_embedder(

@@ -24,7 +24,7 @@ from ._cross_validation import (
 )
 from ._evaluation import confusion_of, evaluation_of, per_class_of, sure_from
 from ._features import make_embedder, to_be_saved
-from ._frames import data_frame
+from ._frames import check_pandas, data_frame
 from ._groups import Groups, check_groups, groups_of
 from ._labelled_rows import FolderRows, embed_contents
 from ._predictions import predictions_frame, training_frame
@@ -146,6 +146,7 @@ def classify_folder(
     >>> answer.predictions[["file", "label"]].values.tolist()
     [['1.png', 'dark']]
     """
+    check_pandas()
     say = Say(verbose)
     contents = look_into(folder, new=new, unlabelled=unlabelled, output=output)
     members = groups_of(contents.labelled, groups)
@@ -186,7 +187,6 @@ def classify_folder(
         random_state=random_state,
         verbose=verbose,
     )
-    data_frame({})  # without pandas, better now than in an hour
     found = embed_contents(embedder, contents, members)
     check_groups(found.labels.tolist(), found.groups)
     with threadpool_limits(1, user_api="blas"):  # many small fits: more threads crawl

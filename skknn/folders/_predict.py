@@ -8,7 +8,7 @@ from typing import Any
 from ._contents import files_of_photos
 from ._features import reader_of, rows_of
 from ._findings import Findings
-from ._frames import data_frame, write_csv_at_once
+from ._frames import check_pandas, data_frame, write_csv_at_once
 from ._output import check_output_file
 from ._predictions import predictions_frame
 
@@ -35,6 +35,7 @@ def predict_photos(
     predictions : DataFrame
     skipped : DataFrame [file, reason]
     """
+    check_pandas()
     if output is not None:
         check_output_file(output)
     skipped: dict[str, str] = {}
