@@ -3,7 +3,7 @@
 from ..utils._similarity import NEARLY_SAME
 from ._findings import Findings
 
-# Pairs of near-duplicates, of labelled photos, from which on they deserve a word.
+# Pairs within a class, of labelled photos, from which on they deserve a word.
 _MANY = 0.02
 
 
@@ -78,11 +78,18 @@ def summary_of(answer: Findings) -> str:
     ):
         if len(frame):
             lines.append(f"{text}: {len(frame)}.")
-    many = len(answer.duplicates) > _MANY * found["n"]
-    if many and answer.settings["groups"] is None:
+    within = answer.duplicates["label_a"] == answer.duplicates["label_b"]
+    if within.sum() > _MANY * found["n"] and answer.settings["groups"] is None:
         lines.append(
-            "Near-duplicates, such as photos of one burst, make cross-validation look "
-            "better than it is: put each burst into a folder of its own inside its "
-            "class folder, and ask for groups 'subfolders'."
+            "Near-duplicates within a class, such as photos of one burst, make "
+            "cross-validation look better than it is: put each burst into a folder of "
+            "its own inside its class folder, and ask for groups 'subfolders'."
+        )
+    between = int((same & ~within).sum())
+    if between:
+        lines.append(
+            f"Of the near-duplicates {counted(between, 'pair')} "
+            f"{'is' if between == 1 else 'are'} of two classes (duplicates.csv): "
+            "remove one of the two photos."
         )
     return "\n".join(lines)

@@ -7,7 +7,7 @@ from photo_folders import TINY, fill, save_photo
 
 from skknn import classify_folder
 from skknn.cli import main
-from skknn.folders import FolderAnswer
+from skknn.folders import FolderAnswer, audit_folder
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +81,23 @@ def test_similar_photos_are_no_near_duplicates(found):
     assert "Pairs of very similar photos: 1." in text
     text = repr(other(answer, duplicates=some[1:]))
     assert "Pairs of near-duplicates" not in text
+
+
+def test_groups_are_recommended_for_copies_within_a_class(found):
+    answer = found[2]
+    within = pairs(("red/0.png", "red/1.png", 0.95))
+    text = repr(other(answer, duplicates=within))
+    assert "groups 'subfolders'" in text and "remove" not in text
+    between = pairs(("blue/0.png", "red/1.png", 0.95))
+    text = repr(other(answer, duplicates=between))
+    assert "1 pair is of two classes" in text and "remove one of the two" in text
+    assert "groups" not in text
+    alike = pairs(("blue/0.png", "red/1.png", 0.73))  # no copies
+    text = repr(other(answer, duplicates=alike))
+    assert "groups" not in text and "remove" not in text
+
+
+def test_groups_without_sub_folders_are_told(found):
+    folder, _, _ = found
+    with pytest.warns(UserWarning, match="no sub-folders.*its own group"):
+        audit_folder(folder, groups="subfolders", **TINY)
