@@ -64,7 +64,8 @@ examples:
 
 _PREDICT = """\
 Predicts photos with a model that `skknn classify` wrote. MODEL is the folder of
-results, or the model.joblib in it. Loading a model can run any code: use only those
+results, or the model.joblib in it. What was skipped, and why, is in FILE_skipped.csv
+beside FILE.csv. Loading a model can run any code: use only those
 you trust."""
 
 _EMBED = """\
@@ -273,15 +274,19 @@ def _run_classify(args: argparse.Namespace, out: TextIO) -> None:
 
 def _run_predict(args: argparse.Namespace, out: TextIO) -> None:
     from .folders import FolderAnswer
+    from .folders._predict import skipped_file
+    from .folders._summary import counted, uncertain_below
 
     answer = FolderAnswer.load(args.model)
     frame, skipped = answer.predict(
         args.photos, output=args.out, verbose=0 if args.quiet else 1
     )
+    uncertain, unlike = (int(frame[name].sum()) for name in ("uncertain", "unlike"))
+    below = uncertain_below(answer.settings["uncertain_below"])
+    where = f" ({skipped_file(args.out).name})" if len(skipped) else ""
     print(
-        f"{len(frame)} photos predicted, {int(frame['uncertain'].sum())} uncertain, "
-        f"{int(frame['unlike'].sum())} unlike anything labelled; {len(skipped)} files "
-        "skipped.",
+        f"{counted(len(frame), 'photo')} predicted, {uncertain} {below}, {unlike} "
+        f"unlike anything labelled; {counted(len(skipped), 'file')} skipped{where}.",
         file=out,
     )
     _tell_skipped(skipped.itertuples(index=False))

@@ -81,9 +81,11 @@ votes_probability, base_probability, uncertain, unlike]
         photos : str, Path or sequence of them
             A folder, of which all photos at any depth are taken, or files.
         output : str or Path, default=None
-            CSV file to write the predictions to; it appears at the end.
+            CSV file to write the predictions to; it appears at the end. If files were
+            skipped, they and the reasons are in ``more_skipped.csv`` beside
+            ``more.csv``.
         verbose : int, default=0
-            Above 0, a progress bar.
+            Above 0, progress.
 
         Returns
         -------

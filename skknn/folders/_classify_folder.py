@@ -189,6 +189,9 @@ def classify_folder(
         verbose=verbose,
     )
     found = embed_contents(embedder, contents, members)
+    n_unread = len(found.skipped) - len(contents.skipped)
+    if n_unread:
+        say(f"{n_unread} more skipped: they cannot be read, or are alone in a class.")
     check_groups(found.labels.tolist(), found.groups)
     with threadpool_limits(1, user_api="blas"):  # many small fits: more threads crawl
         answer = _learn(found, embedder, settings, n_jobs, random_state, say)

@@ -14,7 +14,12 @@ def counted(n: int, one: str) -> str:
 
 def uncertain_below(sure: float) -> str:
     """Say which predictions are uncertain: "uncertain (below 0.71)"."""
-    return "uncertain" if sure > 1 else f"uncertain (below {sure:.2f})"
+    return "uncertain" if sure > 1 else f"uncertain (below {_digits(sure)})"
+
+
+def _digits(probability: float) -> str:
+    """Two digits; four where two would be 1."""
+    return f"{probability:.{2 if probability < 0.995 else 4}f}"
 
 
 def why_uncertain(sure: float, n_labelled: int) -> str:
@@ -29,7 +34,7 @@ def why_uncertain(sure: float, n_labelled: int) -> str:
     if sure > 1:
         reason = "no probability was high enough for 95 % of predictions to be right"
     else:
-        reason = f"95 % of predictions are right only from a probability of {sure:.2f}"
+        reason = f"95 % of predictions are right only from {_digits(sure)} on"
     return (
         f"Most are uncertain: in cross-validation on {counted(n_labelled, 'photo')} "
         f"{reason}. More labelled photos help, above all of classes that are confused."

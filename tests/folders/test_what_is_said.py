@@ -101,3 +101,37 @@ def test_groups_without_sub_folders_are_told(found):
     folder, _, _ = found
     with pytest.warns(UserWarning, match="no sub-folders.*its own group"):
         audit_folder(folder, groups="subfolders", **TINY)
+
+
+def test_predict_says_what_it_skips(found, tmp_path, capsys):
+    folder, output, _ = found
+    place, table = tmp_path / "more", tmp_path / "out" / "more.csv"
+    save_photo(place / "x.png", "red", 60)
+    (place / "bad.png").touch()
+    (place / "notes.txt").touch()
+    args = ["predict", str(output), str(place), "--out", str(table)]
+    assert main(args) == 0
+    said, progress = capsys.readouterr()
+    assert "1 photo predicted, 0 uncertain (below 0." in said
+    assert "2 files skipped (more_skipped.csv)." in said
+    assert "1 of 2 photos could not be read." in progress
+    beside = tmp_path / "out" / "more_skipped.csv"
+    skipped = pd.read_csv(beside)
+    assert skipped["file"].tolist() == ["bad.png", "notes.txt"]
+    assert skipped["reason"].str.len().min() > 5
+    (place / "bad.png").unlink(), (place / "notes.txt").unlink()
+    assert main(args) == 0
+    assert "0 files skipped." in capsys.readouterr().out
+    assert not beside.exists()  # it was of the other run
+    beside.write_text("mine")
+    assert main(args) == 1
+    assert "more_skipped.csv', which is there" in capsys.readouterr().err
+    assert beside.read_text() == "mine"
+
+
+def test_progress_counts_what_cannot_be_read(tmp_path, capsys):
+    folder = fill(tmp_path / "photos", 3)
+    (folder / "red" / "broken.png").touch()
+    classify_folder(folder, **{**TINY, "verbose": 1})
+    said = capsys.readouterr().err
+    assert "10 labelled photos" in said and "1 more skipped: " in said
