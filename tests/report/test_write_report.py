@@ -345,6 +345,22 @@ def test_few_classes_have_a_matrix(tmp_path):
     assert 'class="wrong" style="--s:0.700"' in text
 
 
+def test_texts_fit_their_numbers(tmp_path):
+    counts = pd.DataFrame([[9, 1], [2, 90]])
+    skipped = pd.DataFrame({"file": ["a/", "b.txt"], "reason": ["no photos", "no"]})
+    answer = small_answer(tmp_path, confusion=counts, skipped=skipped)
+    text = page_of(answer, tmp_path).text
+    # Sorted by the number of photos, 2.2 % of a class above 10 % of another.
+    assert "2 pairs of classes, by the number of photos" in text
+    assert text.index("2.2 %") < text.index("10.0 %")
+    assert "most confused" not in text
+    assert "2 files or folders had no part" in text
+    assert "2 files or folders skipped" in text
+    assert "of 6 labelled photos were given their own class by a model" in text
+    one = small_answer(tmp_path, skipped=skipped[:1])
+    assert "1 file or folder had no part" in page_of(one, tmp_path).text
+
+
 def test_many_classes_have_their_most_confused_pairs(tmp_path):
     classes = tuple(f"class {i:03d}" for i in range(300))
     rng = np.random.default_rng(0)
@@ -360,7 +376,7 @@ def test_many_classes_have_their_most_confused_pairs(tmp_path):
     np.fill_diagonal(counts, -1)
     i, j = np.unravel_index(counts.argmax(), counts.shape)
     assert f"Of the class class {i:03d} class {j:03d} {counts[i, j]:,}" in page.text
-    assert "The 20 most confused of" in page.text
+    assert "The 20 most confused of 89,699 pairs of classes, by the number" in page.text
     assert "The 200 classes of lowest recall, of 300." in page.text
 
 
