@@ -41,10 +41,11 @@ SEED = 0
 
 def main():
     args = parse_arguments()
-    images, labels, names, split = load(args.images)
-    train, test = split or train_test_split(
-        np.arange(len(labels)), stratify=labels, random_state=SEED, test_size=0.25
-    )
+    try:
+        images, labels, names, split = load(args.images)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"--images: {error}") from None
+    train, test = split or draw_split(labels, names)
     if args.max_images and args.max_images < len(labels):
         train, test = (
             thin_out(rows, labels, args.max_images * len(rows) // len(labels))
@@ -118,6 +119,19 @@ def load(folder):
     rows = np.arange(len(labels))
     split = rows[: len(train.data)], rows[len(train.data) :]
     return train.data + test.data, labels, train.target_names, split
+
+
+def draw_split(labels, names):
+    """A quarter of the rows, by class, to test on."""
+    single = [names[i] for i in np.flatnonzero(np.bincount(labels) < 2)]
+    if single:
+        raise SystemExit(
+            f"--images: only one image in {single}. Each class needs two or more, one "
+            "to learn and one to test: add some, or remove the folder."
+        )
+    rows = np.arange(len(labels))
+    n_test = max(-(-len(rows) // 4), len(names))
+    return train_test_split(rows, stratify=labels, random_state=SEED, test_size=n_test)
 
 
 def thin_out(rows, labels, size):

@@ -26,6 +26,9 @@ def make_server(model, address=("127.0.0.1", 8000)):
         model.predict_proba([Image.new("RGB", (64, 64))])
 
     class Service(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send(200, "text/plain", b"POST a photo to /\n")
+
         def do_POST(self):
             size = int(self.headers.get("Content-Length") or 0)
             if not 0 < size <= LARGEST:
@@ -40,9 +43,11 @@ def make_server(model, address=("127.0.0.1", 8000)):
             self.answer(200, {str(model.classes_[i]): float(proba[i]) for i in best})
 
         def answer(self, status, content):
-            body = json.dumps(content).encode()
+            self.send(status, "application/json", json.dumps(content).encode())
+
+        def send(self, status, kind, body):
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -51,4 +56,7 @@ def make_server(model, address=("127.0.0.1", 8000)):
 
 
 if __name__ == "__main__":
-    make_server(joblib.load(sys.argv[1])).serve_forever()
+    server = make_server(joblib.load(sys.argv[1]))
+    host, port = server.server_address
+    print(f"Ready: POST a photo to http://{host}:{port}/", flush=True)
+    server.serve_forever()

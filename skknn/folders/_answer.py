@@ -28,8 +28,10 @@ class FolderAnswer(Findings):
     classes : ndarray of shape (n_classes,)
         Sorted.
     training : DataFrame [file, label, predicted, probability, runner_up, \
-runner_up_probability]
+runner_up_probability, label_quality]
         What cross-validation says of each labelled photo; never by a model that saw it.
+        ``label_quality`` is the probability of its label to all other photos, by the
+        audit: the lowest are the most likely to be wrong.
     evaluation : dict
         ``accuracy``, ``low`` and ``high`` (95 %), ``baseline`` (share of the largest
         class), ``votes_accuracy`` and ``base_accuracy`` (each side alone), ``n``,
@@ -42,9 +44,9 @@ runner_up_probability]
 runner_up_probability, nearest_files, nearest_labels, nearest_shares, \
 votes_probability, base_probability, uncertain, unlike]
         The photos without a label. ``nearest_*`` hold a list of up to 5 training
-        photos and their shares of the votes; ``votes_probability`` and
-        ``base_probability`` are of ``label``; ``unlike`` photos are unlike anything
-        that was labelled.
+        photos and their shares of the votes (which decide nothing where ``lam`` is 0);
+        ``votes_probability`` and ``base_probability`` are of ``label``; ``unlike``
+        photos are unlike anything that was labelled.
     suspect_labels, duplicates, outliers, class_overlap : DataFrame
         Those of a :class:`skknn.inspection.LabelAudit` of the labelled photos.
     skipped : DataFrame [file, reason]
@@ -79,9 +81,11 @@ votes_probability, base_probability, uncertain, unlike]
         photos : str, Path or sequence of them
             A folder, of which all photos at any depth are taken, or files.
         output : str or Path, default=None
-            CSV file to write the predictions to; it appears at the end.
+            CSV file to write the predictions to; it appears at the end. If files were
+            skipped, they and the reasons are in ``more_skipped.csv`` beside
+            ``more.csv``.
         verbose : int, default=0
-            Above 0, a progress bar.
+            Above 0, progress.
 
         Returns
         -------

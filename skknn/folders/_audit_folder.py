@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from ..datasets._folder_names import UNLABELLED
-from ._audit import audit_labels
+from ._audit import audit_labels, judged_labels
 from ._contents import look_into
 from ._features import make_embedder
-from ._frames import data_frame
+from ._frames import check_pandas, data_frame
 from ._groups import Groups, groups_of
 from ._labelled_rows import embed_contents
 from ._output import check_output_folder
@@ -17,6 +17,7 @@ from ._say import Say
 from ._written import csv_writer, write_together
 
 _AUDITED = ("suspect_labels", "duplicates", "outliers", "class_overlap")
+_NAMES = (*_AUDITED, "labels", "skipped")
 
 
 def audit_folder(
@@ -50,7 +51,9 @@ def audit_folder(
     -------
     dict of str -> DataFrame
         ``suspect_labels``, ``duplicates``, ``outliers`` and ``class_overlap`` as in
-        :class:`skknn.inspection.LabelAudit`, and ``skipped`` [file, reason].
+        :class:`skknn.inspection.LabelAudit`; ``labels`` [file, label, suggested,
+        label_quality], all labelled photos with the probability of their label to all
+        others, the lowest first; and ``skipped`` [file, reason].
 
     Raises
     ------
@@ -72,13 +75,13 @@ def audit_folder(
     ...     Image.fromarray(pixels.astype("uint8")).save(place / f"{i}.png")
     >>> found = audit_folder(folder, backbone="test_resnet", weights=None, verbose=0)
     >>> sorted(found)
-    ['class_overlap', 'duplicates', 'outliers', 'skipped', 'suspect_labels']
+    ['class_overlap', 'duplicates', 'labels', 'outliers', 'skipped', 'suspect_labels']
     """
+    check_pandas()
     say = Say(verbose)
     contents = look_into(folder, unlabelled=unlabelled, output=output)
-    data_frame({})
     if output is not None:
-        check_output_folder(output, [f"{name}.csv" for name in (*_AUDITED, "skipped")])
+        check_output_folder(output, [f"{name}.csv" for name in _NAMES])
     embedder = make_embedder(
         backbone,
         weights=weights,
@@ -94,6 +97,7 @@ def audit_folder(
     say("Looking for wrong labels and near-duplicates ...")
     audit = audit_labels(found.rows, found.labels, found.files, found.groups)
     tables = {name: getattr(audit, f"{name}_") for name in _AUDITED}
+    tables["labels"] = judged_labels(audit, found.files, found.labels)
     tables["skipped"] = data_frame(found.skipped, columns=["file", "reason"])
     if output is not None:
         writers = {f"{name}.csv": csv_writer(table) for name, table in tables.items()}

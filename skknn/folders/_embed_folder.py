@@ -13,7 +13,7 @@ from ..datasets._folder_names import checked_root
 from ..utils._optional import import_optional
 from ._contents import files_of_photos
 from ._features import fit_embedder, make_embedder, rows_of
-from ._frames import data_frame
+from ._frames import check_pandas, data_frame
 from ._output import check_output_file, write_file_at_once
 
 
@@ -149,7 +149,8 @@ def _writer(output: str | os.PathLike) -> Callable[[FolderFeatures, Path], None]
     if suffix == ".npz":
         return _write_npz
     if suffix == ".parquet":
-        import_optional("pyarrow", extra="frames", needed_for="A .parquet file")
+        check_pandas()
+        import_optional("pyarrow", extra=None, needed_for="A .parquet file")
         return _write_parquet
     raise ValueError(f"output={str(output)!r} must end in .npz or .parquet.")
 

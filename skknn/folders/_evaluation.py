@@ -100,16 +100,33 @@ def confusion_of(sides: Sides, labels: NDArray[Any]) -> Any:
     return frame.rename_axis(index="true", columns="predicted")
 
 
-def sure_from(sides: Sides, labels: NDArray[Any]) -> float:
+def sure_from(
+    sides: Sides, labels: NDArray[Any], *, counted: NDArray[np.bool_]
+) -> float:
     """Least probability of a prediction that is not called uncertain.
 
-    The least one at and above which predictions of cross-validation were right as often
+    The least one at and above which predictions of held-out photos were right as often
     as :data:`SURE_ACCURACY` says, but at least one half. Above 1 if nothing reached
     that: then all are uncertain.
+
+    Parameters
+    ----------
+    sides : Sides
+        Of :func:`held_out_answers`, with the parameters of the model whose predictions
+        the probability is for.
+    labels : ndarray of shape (n,)
+    counted : ndarray of shape (n,), bool
+        False where a label looks wrong: another prediction is no evidence there that
+        the model was wrong.
+
+    Returns
+    -------
+    float
     """
-    codes = np.unique(labels, return_inverse=True)[1]
-    best = sides.mixture.max(axis=1)
-    right = sides.mixture.argmax(axis=1) == codes
+    codes = np.unique(labels, return_inverse=True)[1][counted]
+    mixture = sides.mixture[counted]
+    best = mixture.max(axis=1)
+    right = mixture.argmax(axis=1) == codes
     order = np.argsort(-best, kind="stable")
     share = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
     # Of equal probabilities all count, or none.

@@ -21,6 +21,11 @@ def data_frame(data: Any, **settings: Any) -> Any:
     return pandas.DataFrame(data, **settings)
 
 
+def check_pandas() -> None:
+    """Refuse to begin without pandas: better now than in an hour."""
+    data_frame({})
+
+
 def best_two(proba: NDArray[Any], classes: NDArray[Any]) -> dict[str, Any]:
     """Columns of the most probable class and of the next, each with its probability.
 

@@ -1,5 +1,6 @@
 """Which photos belong together, such as those of one burst."""
 
+import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
@@ -33,6 +34,11 @@ def groups_of(files: Sequence[str], groups: Groups) -> NDArray[Any] | None:
     ------
     ValueError
         For another ``groups``.
+
+    Warns
+    -----
+    UserWarning
+        If no photo lies in a folder inside its class folder.
     """
     if groups is None:
         return None
@@ -43,6 +49,13 @@ def groups_of(files: Sequence[str], groups: Groups) -> NDArray[Any] | None:
             f"groups={groups!r} must be None, 'subfolders' (photos of one folder "
             "inside a class folder belong together), or a function from a file, as in "
             "'cat/burst7/3.jpg', to the name of its group."
+        )
+    if not any(_in_subfolder(PurePosixPath(file)) for file in files):
+        warnings.warn(
+            "groups='subfolders': no sub-folders inside the class folders, so each "
+            "photo is its own group. Put the photos of each burst into a folder: "
+            "cat/burst7/3.jpg.",
+            stacklevel=3,
         )
     return _by_folder(files)
 
@@ -77,5 +90,10 @@ def check_groups(labels: Sequence[str], groups: NDArray[Any] | None) -> None:
 def _by_folder(files: Sequence[str]) -> NDArray[Any]:
     places = [PurePosixPath(file) for file in files]
     return np.array(
-        [str(place.parent if len(place.parts) > 2 else place) for place in places]
+        [str(place.parent if _in_subfolder(place) else place) for place in places]
     )
+
+
+def _in_subfolder(place: PurePosixPath) -> bool:
+    """Whether a photo lies in a folder inside its class folder."""
+    return len(place.parts) > 2

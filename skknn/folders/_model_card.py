@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from ..utils._similarity import NEARLY_SAME
 from ._findings import Findings
 
 
@@ -40,6 +41,7 @@ def model_card(answer: Findings) -> str:
     chosen = ", ".join(f"{n} = {v}" for n, v in settings["parameters"].items())
     versions = ", ".join(f"{n} {v}" for n, v in settings["versions"].items())
     interval = f"{found['low']:.1%} to {found['high']:.1%}"
+    n_same = int((answer.duplicates["similarity"] >= NEARLY_SAME).sum())
     kind = "embedding and gradient features" if settings["fungi"] else "embedding"
     return f"""# Model card
 
@@ -48,8 +50,8 @@ Made on {settings["date"]} by `skknn classify` or `skknn.classify_folder`.
 ## What it does
 
 Names the class of a photo, one of {found["n_classes"]}: {kind} of the frozen backbone
-`{settings["backbone"]}`, then a mixture of votes of the nearest training photos and a
-logistic regression ({chosen}).
+`{settings["backbone"]}`, then {_classifier_in_words(settings["parameters"]["lam"])}
+({chosen}).
 
 It knows no other classes: whatever it is shown gets one of these. Photos unlike all
 training photos are marked in the column `unlike` of predictions, which is no guarantee.
@@ -69,8 +71,9 @@ harder. {_of_groups(settings["groups"])}
 ## Training data
 
 Photos in class folders: {found["n"]}. Labels that look wrong:
-{len(answer.suspect_labels)}. Pairs of near-duplicates: {len(answer.duplicates)}. Both
-were learnt as they are. Files or folders skipped: {len(answer.skipped)}.
+{len(answer.suspect_labels)}. Pairs of near-duplicates: {n_same}, of very similar
+photos: {len(answer.duplicates) - n_same}. All were learnt as they are. Files or
+folders skipped: {len(answer.skipped)}.
 
 ## Licences
 
@@ -86,6 +89,16 @@ were learnt as they are. Files or folders skipped: {len(answer.skipped)}.
 
 With {versions}.
 """
+
+
+def _classifier_in_words(lam: float) -> str:
+    """What predicts, given the share of the votes."""
+    votes, base = "votes of the nearest training photos", "a logistic regression"
+    if lam == 0:
+        return f"{base};\n{votes} were tried and have no share"
+    if lam == 1:
+        return f"{votes};\n{base} was tried and has no share"
+    return f"a mixture of {votes} ({lam:.0%})\nand {base} ({1 - lam:.0%})"
 
 
 def _of_groups(groups: str | None) -> str:

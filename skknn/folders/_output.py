@@ -92,8 +92,13 @@ def _is_ours(folder: Path) -> bool:
             return True
     except (OSError, ValueError, TypeError):
         pass
+    return is_skipped_table(folder / "skipped.csv")
+
+
+def is_skipped_table(path: Path) -> bool:
+    """Whether a file is a table of skipped files, as skknn writes it."""
     try:
-        with open(folder / "skipped.csv", "rb") as file:
+        with open(path, "rb") as file:
             return file.readline(20).strip() in (b"file,reason", b'"file","reason"')
     except OSError:
         return False

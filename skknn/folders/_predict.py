@@ -8,9 +8,10 @@ from typing import Any
 from ._contents import files_of_photos
 from ._features import reader_of, rows_of
 from ._findings import Findings
-from ._frames import data_frame, write_csv_at_once
-from ._output import check_output_file
+from ._frames import check_pandas, data_frame, write_csv_at_once
+from ._output import check_output_file, is_skipped_table
 from ._predictions import predictions_frame
+from ._say import Say
 
 
 def predict_photos(
@@ -27,7 +28,7 @@ def predict_photos(
     answer : Findings
     photos : str, Path or sequence of them
     output : str or Path, optional
-        CSV file to write.
+        CSV file to write; skipped files and reasons go to :func:`skipped_file`.
     verbose : int
 
     Returns
@@ -35,8 +36,10 @@ def predict_photos(
     predictions : DataFrame
     skipped : DataFrame [file, reason]
     """
+    check_pandas()
     if output is not None:
         check_output_file(output)
+        _check_skipped_file(output)
     skipped: dict[str, str] = {}
     if isinstance(photos, (str, os.PathLike)):
         root = Path(photos)
@@ -51,6 +54,9 @@ def predict_photos(
     found = rows_of(reader_of(pipeline["features"], verbose=verbose), files)
     good = [i for i in range(len(files)) if i not in found.bad]
     skipped |= {names[i]: reason for i, reason in found.bad.items()}
+    say = Say(verbose)
+    if found.bad:
+        say(f"{len(found.bad)} of {len(files)} photos could not be read.")
     training = answer.training
     frame = predictions_frame(
         [names[i] for i in good],
@@ -61,6 +67,28 @@ def predict_photos(
         training_labels=training["label"].tolist(),
         sure=answer.settings["uncertain_below"],
     )
+    left_out = data_frame(sorted(skipped.items()), columns=["file", "reason"])
     if output is not None:
+        beside = skipped_file(output)
+        if skipped:
+            write_csv_at_once(left_out, beside)
+        else:  # that of another run would be wrong
+            beside.unlink(missing_ok=True)
         write_csv_at_once(frame, output)
-    return frame, data_frame(sorted(skipped.items()), columns=["file", "reason"])
+    return frame, left_out
+
+
+def skipped_file(output: str | os.PathLike) -> Path:
+    """File beside the predictions that says what was skipped: more_skipped.csv."""
+    return Path(output).with_name(f"{Path(output).stem}_skipped.csv")
+
+
+def _check_skipped_file(output: str | os.PathLike) -> None:
+    """Refuse to replace a file of somebody else."""
+    beside = skipped_file(output)
+    if os.path.lexists(beside) and not is_skipped_table(beside):
+        raise FileExistsError(
+            f"output={str(output)!r}: skipped files are listed in {str(beside)!r}, "
+            "which is there and does not look like such a list. Name another output, "
+            "or move it away."
+        )

@@ -13,17 +13,29 @@ from ._frames import best_two, data_frame
 _N_SHOWN = 5
 
 
-def training_frame(files: Sequence[str], labels: NDArray[Any], sides: Sides) -> Any:
-    """What cross-validation says of the labelled photos.
+def training_frame(
+    files: Sequence[str],
+    labels: NDArray[Any],
+    sides: Sides,
+    label_quality: NDArray[np.float64],
+) -> Any:
+    """What cross-validation says of the labelled photos, and the audit of their labels.
 
     Returns
     -------
-    DataFrame [file, label, predicted, probability, runner_up, runner_up_probability]
+    DataFrame [file, label, predicted, probability, runner_up, runner_up_probability, \
+label_quality]
     """
     found = best_two(sides.mixture, np.unique(labels))
     predicted = found.pop("label")
     return data_frame(
-        {"file": list(files), "label": labels, "predicted": predicted, **found}
+        {
+            "file": list(files),
+            "label": labels,
+            "predicted": predicted,
+            **found,
+            "label_quality": label_quality,
+        }
     )
 
 
@@ -58,7 +70,7 @@ def predictions_frame(
     DataFrame
         [file, label, probability, runner_up, runner_up_probability, nearest_files,
         nearest_labels, nearest_shares, votes_probability, base_probability, uncertain,
-        unlike]: lists of up to 5 training photos, those with most votes first;
+        unlike]: lists of up to 5 training photos, the most similar first;
         probabilities of ``label`` by the votes and by the base alone.
     """
     classes = classifier.classes_

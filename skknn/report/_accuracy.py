@@ -16,9 +16,9 @@ def accuracy(found: Findings) -> str:
     return f"""<section id="accuracy" aria-labelledby="accuracy-h">
 <h2 id="accuracy-h">How good is it?</h2>
 <div class="headline"><p class="big">{percent(e["accuracy"])}</p>
-<div class="beside"><p>of {counted(int(e["n"]), "photo")} with a known class get the
-right one; the 95&nbsp;% interval that so many photos allow is
-<b>{percent(e["low"])}</b> to <b>{percent(e["high"])}</b>. Always naming the most
+<div class="beside"><p>of {counted(int(e["n"]), "labelled photo")} were given their own
+class by a model that never saw them; the 95&nbsp;% interval that so many photos allow
+is <b>{percent(e["low"])}</b> to <b>{percent(e["high"])}</b>. Always naming the most
 frequent class would give <b>{percent(e["baseline"])}</b>.</p>
 {scale(e["accuracy"], e["low"], e["high"], e["baseline"])}
 <p class="legend"><span class="key value"></span>accuracy

@@ -68,7 +68,7 @@ def _data(found: Findings, own: OwnPaths) -> str:
     if found.predictions:
         parts.append(f"{len(found.predictions):,} predicted")
     if found.skipped:
-        parts.append(f"{len(found.skipped):,} files skipped")
+        parts.append(f"{len(found.skipped):,} files or folders skipped")
     return f"{name(folder, 80)}: {listed(parts)}."
 
 

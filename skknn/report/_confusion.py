@@ -89,7 +89,9 @@ def _pairs(table: list[list[int]], classes: list[Any], most: int) -> str:
         for n, i, j in wrong[:most]
     )
     shown = min(most, len(wrong))
-    said = f"The {shown:,} most confused of {counted(len(wrong), 'pair')} of classes"
+    said = f"{counted(len(wrong), 'pair')} of classes, by the number of photos"
+    if shown < len(wrong):
+        said = f"The {shown:,} most confused of {said}"
     return f"""<div>
 <div class="scroll" role="region" tabindex="0" aria-labelledby="pairs-c">
 <table><caption id="pairs-c">{said}</caption>

@@ -1,7 +1,8 @@
-"""Photos that are nearly the same, side by side, and photos like no other."""
+"""Photos that are nearly the same or very similar, and those like no other."""
 
 from typing import Any
 
+from ..utils._similarity import NEARLY_SAME
 from ._pictures import LARGE, Pictures
 from ._shown import Shown, labels_differ
 from ._text import counted, file_name, first_of, is_missing, name, photo_text
@@ -10,7 +11,8 @@ from ._text import counted, file_name, first_of, is_missing, name, photo_text
 def duplicates(shown: Shown, pictures: Pictures) -> str:
     """Section on near-duplicates."""
     rows = shown.found.duplicates
-    between = sum(map(labels_differ, rows))
+    same = [row for row in rows if _nearly_same(row)]
+    between = sum(map(labels_differ, same))
     if rows:
         cards = "\n".join(_pair(row, pictures) for row in shown.duplicates)
         mixed = (
@@ -26,9 +28,9 @@ def duplicates(shown: Shown, pictures: Pictures) -> str:
             "The others are in duplicates.csv.",
         )
         body = (
-            f"<p>{counted(len(rows), 'pair')} of photos are nearly the same.{mixed} "
-            "A copy of a photo that is both learnt from and tested on makes accuracy "
-            f"look better than it is.</p>{left_out}"
+            f"<p>{_are(len(same))} nearly the same.{mixed} A copy of a photo that is "
+            "both learnt from and tested on makes accuracy look better than it is."
+            f"</p>{_very_similar(len(rows) - len(same))}{left_out}"
             f'<ul class="cards pairs">\n{cards}\n</ul>'
         )
     else:
@@ -39,6 +41,24 @@ def duplicates(shown: Shown, pictures: Pictures) -> str:
 </section>"""
 
 
+def _nearly_same(row: dict[str, Any]) -> bool:
+    return is_missing(row["similarity"]) or row["similarity"] >= NEARLY_SAME
+
+
+def _are(n: int) -> str:
+    """Subject and verb: "1 pair of photos is"."""
+    return f"{counted(n, 'pair')} of photos {'is' if n == 1 else 'are'}"
+
+
+def _very_similar(n: int) -> str:
+    if not n:
+        return ""
+    return (
+        f"<p>{_are(n)} very similar, with a similarity below {NEARLY_SAME}: photos of "
+        "one burst, or different things in one place.</p>"
+    )
+
+
 def _pair(row: dict[str, Any], pictures: Pictures) -> str:
     sides = "".join(_side(row, side, pictures) for side in "ab")
     badge = (
@@ -47,9 +67,10 @@ def _pair(row: dict[str, Any], pictures: Pictures) -> str:
         else ""
     )
     alike = "" if is_missing(row["similarity"]) else f"{row['similarity']:.3f}"
+    said = "nearly the same" if _nearly_same(row) else "very similar"
     return (
         f'<li class="card"><div class="two">{sides}</div>'
-        f'<p class="soft">similarity {alike} {badge}</p></li>'
+        f'<p class="soft">{said}, similarity {alike} {badge}</p></li>'
     )
 
 

@@ -51,7 +51,12 @@ def _all(shown: Shown, pictures: Pictures, lam: float | None, total: int) -> str
 def _how(lam: float | None) -> str:
     """What the three bars of a photo mean."""
     mixture = "a mixture of both"
-    if lam is not None:
+    if lam in (0, 1):
+        mixture = (
+            f"the {'votes' if lam else 'base'} alone, as cross-validation chose; the "
+            f"{'base' if lam else 'votes'} had no share"
+        )
+    elif lam is not None:
         mixture = (
             f"{percent(lam, 0)} of the first and {percent(1 - lam, 0)} of the second"
         )
@@ -94,7 +99,7 @@ def _card(row: dict[str, Any], pictures: Pictures, lam: float | None) -> str:
     }</p>{second}
 {badges}<p>{file_name(row["file"])}</p></div>
 {_split(row, lam)}
-{voting_photos(row, pictures)}</li>"""
+{voting_photos(row, pictures, counted=lam != 0)}</li>"""
 
 
 def _split(row: dict[str, Any], lam: float | None) -> str:

@@ -17,7 +17,8 @@ def skipped(shown: Shown, own: OwnPaths) -> str:
         left_out = first_of(
             len(shown.skipped), total, "by name", "The others are in skipped.csv."
         )
-        body = f"""<p>{counted(total, "file")} had no part in this.</p>{left_out}
+        body = f"""<p>{counted(total, "file or folder", "files or folders")} had
+no part in this.</p>{left_out}
 <div class="scroll" role="region" tabindex="0" aria-labelledby="skipped-c">
 <table class="texts"><caption id="skipped-c">Files left out</caption>
 <thead><tr><th scope="col">File</th><th scope="col">Why</th></tr></thead>

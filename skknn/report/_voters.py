@@ -1,4 +1,4 @@
-"""The training photos that voted, in a row of small pictures."""
+"""The most similar training photos, in a row of small pictures."""
 
 from typing import Any
 
@@ -10,12 +10,26 @@ from ._text import name, percent, photo_text
 _NEARLY_ALL = 0.995
 
 
-def voting_photos(row: dict[str, Any], pictures: Pictures) -> str:
-    """Those with the largest shares of the votes; nothing where none are known."""
+def voting_photos(
+    row: dict[str, Any], pictures: Pictures, *, counted: bool = True
+) -> str:
+    """Those with the largest shares of the votes; nothing where none are known.
+
+    Parameters
+    ----------
+    counted : bool
+        Whether votes have a part in what is said of the photo.
+    """
     chosen = voters(row)
     if not chosen:
         return ""
-    items = "".join(_voter(*voter, pictures) for voter in chosen)
+    if not counted:
+        items = "".join(
+            _voter(file, label, None, pictures, "labelled") for file, label, _ in chosen
+        )
+        which = "Votes had no share; the most similar photos:"
+        return f'<p class="what">{which}</p><ul class="voters">{items}</ul>'
+    items = "".join(_voter(*v, pictures, "that voted for") for v in chosen)
     shares = [share or 0.0 for _, _, share in chosen]
     which = "Photos that voted most"
     if sum(shares) > _NEARLY_ALL:
@@ -23,8 +37,10 @@ def voting_photos(row: dict[str, Any], pictures: Pictures) -> str:
     return f'<p class="what">{which}</p><ul class="voters">{items}</ul>'
 
 
-def _voter(file: str, label: Any, share: float | None, pictures: Pictures) -> str:
-    drawn = pictures.html(file, SMALL, photo_text(file, label, "that voted for"))
+def _voter(
+    file: str, label: Any, share: float | None, pictures: Pictures, what: str
+) -> str:
+    drawn = pictures.html(file, SMALL, photo_text(file, label, what))
     said = "" if share is None else f"<b>{percent(share, 0)}</b>"
     text = "" if label is None else f'<span class="cut">{name(label, 24)}</span>'
     return f"<li>{drawn}{said}{text}</li>"

@@ -4,22 +4,23 @@ from importlib import import_module
 from types import ModuleType
 
 
-def import_optional(name: str, *, extra: str, needed_for: str) -> ModuleType:
+def import_optional(name: str, *, extra: str | None, needed_for: str) -> ModuleType:
     """Import a module of an optional package.
 
     Parameters
     ----------
     name : str
         The module, such as "matplotlib.pyplot".
-    extra : str
-        The extra of this package that installs it, such as "plot".
+    extra : str or None
+        The extra of this package that installs it, such as "plot"; None if there is
+        none.
     needed_for : str
         What wants it, the subject of the message.
 
     Raises
     ------
     ImportError
-        If the package is not installed, naming the extra. An error inside of an
+        If the package is not installed, naming the extra or it. An error inside of an
         installed package goes through as it is.
     """
     package = name.partition(".")[0]
@@ -28,8 +29,9 @@ def import_optional(name: str, *, extra: str, needed_for: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is not None and error.name.partition(".")[0] != package:
             raise
+        what = package if extra is None else f"'skknn[{extra}]'"
         raise ModuleNotFoundError(
             f"{needed_for} needs {package}, which is not installed. Install it with "
-            f"pip install 'skknn[{extra}]'.",
+            f"pip install {what}.",
             name=package,
         ) from None

@@ -54,6 +54,13 @@ def test_every_command_tells_its_options(command, capsys):
     assert "--out" in text and "--debug" in text
 
 
+def test_the_cost_of_gradient_features_is_told(capsys):
+    with pytest.raises(SystemExit):
+        main(["classify", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "62 passes" in text and "not always" in text and "better" not in text
+
+
 @pytest.mark.parametrize(
     "args",
     [

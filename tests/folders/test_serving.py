@@ -1,12 +1,18 @@
 """The web service of the documentation, with a photo sent to it."""
 
+import contextlib
 import importlib.util
+import io
 import json
+import re
+import runpy
 import threading
 import urllib.error
 import urllib.request
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
+import joblib
 import pytest
 from photo_folders import fill, save_photo
 from sklearn.pipeline import make_pipeline
@@ -58,6 +64,31 @@ def test_a_photo_gets_the_probabilities_of_the_model(service, tmp_path):
     assert status == 200
     assert found == dict(zip(model.classes_, proba))
     assert max(found, key=found.get) == "green"
+
+
+def test_a_browser_is_told_what_to_send(service):
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(service[1], timeout=60) as answer:
+        assert answer.headers["Content-Type"] == "text/plain"
+        assert answer.read() == b"POST a photo to /\n"
+
+
+def test_the_script_says_when_it_is_ready(service, tmp_path, monkeypatch):
+    """Run as a program, with a port that is free and a server that closes at once."""
+    joblib.dump(service[0], tmp_path / "model.joblib")
+    address = 'address=("127.0.0.1", 8000)'
+    text = SCRIPT.read_text("utf8")
+    assert address in text
+    script = tmp_path / "service.py"
+    script.write_text(text.replace(address, 'address=("127.0.0.1", 0)'), "utf8")
+    monkeypatch.setattr("sys.argv", [str(script), str(tmp_path / "model.joblib")])
+    close = ThreadingHTTPServer.server_close
+    monkeypatch.setattr(ThreadingHTTPServer, "serve_forever", close)
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        runpy.run_path(str(script), run_name="__main__")
+    ready = r"Ready: POST a photo to http://127\.0\.0\.1:[1-9]\d*/\n"
+    assert re.fullmatch(ready, said.getvalue())
 
 
 def test_what_is_no_photo_is_refused_and_the_service_goes_on(service, tmp_path):

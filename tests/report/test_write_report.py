@@ -110,6 +110,20 @@ def test_numbers_are_those_of_the_answer(tmp_path):
     assert "a.txt no photo" in text
 
 
+def test_votes_without_a_share_are_not_said_to_decide(tmp_path):
+    """With lam = 0 the similar photos are only shown, and their votes are no part."""
+    zero = {"date": "2026-01-02", "parameters": {"lam": 0.0, "tau": 0.1}}
+    answer = small_answer(tmp_path, settings=zero)
+    page = page_of(answer, tmp_path)
+    text = page.text[page.text.index("Predicted photos") :]
+    text = text[: text.index("Labels to look at")]
+    assert text.count("Votes had no share; the most similar photos:") == 4
+    assert "Mixture : the base alone" in text and "voted" not in text
+    one = {"date": "2026-01-02", "parameters": {"lam": 1.0}}
+    text = page_of(small_answer(tmp_path, settings=one), tmp_path).text
+    assert "Mixture : the votes alone" in text and "Photos that voted" in text
+
+
 def test_bars_are_as_long_as_the_numbers(tmp_path):
     answer = small_answer(tmp_path)
     path = write_report(answer, tmp_path / "report.html")
@@ -152,6 +166,21 @@ def test_pairs_of_different_classes_come_first(tmp_path):
     frame = answer.duplicates.assign(label_b=[None, np.nan])  # one has no label
     text = page_of(small_answer(tmp_path, duplicates=frame), tmp_path).text
     assert "different classes" not in text and text.count("no label") == 2
+
+
+def test_pairs_are_called_what_they_are(tmp_path):
+    answer = small_answer(tmp_path)
+    frame = answer.duplicates.assign(similarity=[0.95, 0.73])
+    text = page_of(small_answer(tmp_path, duplicates=frame), tmp_path).text
+    assert "1 pair of photos is nearly the same" in text
+    assert "1 pair of photos is very similar, with a similarity below 0.9" in text
+    assert "nearly the same, similarity 0.950" in text
+    assert "very similar, similarity 0.730 different classes" in text
+    assert "labels is likely wrong" not in text  # of the pair that is no copy
+    frame = answer.duplicates.assign(similarity=[0.95, 0.9])
+    text = page_of(small_answer(tmp_path, duplicates=frame), tmp_path).text
+    assert "2 pairs of photos are nearly the same" in text
+    assert "very similar" not in text and "labels is likely wrong" in text
 
 
 NAMES = [
@@ -316,6 +345,22 @@ def test_few_classes_have_a_matrix(tmp_path):
     assert 'class="wrong" style="--s:0.700"' in text
 
 
+def test_texts_fit_their_numbers(tmp_path):
+    counts = pd.DataFrame([[9, 1], [2, 90]])
+    skipped = pd.DataFrame({"file": ["a/", "b.txt"], "reason": ["no photos", "no"]})
+    answer = small_answer(tmp_path, confusion=counts, skipped=skipped)
+    text = page_of(answer, tmp_path).text
+    # Sorted by the number of photos, 2.2 % of a class above 10 % of another.
+    assert "2 pairs of classes, by the number of photos" in text
+    assert text.index("2.2 %") < text.index("10.0 %")
+    assert "most confused" not in text
+    assert "2 files or folders had no part" in text
+    assert "2 files or folders skipped" in text
+    assert "of 6 labelled photos were given their own class by a model" in text
+    one = small_answer(tmp_path, skipped=skipped[:1])
+    assert "1 file or folder had no part" in page_of(one, tmp_path).text
+
+
 def test_many_classes_have_their_most_confused_pairs(tmp_path):
     classes = tuple(f"class {i:03d}" for i in range(300))
     rng = np.random.default_rng(0)
@@ -331,7 +376,7 @@ def test_many_classes_have_their_most_confused_pairs(tmp_path):
     np.fill_diagonal(counts, -1)
     i, j = np.unravel_index(counts.argmax(), counts.shape)
     assert f"Of the class class {i:03d} class {j:03d} {counts[i, j]:,}" in page.text
-    assert "The 20 most confused of" in page.text
+    assert "The 20 most confused of 89,699 pairs of classes, by the number" in page.text
     assert "The 200 classes of lowest recall, of 300." in page.text
 
 
