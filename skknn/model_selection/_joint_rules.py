@@ -9,7 +9,7 @@ Results = dict[str, Any]
 Scores = NDArray[np.float64]
 
 # What is known about the share of the votes before any row was seen: beside a good base
-# the best ones measured were small. See docs/evidence.rst.
+# the best ones measured were small. See docs/choosing_parameters.rst.
 _PRIOR_POWER, _PRIOR_AT_ONE = 5, 1e-3
 # Standard errors by which a share has to be better than BASE to be taken.
 _EVIDENCE = 0.5
