@@ -89,13 +89,18 @@ def test_segmentation_with_gradients(script, scenes, capsys):
     assert ours == pytest.approx(100 * expected, abs=0.006)
 
 
-def test_search_on_held_out_sequences(script, tmp_path, capsys, monkeypatch):
+def write_sequences(place):
+    """Six training frames of two sequences, and two test frames."""
     for part, n, seed in (("train", 6, 0), ("test", 2, 1)):
-        write_pairs(tmp_path / part / "images", tmp_path / part / "masks", n, seed)
+        write_pairs(place / part / "images", place / part / "masks", n, seed)
     for folder in ("images", "masks"):
         for i in range(6):
-            file = tmp_path / "train" / folder / f"{i}.png"
+            file = place / "train" / folder / f"{i}.png"
             file.rename(file.with_name(f"sequence{i % 2}_{i}.png"))
+
+
+def test_search_on_held_out_sequences(script, tmp_path, capsys, monkeypatch):
+    write_sequences(tmp_path)
     module = script("segmentation_search")
     small = {"backbone": "test_vit", "weights": None, "image_size": 64}
     gradients = {"gradients": PatchSimCLRObjective(n_support=20)}
@@ -125,12 +130,7 @@ def test_search_on_held_out_sequences(script, tmp_path, capsys, monkeypatch):
 
 def test_settings_cross_validated_by_sequences(script, tmp_path, capsys, monkeypatch):
     pytest.importorskip("numba")
-    for part, n, seed in (("train", 6, 0), ("test", 2, 1)):
-        write_pairs(tmp_path / part / "images", tmp_path / part / "masks", n, seed)
-    for folder in ("images", "masks"):
-        for i in range(6):
-            file = tmp_path / "train" / folder / f"{i}.png"
-            file.rename(file.with_name(f"sequence{i % 2}_{i}.png"))
+    write_sequences(tmp_path)
     module = script("segmentation_layers")
     sets = {"one": ["layer2", "layer3"], "all": ["layer2", "layer3", None]}
 
