@@ -12,15 +12,11 @@ from sklearn.base import BaseEstimator
 
 import skknn
 
+from ..utils._licence import licence_of_weights
 from ._contents import FolderContents
 from ._groups import Groups
 
 _PACKAGES = ("numpy", "scikit-learn", "torch", "timm", "pillow")
-_DEFAULT = "tf_efficientnet_lite0"
-_DEFAULT_LICENCE = (
-    "Apache-2.0 (EfficientNet-Lite0 of timm); trained on ImageNet, whose own terms are "
-    "for research."
-)
 
 
 def settings_of(
@@ -56,13 +52,15 @@ def settings_of(
     }
 
 
-def circumstances(settings: dict[str, Any]) -> dict[str, Any]:
+def circumstances(settings: dict[str, Any], embedder: Any) -> dict[str, Any]:
     """When and with what it was done, which does not make another answer.
 
     Parameters
     ----------
     settings : dict
         Of :func:`settings_of`.
+    embedder : BackboneEmbedder or FungiTransformer
+        Whose weights they are.
 
     Returns
     -------
@@ -73,11 +71,10 @@ def circumstances(settings: dict[str, Any]) -> dict[str, Any]:
     for package in _PACKAGES:
         with suppress(PackageNotFoundError):
             versions[package] = version(package)
-    default = settings["backbone"] == _DEFAULT and settings["weights"] == "auto"
     return {
         "date": datetime.now().date().isoformat(),
         "versions": settings["versions"] | versions,
-        "weights_licence": _DEFAULT_LICENCE if default else "those of their source.",
+        "weights_licence": licence_of_weights(embedder.get_params(deep=False)),
     }
 
 

@@ -6,8 +6,8 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from ..utils._licence import licence_of_weights
 from ._answer import Findings
-from ._licence import recorded_licence
 from ._own_paths import OwnPaths
 from ._text import counted, escaped, listed, name, percent
 
@@ -27,7 +27,10 @@ def model_card(found: Findings, own: OwnPaths) -> str:
         ("Data", _data(found, own)),
         ("Classes", _classes(found)),
         ("Accuracy", _accuracy(found)),
-        ("Licence of the weights", _licence(licence, found.settings)),
+        (
+            "Licence of the weights",
+            escaped(licence or licence_of_weights(found.settings)),
+        ),
         ("Limits", _LIMITS),
     ]
     rows = "".join(f"<dt>{title}</dt><dd>{text}</dd>" for title, text in facts)
@@ -88,23 +91,6 @@ def _accuracy(found: Findings) -> str:
     return (
         f"{percent(e['accuracy'])} ({percent(e['low'])} to {percent(e['high'])}). "
         f"{escaped(e['protocol'])}"
-    )
-
-
-def _licence(licence: Any, settings: dict[str, Any]) -> str:
-    if licence:
-        return escaped(licence)
-    if "weights" in settings and settings["weights"] is None:
-        return "None: the weights are random."
-    known = recorded_licence(settings.get("backbone"))
-    if known and settings.get("weights", "auto") == "auto":
-        return (
-            f"{escaped(known)}, as timm records it for "
-            f"{escaped(settings['backbone'])}. Its page says what it was trained on."
-        )
-    return (
-        "Not known here. The page of the backbone says under which terms its weights "
-        "may be used, and what they were trained on."
     )
 
 
