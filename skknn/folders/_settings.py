@@ -1,11 +1,8 @@
 """What an answer was asked for, as plain JSON."""
 
 import os
-import platform
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from sklearn.base import BaseEstimator
@@ -13,10 +10,9 @@ from sklearn.base import BaseEstimator
 import skknn
 
 from ..utils._licence import licence_of_weights
+from ..utils._versions import installed_versions
 from ._contents import FolderContents
 from ._groups import Groups
-
-_PACKAGES = ("numpy", "scikit-learn", "torch", "timm", "pillow")
 
 
 def settings_of(
@@ -67,13 +63,9 @@ def circumstances(settings: dict[str, Any], embedder: Any) -> dict[str, Any]:
     dict
         ``date``, ``versions`` and ``weights_licence``.
     """
-    versions = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        with suppress(PackageNotFoundError):
-            versions[package] = version(package)
     return {
         "date": datetime.now().date().isoformat(),
-        "versions": settings["versions"] | versions,
+        "versions": installed_versions(),
         "weights_licence": licence_of_weights(embedder.get_params(deep=False)),
     }
 

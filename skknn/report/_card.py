@@ -1,17 +1,14 @@
 """The model card: data, classes, accuracy, licence, limits, settings, versions."""
 
 import json
-import platform
-import sys
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from ..utils._licence import licence_of_weights
+from ..utils._versions import installed_versions
 from ._answer import Findings
 from ._own_paths import OwnPaths
 from ._text import counted, escaped, listed, name, percent
 
-_PACKAGES = ("numpy", "scikit-learn", "torch", "torchvision", "timm", "pillow")
 # Settings that say nothing to people.
 _HIDDEN = ("date", "fingerprint", "reproducible")
 _MAX_CLASSES = 60
@@ -49,20 +46,6 @@ _LIMITS = (
     "places, cameras or seasons, and of classes that were not there, get a class all "
     "the same: check those that are uncertain or unlike anything seen."
 )
-
-
-def installed_versions() -> dict[str, str]:
-    """Versions of Python, of this package and of those that features come from."""
-    found = {
-        "python": platform.python_version(),
-        "skknn": sys.modules[__name__.partition(".")[0]].__version__,
-    }
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _data(found: Findings, own: OwnPaths) -> str:
