@@ -253,7 +253,7 @@ def _learn(
     sure = sure_from(as_chosen, labels, counted=~is_suspect(audit))
     settings = {
         **settings,
-        **circumstances(settings),
+        **circumstances(settings, embedder),
         "parameters": {n: _plain(v) for n, v in classifier.best_params_.items()},
         "block_weights": getattr(
             getattr(classifier, "knn_transformer_", None), "weights_", None

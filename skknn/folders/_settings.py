@@ -1,26 +1,18 @@
 """What an answer was asked for, as plain JSON."""
 
 import os
-import platform
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from sklearn.base import BaseEstimator
 
 import skknn
 
+from ..utils._licence import licence_of_weights
+from ..utils._versions import installed_versions
 from ._contents import FolderContents
 from ._groups import Groups
-
-_PACKAGES = ("numpy", "scikit-learn", "torch", "timm", "pillow")
-_DEFAULT = "tf_efficientnet_lite0"
-_DEFAULT_LICENCE = (
-    "Apache-2.0 (EfficientNet-Lite0 of timm); trained on ImageNet, whose own terms are "
-    "for research."
-)
 
 
 def settings_of(
@@ -56,28 +48,25 @@ def settings_of(
     }
 
 
-def circumstances(settings: dict[str, Any]) -> dict[str, Any]:
+def circumstances(settings: dict[str, Any], embedder: Any) -> dict[str, Any]:
     """When and with what it was done, which does not make another answer.
 
     Parameters
     ----------
     settings : dict
         Of :func:`settings_of`.
+    embedder : BackboneEmbedder or FungiTransformer
+        Whose weights they are.
 
     Returns
     -------
     dict
         ``date``, ``versions`` and ``weights_licence``.
     """
-    versions = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        with suppress(PackageNotFoundError):
-            versions[package] = version(package)
-    default = settings["backbone"] == _DEFAULT and settings["weights"] == "auto"
     return {
         "date": datetime.now().date().isoformat(),
-        "versions": settings["versions"] | versions,
-        "weights_licence": _DEFAULT_LICENCE if default else "those of their source.",
+        "versions": installed_versions(),
+        "weights_licence": licence_of_weights(embedder.get_params(deep=False)),
     }
 
 

@@ -1,17 +1,14 @@
 """The model card: data, classes, accuracy, licence, limits, settings, versions."""
 
 import json
-import platform
-import sys
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from ..utils._licence import licence_of_weights
+from ..utils._versions import installed_versions
 from ._answer import Findings
-from ._licence import recorded_licence
 from ._own_paths import OwnPaths
 from ._text import counted, escaped, listed, name, percent
 
-_PACKAGES = ("numpy", "scikit-learn", "torch", "torchvision", "timm", "pillow")
 # Settings that say nothing to people.
 _HIDDEN = ("date", "fingerprint", "reproducible")
 _MAX_CLASSES = 60
@@ -27,7 +24,10 @@ def model_card(found: Findings, own: OwnPaths) -> str:
         ("Data", _data(found, own)),
         ("Classes", _classes(found)),
         ("Accuracy", _accuracy(found)),
-        ("Licence of the weights", _licence(licence, found.settings)),
+        (
+            "Licence of the weights",
+            escaped(licence or licence_of_weights(found.settings)),
+        ),
         ("Limits", _LIMITS),
     ]
     rows = "".join(f"<dt>{title}</dt><dd>{text}</dd>" for title, text in facts)
@@ -46,20 +46,6 @@ _LIMITS = (
     "places, cameras or seasons, and of classes that were not there, get a class all "
     "the same: check those that are uncertain or unlike anything seen."
 )
-
-
-def installed_versions() -> dict[str, str]:
-    """Versions of Python, of this package and of those that features come from."""
-    found = {
-        "python": platform.python_version(),
-        "skknn": sys.modules[__name__.partition(".")[0]].__version__,
-    }
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _data(found: Findings, own: OwnPaths) -> str:
@@ -88,23 +74,6 @@ def _accuracy(found: Findings) -> str:
     return (
         f"{percent(e['accuracy'])} ({percent(e['low'])} to {percent(e['high'])}). "
         f"{escaped(e['protocol'])}"
-    )
-
-
-def _licence(licence: Any, settings: dict[str, Any]) -> str:
-    if licence:
-        return escaped(licence)
-    if "weights" in settings and settings["weights"] is None:
-        return "None: the weights are random."
-    known = recorded_licence(settings.get("backbone"))
-    if known and settings.get("weights", "auto") == "auto":
-        return (
-            f"{escaped(known)}, as timm records it for "
-            f"{escaped(settings['backbone'])}. Its page says what it was trained on."
-        )
-    return (
-        "Not known here. The page of the backbone says under which terms its weights "
-        "may be used, and what they were trained on."
     )
 
 

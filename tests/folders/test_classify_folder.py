@@ -121,6 +121,14 @@ def test_neighbours_are_those_of_a_plain_search(messy):
         )
 
 
+def test_card_and_report_say_the_same_of_the_weights(messy):
+    _, output, answer = messy
+    said = answer.settings["weights_licence"]
+    assert said == "None: the weights are random."
+    for name in ("model_card.md", "report.html"):
+        assert said in (output / name).read_text("utf8")
+
+
 def test_written_tables_are_the_frames(messy):
     _, output, answer = messy
     table = pd.read_csv(output / "predictions.csv")
