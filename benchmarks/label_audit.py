@@ -113,8 +113,8 @@ def wrong_labels(name, X, y, seeds):
 def rankings(X, labels):
     """Ranking -> (scores, high for wrong labels; seconds; what else is known)."""
 
-    def suspects(audit):
-        flags = np.isin(np.arange(len(labels)), audit.suspect_labels_["row"])
+    def suspects(rows):
+        flags = np.isin(np.arange(len(labels)), rows)
         return lambda bad: ((flags & bad).sum() / flags.sum(), flags[bad].mean())
 
     def nothing(bad):
@@ -125,7 +125,8 @@ def rankings(X, labels):
         start = time.process_time()
         audit = LabelAudit(linear_share=share).fit(X, labels)
         seconds = time.process_time() - start
-        found[model] = -audit.label_quality_, seconds, suspects(audit)
+        more = suspects(audit.suspect_labels_["row"])
+        found[model] = -audit.label_quality_, seconds, more
     for model, rows, C in ("cleanlab", X, 1), ("cleanlab, tuned", normalize(X), 64):
         start = time.process_time()
         proba = cross_val_predict(
@@ -144,12 +145,7 @@ def rankings(X, labels):
         )
         score = score.copy()
         score[first] += 2
-        flags = np.isin(np.arange(len(labels)), first)
-        found["find_label_issues"] = (
-            score,
-            seconds,
-            lambda bad: ((flags & bad).sum() / flags.sum(), flags[bad].mean()),
-        )
+        found["find_label_issues"] = score, seconds, suspects(first)
     return found
 
 

@@ -133,10 +133,8 @@ def cross_validate(images, masks, size, args):
     bank.fit(*with_mirrored(images, masks, args.bank))
     classes, bank = bank.classes_, bank.bank_
     of_row = groups[bank.images % len(images)]
-    n_classes, shape = (
-        classes[-1] + 1,
-        (len(SETS), len(PREPROCESSINGS), len(K), len(TAUS)),
-    )
+    n_classes = classes[-1] + 1
+    shape = len(SETS), len(PREPROCESSINGS), len(K), len(TAUS)
     meters = {
         key: ConfusionMeter(n_classes, args.ignore_index) for key in np.ndindex(shape)
     }

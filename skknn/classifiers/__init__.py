@@ -34,7 +34,7 @@ from ._labelled_index import (
     resolve_n_neighbors,
 )
 from ._mixture import base_proba, mix_proba, mixable
-from ._modulation import is_weighted, weigh_rows
+from ._modulation import is_weighted, row_modulation, weigh_rows
 from ._parameters import (
     JOINT_ALIASES,
     MIXTURE_PARAMETERS,
@@ -72,6 +72,7 @@ __all__ = [
     "neighbor_blocks",
     "refitted",
     "resolve_n_neighbors",
+    "row_modulation",
     "see_rows",
     "weigh_rows",
 ]

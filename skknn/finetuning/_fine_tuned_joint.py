@@ -132,9 +132,9 @@ class FineTunedJointClassifier(
         One an epoch: ``epoch``, ``loss`` (mean weighted loss of the training rows),
         ``learning_rate`` (of its first step), ``mean_weight`` and ``mean_knn_proba``
         of the training rows (NaN with ``alpha=0``), ``refresh_seconds`` out of
-        ``seconds``; with held-out
-        rows ``validation_loss`` and ``validation_accuracy``, of the mixture, of the
-        head alone with ``refresh="test"``.
+        ``seconds``; with held-out rows ``validation_loss`` and
+        ``validation_accuracy``, of the mixture, of the head alone with
+        ``refresh="test"``.
     n_epochs_ : int
         Epochs after which the backbone was taken: all, or those to the lowest
         validation loss.

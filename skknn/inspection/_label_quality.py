@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from ..utils._slices import blocks_of
 
@@ -90,8 +91,7 @@ def _pooled(
             continue
         both = share * np.log(linear[part] + _LINEAR_FLOOR)
         both += (1 - share) * np.log(votes[part] + _VOTES_FLOOR)
-        both = np.exp(both - both.max(axis=1, keepdims=True))
-        yield part, both / both.sum(axis=1, keepdims=True)
+        yield part, softmax(both, axis=1)
 
 
 def judge_labels(proba: NDArray[np.float64], codes: NDArray[np.intp]) -> LabelQuality:

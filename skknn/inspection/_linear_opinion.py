@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from ..utils._slices import blocks_of
 
@@ -54,13 +55,13 @@ def linear_opinion(
         own = np.arange(len(part)), codes[part]
         for number, scores in enumerate(all_scores):
             for place, temperature in enumerate(_TEMPERATURES):
-                proba = _softmax(scores / temperature)[own]
+                proba = softmax(scores / temperature, axis=1)[own]
                 losses[number, place] -= np.log(np.maximum(proba, _LOWEST)).sum()
     best = np.unravel_index(losses.argmin(), losses.shape)
     penalty, temperature = _PENALTIES[best[0]], _TEMPERATURES[best[1]]
     proba = np.empty((len(codes), n_classes))
     for part, (scores,) in ridge.left_out([penalty]):
-        proba[part] = _softmax(scores / temperature)
+        proba[part] = softmax(scores / temperature, axis=1)
     return proba
 
 
@@ -165,8 +166,3 @@ def _bundle(groups: list[Rows]) -> tuple[Rows, list[slice]]:
     stops = np.cumsum([len(group) for group in groups]).tolist()
     slices = [slice(stop - len(g), stop) for stop, g in zip(stops, groups)]
     return np.concatenate(groups), [s for s in slices if s.stop - s.start > 1]
-
-
-def _softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..classifiers import SoftKNNClassifier, make_knn
+from ..classifiers import SoftKNNClassifier, make_knn, row_modulation
 from ..datastore import soft_votes
 
 
@@ -64,19 +64,19 @@ def rank_rows(estimator: Any, X: Any, y: Any) -> RankedRows:
     -------
     RankedRows
     """
-    codes = None
-    if y is not None:
-        codes = np.searchsorted(estimator.classes_, np.asarray(y))
     if hasattr(estimator, "label_quality_"):
         proba = estimator.label_quality_
         others = np.searchsorted(estimator.classes_, estimator.suggested_labels_)
-        modulation = -np.log(np.maximum(proba, np.exp(-100.0)))
+        modulation = row_modulation(proba, "nll", gamma=1.0)
         return RankedRows(proba, modulation, estimator.knn_.index_.codes, others)
     if not hasattr(estimator, "modulation_"):
         raise ValueError(
             f"estimator={estimator!r} weighs no training rows. Pass a fitted "
             "KNNWeightedLogisticRegression or JointKNNClassifier, or a LabelAudit."
         )
+    codes = None
+    if y is not None:
+        codes = np.searchsorted(estimator.classes_, np.asarray(y))
     knn = getattr(estimator, "knn_", None)
     n_samples = len(estimator.modulation_)
     if knn is not None and not np.array_equal(knn.ids_, np.arange(n_samples)):

@@ -61,12 +61,12 @@ def read_labels(
         As for :func:`read_mask`.
     ignore_index : int or None
     size : (height, width), optional
-        Of the image, whose shape the mask must have.
+        Of the image, whose aspect the mask must have.
 
     Raises
     ------
     ValueError
-        Also if another label is negative, or the mask is of another shape.
+        Also if another label is negative, or the mask is of another aspect.
     """
     labels = read_mask(mask, number)
     if size is not None and not _same_aspect(labels.shape, size):

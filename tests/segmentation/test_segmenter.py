@@ -362,6 +362,9 @@ def test_neighbors_of_predictions():
     for images in (maps[2:], [maps[2], maps[1][:2]]):
         labels, distances, ids = segmenter.predict(images, return_neighbors=True)
         expected = *segmenter.kneighbors(images), segmenter.predict(images)
+        kind = np.ndarray if isinstance(images, np.ndarray) else list
+        for each in (labels, distances, ids, *expected):
+            assert type(each) is kind
         for one, other in zip(
             (*distances, *ids, *labels), (a for e in expected for a in e)
         ):
