@@ -387,9 +387,7 @@ class InContextSegmenter(BankEstimator):
 
     def _enlarged(self, grid: tuple[int, int]) -> tuple[int, int]:
         ratio = self.pixels_per_position_ or (1.0, 1.0)
-        height, width = (round(n * share) for n, share in zip(grid, ratio))
-        # Masks may be smaller than their maps: still a pixel at least.
-        return max(1, height), max(1, width)
+        return max(1, round(grid[0] * ratio[0])), max(1, round(grid[1] * ratio[1]))
 
 
 def _together(arrays: Sequence[NDArray]) -> Any:
