@@ -23,8 +23,8 @@ EMBEDDING = "embedding"
 class FungiState:
     """All that the rows of a fitted transformer depend on besides the backbone.
 
-    Pickles leave out the heads, which are drawn again from the seed, the same bits on
-    any machine.
+    Pickles leave out the heads where they are what the seed gives, the same bits on
+    any machine: they are drawn again.
 
     Attributes
     ----------
@@ -67,11 +67,13 @@ class FungiState:
 
     def __getstate__(self) -> dict[str, Any]:
         kept = dict(vars(self))
-        del kept["heads"]
+        drawn = _draw_heads(self.objectives, self.n_features, self.seed)
+        if _same_heads(self.heads, drawn):
+            del kept["heads"]
         return kept
 
     def __setstate__(self, kept: dict[str, Any]) -> None:
-        # A pickle of an earlier version has its heads with it.
+        # Pickles of an earlier version, and those of what they gave, have their heads.
         if "heads" not in kept:
             what = kept["objectives"], kept["n_features"], kept["seed"]
             kept = kept | {"heads": _draw_heads(*what)}
@@ -258,6 +260,20 @@ def _draw_heads(
         }
         for name, objective in objectives.items()
     }
+
+
+def _same_heads(
+    one: Mapping[str, Mapping[str, Head]], other: Mapping[str, Mapping[str, Head]]
+) -> bool:
+    return one.keys() == other.keys() and all(
+        heads.keys() == other[name].keys()
+        and all(
+            np.array_equal(a, b)
+            for head in heads
+            for a, b in zip(heads[head], other[name][head])
+        )
+        for name, heads in one.items()
+    )
 
 
 def _view_size(extractor: Any, wanted: Any) -> tuple[int, int] | None:

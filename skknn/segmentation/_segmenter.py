@@ -387,7 +387,7 @@ class InContextSegmenter(BankEstimator):
 
     def _enlarged(self, grid: tuple[int, int]) -> tuple[int, int]:
         ratio = self.pixels_per_position_ or (1.0, 1.0)
-        return round(grid[0] * ratio[0]), round(grid[1] * ratio[1])
+        return max(1, round(grid[0] * ratio[0])), max(1, round(grid[1] * ratio[1]))
 
 
 def _together(arrays: Sequence[NDArray]) -> Any:

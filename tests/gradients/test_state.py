@@ -125,6 +125,18 @@ def test_a_pickle_that_holds_heads_keeps_them(extractor):
     assert again.heads == {"kl": {"head": head}} and again.seed == state.seed
 
 
+def test_heads_that_the_seed_does_not_give_stay_in_every_later_pickle(extractor):
+    state = drawn(extractor, ("kl", "dino"))
+    heads = {
+        name: {head: (weight + 1, bias) for head, (weight, bias) in pairs.items()}
+        for name, pairs in state.heads.items()
+    }
+    older = dataclasses.replace(state, heads=heads)
+    again = pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(older))))
+    for kept in (again, copy.copy(older), copy.deepcopy(older)):
+        np.testing.assert_equal(kept.heads, heads)
+
+
 def test_importing_it_loads_no_torch():
     code = "import sys, skknn.gradients._state; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

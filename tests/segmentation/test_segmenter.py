@@ -137,6 +137,16 @@ def test_sizes():
     assert mixed.predict(maps).shape == (4, 5, 6)
 
 
+def test_maps_of_less_than_a_pixel_of_their_masks_get_one():
+    maps = np.random.default_rng(0).normal(size=(2, 2, 4, 5)).astype(np.float32)
+    masks = np.array([[[0]], [[1]]])
+    segmenter = InContextSegmenter(n_neighbors=2).fit(maps, masks)
+    assert segmenter.pixels_per_position_ == (0.5, 0.25)
+    part = maps[:, :1, :1]
+    assert segmenter.predict(part).tolist() == masks.tolist()
+    assert segmenter.predict_proba(part).shape == (2, 1, 1, 2)
+
+
 def test_score_and_grid_scores():
     maps, masks = data()
     queries, truth = data(seed=1)
