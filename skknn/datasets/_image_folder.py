@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from ._folder_names import checked_root, is_unlabelled, parts_of_data_set
-from ._walk import IMAGE_SUFFIXES, files_below, files_in, is_image
+from ._walk import IMAGE_SUFFIXES, files_below, files_in, folders_in, is_image
 
 
 def load_image_folder(
@@ -96,11 +96,7 @@ def load_image_folder(
         raise ValueError(f"target={target!r} must be 'codes' or 'names'.")
     root = checked_root(path, "path")
     names = _checked_names(classes)
-    folders = sorted(
-        entry.name
-        for entry in root.iterdir()
-        if entry.is_dir() and not entry.name.startswith(".")
-    )
+    folders = [folder.name for folder in folders_in(root)]
     waiting = [
         name for name in folders if is_unlabelled(name) and name not in (names or ())
     ]

@@ -35,6 +35,12 @@ def files_in(folder: Path, *, hidden: bool = False) -> list[Path]:
     )
 
 
+def folders_in(folder: Path) -> list[Path]:
+    """Return the sub-folders of a folder that are not hidden, by name."""
+    found = [f for f in folder.iterdir() if f.is_dir() and not is_hidden(f)]
+    return sorted(found, key=lambda place: place.name)  # paths ignore case on Windows
+
+
 def files_below(folder: Path, *, outside: Path, hidden: bool = False) -> list[Path]:
     """Return the files of a folder and its sub-folders.
 

@@ -9,7 +9,7 @@ from typing import Any
 from unicodedata import normalize
 
 from ..datasets._folder_names import checked_root, is_unlabelled, parts_of_data_set
-from ..datasets._walk import files_below, files_in, is_hidden, is_image
+from ..datasets._walk import files_below, files_in, folders_in, is_hidden, is_image
 
 _RAW = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".pef", ".raf", ".rw2")
 _VIDEO = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mts", ".webm")
@@ -76,11 +76,7 @@ def look_into(
     _check_patterns(unlabelled)
     aside = [*_below(root, output, "photos"), *_below(root, new)]
     found = _Found(root)
-    folders = sorted(
-        entry
-        for entry in root.iterdir()
-        if entry.is_dir() and not is_hidden(entry) and entry.resolve() not in aside
-    )
+    folders = [place for place in folders_in(root) if place.resolve() not in aside]
     classes = [f.name for f in folders if not is_unlabelled(f.name, unlabelled)]
     _refuse_parts(root, classes)
     _warn_of_twins(classes)

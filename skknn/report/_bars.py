@@ -16,25 +16,27 @@ def bar(share: Any, kind: str) -> str:
     kind : str
         Class of the style sheet that gives the colour.
     """
-    return _svg(f'<rect class="{kind}" width="{_at(share)}" height="{_HEIGHT}"/>')
+    return _svg(_filled(share, kind))
 
 
 def bar_with_interval(share: Any, low: Any, high: Any, kind: str) -> str:
     """A bar with a line from ``low`` to ``high``."""
-    middle = _HEIGHT / 2
-    return _svg(
-        f'<rect class="{kind}" width="{_at(share)}" height="{_HEIGHT}"/>'
-        f'<path class="interval" d="M{_at(low)} {middle:g}H{_at(high)}'
-        f'M{_at(low)} 2v6M{_at(high)} 2v6"/>'
-    )
+    return _svg(_filled(share, kind) + _interval(low, high))
 
 
 def scale(share: Any, low: Any, high: Any, baseline: Any) -> str:
     """A scale from 0 to 1 with a value, its interval and what guessing gives."""
-    return _svg(
-        f'<rect class="value" width="{_at(share)}" height="{_HEIGHT}"/>'
-        f'<path class="baseline" d="M{_at(baseline)} 0v{_HEIGHT}"/>'
-        f'<path class="interval" d="M{_at(low)} 5H{_at(high)}'
+    guessed = f'<path class="baseline" d="M{_at(baseline)} 0v{_HEIGHT}"/>'
+    return _svg(_filled(share, "value") + guessed + _interval(low, high))
+
+
+def _filled(share: Any, kind: str) -> str:
+    return f'<rect class="{kind}" width="{_at(share)}" height="{_HEIGHT}"/>'
+
+
+def _interval(low: Any, high: Any) -> str:
+    return (
+        f'<path class="interval" d="M{_at(low)} {_HEIGHT / 2:g}H{_at(high)}'
         f'M{_at(low)} 2v6M{_at(high)} 2v6"/>'
     )
 
