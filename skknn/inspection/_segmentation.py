@@ -189,6 +189,8 @@ class SegmentationDisplay:
         ValueError
             Without training images, or if the pixel is outside of the image.
         """
+        from ..segmentation import entry
+
         if self.voters is None:
             raise ValueError(
                 "Neighbours are in training images: pass them to from_estimator in "
@@ -206,7 +208,7 @@ class SegmentationDisplay:
             )
         self.position, self._of_image = (row, col), image
         self.neighbors = [
-            (self.train_images[number], box, text)
+            (entry(self.train_images, number), box, text)
             for number, box, text in self.voters[image].at(
                 self.position, size, self.class_names
             )

@@ -13,8 +13,8 @@ it is asked for.
 """
 
 from ._bank_estimator import check_as_many
-from ._inputs import count
+from ._inputs import count, entry
 from ._masks import read_mask
 from ._segmenter import InContextSegmenter
 
-__all__ = ["InContextSegmenter", "check_as_many", "count", "read_mask"]
+__all__ = ["InContextSegmenter", "check_as_many", "count", "entry", "read_mask"]

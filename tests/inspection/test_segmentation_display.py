@@ -143,6 +143,18 @@ def test_show_neighbors(fitted):
         plain.show_neighbors(0, 0)
 
 
+def test_training_images_in_a_series_are_taken_by_their_place(fitted):
+    pd = pytest.importorskip("pandas")
+    segmenter, images, _ = fitted
+    display = SegmentationDisplay.from_estimator(
+        segmenter,
+        images[:1],
+        position=(20, 60),
+        train_images=pd.Series(list(images), index=[2, 0, 1]),
+    )
+    np.testing.assert_array_equal(display.neighbors[0][0], images[0])
+
+
 def test_a_click_on_a_prediction_shows_its_neighbours(fitted):
     from matplotlib.backend_bases import MouseEvent
 
