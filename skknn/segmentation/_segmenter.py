@@ -391,5 +391,5 @@ class InContextSegmenter(BankEstimator):
 
 
 def _together(arrays: Sequence[NDArray]) -> Any:
-    """One array where shapes are equal, else a list."""
+    """An array if shapes are equal."""
     return np.stack(arrays) if len({a.shape for a in arrays}) == 1 else list(arrays)
