@@ -1,6 +1,7 @@
 """What all transformers of items share: input, backbone, device, threads, state."""
 
 import secrets
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -108,6 +109,16 @@ class ItemTransformer(ParamsMixin, TransformerMixin, BaseEstimator):
         state = dict(super().__getstate__())
         state.pop("_loader", None)
         return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Import what a fitted one computes with, where torch is there already.
+
+        That takes seconds, which a service spends better before its first answer.
+        Where nobody computes, loading stays light.
+        """
+        super().__setstate__(state)
+        if "torch" in sys.modules and self.__sklearn_is_fitted__():
+            from ..backbones import build_extractor  # noqa: F401
 
     @property
     def _features_of_backbone(self) -> dict[str, Any]:
