@@ -109,9 +109,13 @@ html_theme_options = {
     "footer_center": [],
     "footer_end": ["theme-version"],
     "icon_links": [
-        {"name": name, "url": url, "icon": "fa-solid fa-code-branch"}
-        for name, url in URLS.items()
-        if name == "Repository"
+        {"name": name, "url": URLS[name], "icon": icon}
+        for name, icon in (
+            ("Homepage", "fa-solid fa-box"),
+            ("Source", "fa-solid fa-code"),
+            ("Repository", "fa-solid fa-code-branch"),
+        )
+        if name in URLS
     ],
 }
 # These pages have no pages below them to list.
