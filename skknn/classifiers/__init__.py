@@ -9,7 +9,8 @@ for them in ``_temperature``), ``_modulation`` (leave-one-out votes to weights),
 ``_mixture`` (its answers, checked, mixed with the votes). ``_parameters`` says which
 values are allowed, ``_row_blocks`` how much is held at a time. Rows that come and go:
 ``_datastore`` and ``_joint_store``, with ids from ``_row_ids``. The estimators are
-``_soft_knn``, with ``_neighbors_mixin``, ``_weighted_logistic`` and ``_joint``.
+``_soft_knn``, with ``_neighbors_mixin``, ``_weighted_logistic``, and ``_joint``, with
+``_changing_votes``.
 
 R, here and wherever neighbours vote:
     M. Jia, B.-C. Chen, Z. Wu, C. Cardie, S. Belongie, S.-N. Lim, "Rethinking Nearest
