@@ -59,7 +59,7 @@ class ChangingVotesMixin:
             As in :meth:`SoftKNNClassifier.partial_fit`. All stays as it was.
         """
         if not hasattr(self, "knn_"):
-            inputs = check_inputs(self, X, y, classes)
+            inputs = check_inputs(self, X, y, classes, groups)
             knn = make_knn(self)
             knn.partial_fit(inputs.neighbors, inputs.y, inputs.classes, groups)
             self.__dict__ = guided_state(self, inputs, knn)

@@ -218,7 +218,10 @@ class JointKNNClassifier(
             Class labels.
         groups : array-like of shape (n_samples,), default=None
             What each row comes from, such as a burst. Rows of its own group are left
-            out of a row's ``knn_proba_``, and so of its weight.
+            out of a row's ``knn_proba_``, and so of its weight. ``knn_transformer``
+            gets them, too, if its ``fit`` takes ``groups``, as that of
+            :class:`BlockWeights` does; of a Pipeline, the steps that take them. With
+            metadata routing ``set_fit_request(groups=False)`` says no.
 
         Returns
         -------
@@ -231,7 +234,7 @@ class JointKNNClassifier(
             a base without ``predict_proba``, or one without ``sample_weight``
             although there are weights.
         """
-        inputs = check_inputs(self, X, y)
+        inputs = check_inputs(self, X, y, groups=groups)
         knn = make_knn(self).fit(inputs.neighbors, inputs.y, groups)
         self.__dict__ = guided_state(self, inputs, knn)
         return self
