@@ -104,7 +104,13 @@ def _torch_threads() -> int:
     return torch.get_num_threads()
 
 
-_TORCH = SharedSetting(_torch_threads, lambda before: None)
+def _set_torch_threads(number: int) -> None:
+    import torch
+
+    torch.set_num_threads(number)
+
+
+_TORCH = SharedSetting(_torch_threads, _set_torch_threads)
 
 
 @contextmanager
