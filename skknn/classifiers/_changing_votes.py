@@ -62,7 +62,8 @@ class ChangingVotesMixin:
             inputs = check_inputs(self, X, y, classes, groups)
             knn = make_knn(self)
             knn.partial_fit(inputs.neighbors, inputs.y, inputs.classes, groups)
-            self.__dict__ = guided_state(self, inputs, knn)
+            guided = fit_guided(self, knn, inputs.base)
+            self.__dict__ = guided_state(self, inputs, knn, guided)
         else:
             self.__dict__ = with_more_votes(self, X, y, classes, groups)
         return self

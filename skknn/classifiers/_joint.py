@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..utils._parameters import ParamsMixin
 from ..utils._sklearn import HasMethods, Interval, fit_context
 from ._changing_votes import ChangingVotesMixin
+from ._guided_base import fit_guided
 from ._inputs import check_inputs, see_rows
 from ._joint_store import guided_state, spread
 from ._mixture import base_proba, mix_proba
@@ -236,7 +237,8 @@ class JointKNNClassifier(
         """
         inputs = check_inputs(self, X, y, groups=groups)
         knn = make_knn(self).fit(inputs.neighbors, inputs.y, groups)
-        self.__dict__ = guided_state(self, inputs, knn)
+        guided = fit_guided(self, knn, inputs.base)
+        self.__dict__ = guided_state(self, inputs, knn, guided)
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:

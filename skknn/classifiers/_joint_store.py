@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse, vstack
 
 from ..utils._sklearn import safe_indexing
-from ._guided_base import fit_guided
+from ._guided_base import GuidedBase
 from ._inputs import TrainingInputs, check_more_rows, refitted
 from ._soft_knn import SoftKNNClassifier
 
@@ -33,9 +33,9 @@ def rows_to_keep(inputs: TrainingInputs) -> Any:
 
 
 def guided_state(
-    joint: Any, inputs: TrainingInputs, knn: SoftKNNClassifier
+    joint: Any, inputs: TrainingInputs, knn: SoftKNNClassifier, guided: GuidedBase
 ) -> dict[str, Any]:
-    """State of a JointKNNClassifier after a fit: the base learns what the votes weigh.
+    """State of a JointKNNClassifier after a fit.
 
     Parameters
     ----------
@@ -44,13 +44,15 @@ def guided_state(
     inputs : TrainingInputs
     knn : SoftKNNClassifier
         Fitted to them.
+    guided : GuidedBase
+        Fitted with the weights that this gives.
 
     Returns
     -------
     dict
         For ``__dict__``.
     """
-    more = fit_guided(joint, knn, inputs.base).attributes
+    more = dict(guided.attributes)
     if inputs.transformer is not None:
         more["knn_transformer_"] = inputs.transformer
     return refitted(joint, inputs, knn_=knn, base_rows_=rows_to_keep(inputs), **more)
