@@ -13,6 +13,7 @@ from sklearn.model_selection import (
 
 from skknn import FungiTransformer
 from skknn.datasets import load_image_folder
+from skknn.utils._slices import side_by_side
 
 
 def arguments(doc):
@@ -104,9 +105,8 @@ def kept_rows(file, data):
     for rows, labels in (train, data["y"]), (test, data["y_test"]):
         if len(rows) != len(labels):
             raise SystemExit(f"{file}: {len(rows)} rows for {len(labels)} images.")
-    stops = np.cumsum([0, *stored["widths"]]).tolist()
-    names = [str(block) for block in stored["names"]]
-    return train, test, dict(zip(names, map(slice, stops[:-1], stops[1:])))
+    widths = zip(map(str, stored["names"]), stored["widths"].tolist())
+    return train, test, side_by_side(dict(widths))
 
 
 def few(y, shots, seed):

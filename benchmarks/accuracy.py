@@ -42,6 +42,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import Normalizer
 
 from skknn import BackboneEmbedder, BlockWeights, JointKNNClassifierCV
+from skknn.utils._slices import side_by_side
 
 KINDS = ["embedding", "FUNGI", "weighed", "views", "pipeline", "pixels"]
 MODELS = ["20-NN vote", "SoftKNN", "BASE", "JOINT"]
@@ -158,9 +159,9 @@ def beside(train, test, slices, names):
     Each block has fewer columns where there are fewer rows.
     """
     parts = [fewer_columns(train[:, slices[b]], test[:, slices[b]]) for b in names]
-    stops = np.cumsum([0, *(block.shape[1] for block, _ in parts)]).tolist()
     X, X_test = (Normalizer().transform(np.hstack(blocks)) for blocks in zip(*parts))
-    return X, X_test, dict(zip(names, map(slice, stops[:-1], stops[1:])))
+    widths = {name: block.shape[1] for name, (block, _) in zip(names, parts)}
+    return X, X_test, side_by_side(widths)
 
 
 def fewer_columns(X, X_test):

@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 
-from skknn import BackboneEmbedder, JointKNNClassifier
+from skknn import BackboneEmbedder, JointKNNClassifierCV
 
 digits = load_digits()
 keep = np.flatnonzero(digits.target < 5)[:200]
@@ -33,6 +33,6 @@ axis.set(xlabel="first component", ylabel="second component")
 
 # %%
 # In a Pipeline, images go in and classes come out. The cache spares the second pass.
-model = make_pipeline(embedder, JointKNNClassifier(8)).fit(images[:150], labels[:150])
+model = make_pipeline(embedder, JointKNNClassifierCV()).fit(images[:150], labels[:150])
 print("accuracy on 50 more scans:", model.score(images[150:], labels[150:]))
 plt.show()

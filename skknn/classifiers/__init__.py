@@ -1,7 +1,8 @@
 """R: soft kNN votes, the weighted base classifier and their mixture.
 
 ``fit`` goes through stages, ordinary functions that a search over many parameters calls
-as well: ``_inputs`` (what kNN side and base see of X and y), ``_labelled_index`` (rows
+as well: ``_inputs`` (what kNN side and base see of X and y, the
+former through a ``_knn_transformer``), ``_labelled_index`` (rows
 with classes, lists of neighbours, votes, each training row without itself; what tau is
 for them in ``_temperature``), ``_modulation`` (leave-one-out votes to weights),
 ``_base`` (a base made and fitted with them, on an accelerator by ``_array_api``;
@@ -9,7 +10,8 @@ for them in ``_temperature``), ``_modulation`` (leave-one-out votes to weights),
 ``_mixture`` (its answers, checked, mixed with the votes). ``_parameters`` says which
 values are allowed, ``_row_blocks`` how much is held at a time. Rows that come and go:
 ``_datastore`` and ``_joint_store``, with ids from ``_row_ids``. The estimators are
-``_soft_knn``, with ``_neighbors_mixin``, ``_weighted_logistic`` and ``_joint``.
+``_soft_knn``, with ``_neighbors_mixin``, ``_weighted_logistic``, and ``_joint``, with
+``_changing_votes``.
 
 R, here and wherever neighbours vote:
     M. Jia, B.-C. Chen, Z. Wu, C. Cardie, S. Belongie, S.-N. Lim, "Rethinking Nearest
@@ -26,6 +28,7 @@ from ._inputs import (
     see_rows,
 )
 from ._joint import JointKNNClassifier
+from ._knn_transformer import KNNSideTransformer
 from ._labelled_index import (
     LabelledIndex,
     clip_n_neighbors,
@@ -53,6 +56,7 @@ __all__ = [
     "VOTE_PARAMETERS",
     "WEIGHT_PARAMETERS",
     "JointKNNClassifier",
+    "KNNSideTransformer",
     "KNNWeightedLogisticRegression",
     "LabelledIndex",
     "SoftKNNClassifier",

@@ -37,13 +37,14 @@ class _Hook:
     @contextmanager
     def collect(self) -> Iterator[list[str]]:
         outer = getattr(self._of_thread, "failures", None)
+        depth = getattr(self._of_thread, "depth", 0)
         failures: list[str] = []
         self._install()
-        self._of_thread.failures = failures
+        self._of_thread.failures, self._of_thread.depth = failures, depth + 1
         try:
             yield failures
         finally:
-            self._of_thread.failures = outer
+            self._of_thread.failures, self._of_thread.depth = outer, depth
             self._remove()
 
     def _install(self) -> None:
@@ -66,9 +67,10 @@ class _Hook:
                 warnings.filters.remove(_FILTER)  # type: ignore[attr-defined]
 
     def _leave_to_parent(self) -> None:
-        """Take the hook away in a fork: the threads that need it are not there."""
-        if self._n_inside:
-            self._n_inside = 1
+        """Take the hook away in a fork, if those that need it are not there."""
+        depth = getattr(self._of_thread, "depth", 0)  # of the thread that forked
+        if self._n_inside > depth:
+            self._n_inside = depth + 1
             self._remove()
 
     def _show(self, message: Any, category: type[Warning], *place: Any) -> None:

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn import config_context
-from sklearn.base import clone
 from sklearn.utils import check_consistent_length, column_or_1d, get_tags
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
@@ -16,6 +15,7 @@ from sklearn.utils.validation import validate_data
 from ..datastore import check_graph
 from ..utils._bad_values import with_place
 from ..utils._labels import check_labels_present, union_of_labels
+from ._knn_transformer import fit_knn_transformer
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,9 @@ class TrainingInputs:
     checker: Any
 
 
-def check_inputs(estimator: Any, X: Any, y: Any, classes: Any = None) -> TrainingInputs:
+def check_inputs(
+    estimator: Any, X: Any, y: Any, classes: Any = None, groups: Any = None
+) -> TrainingInputs:
     """Check training rows and labels; fit the ``knn_transformer``.
 
     Parameters
@@ -82,6 +84,8 @@ def check_inputs(estimator: Any, X: Any, y: Any, classes: Any = None) -> Trainin
     y : array-like of shape (n_samples,)
     classes : array-like of shape (n_declared,), default=None
         Labels that may come later.
+    groups : array-like of shape (n_samples,), default=None
+        For the ``knn_transformer``, if its fit takes them.
 
     Returns
     -------
@@ -98,7 +102,7 @@ def check_inputs(estimator: Any, X: Any, y: Any, classes: Any = None) -> Trainin
         [] if classes is None else [classes],
     )
     if transformer is not None:
-        transformer = clone(transformer).fit(X, y)
+        transformer = fit_knn_transformer(transformer, X, y, groups)
     return TrainingInputs(
         base=seen.for_base,
         neighbors=seen.for_neighbors(transformer),

@@ -10,24 +10,20 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..utils._parameters import ParamsMixin
 from ..utils._sklearn import HasMethods, Interval, fit_context
-from ._guided_base import GuidedBase, fit_guided
-from ._inputs import TrainingInputs, check_inputs, refitted, see_rows
-from ._joint_store import (
-    base_rows,
-    rows_to_keep,
-    spread,
-    votes_now,
-    with_more_votes,
-    without_votes,
-)
+from ._changing_votes import ChangingVotesMixin
+from ._guided_base import fit_guided
+from ._inputs import check_inputs, see_rows
+from ._joint_store import guided_state, spread
 from ._mixture import base_proba, mix_proba
 from ._modulation import Modulation
 from ._parameters import GUIDED_CONSTRAINTS, GUIDED_REMEDIES, JOINT_ALIASES
 from ._row_blocks import table_blocks, take_rows
-from ._soft_knn import SoftKNNClassifier, make_knn
+from ._soft_knn import make_knn
 
 
-class JointKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
+class JointKNNClassifier(
+    ChangingVotesMixin, ParamsMixin, ClassifierMixin, BaseEstimator
+):
     r"""Mixture of soft kNN votes and a classifier trained with kNN-guided weights.
 
     Training weights the base classifier's rows by ``1 + alpha * (-log p)``, where
@@ -223,7 +219,10 @@ class JointKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
             Class labels.
         groups : array-like of shape (n_samples,), default=None
             What each row comes from, such as a burst. Rows of its own group are left
-            out of a row's ``knn_proba_``, and so of its weight.
+            out of a row's ``knn_proba_``, and so of its weight. ``knn_transformer``
+            gets them, too, if its ``fit`` takes ``groups``, as that of
+            :class:`BlockWeights` does; of a Pipeline, the steps that take them. With
+            metadata routing ``set_fit_request(groups=False)`` says no.
 
         Returns
         -------
@@ -236,99 +235,10 @@ class JointKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
             a base without ``predict_proba``, or one without ``sample_weight``
             although there are weights.
         """
-        inputs = check_inputs(self, X, y)
+        inputs = check_inputs(self, X, y, groups=groups)
         knn = make_knn(self).fit(inputs.neighbors, inputs.y, groups)
         guided = fit_guided(self, knn, inputs.base)
-        self.__dict__ = self._fitted(inputs, knn, guided)
-        return self
-
-    @fit_context(prefer_skip_nested_validation=False)
-    def partial_fit(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        classes: ArrayLike | None = None,
-        groups: ArrayLike | None = None,
-    ) -> Self:
-        """Add training rows to the votes; the base stays as it is (R, Fig. 8b, 9c).
-
-        The first call is one of :meth:`fit`. Classes that the base does not know have
-        the votes' share alone.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_more, n_features)
-        y : array-like of shape (n_more,)
-            Class labels, known or new.
-        classes : array-like of shape (n_classes,), default=None
-            Labels that are going to come.
-        groups : array-like of shape (n_more,), default=None
-            As in :meth:`SoftKNNClassifier.partial_fit`.
-
-        Returns
-        -------
-        self : JointKNNClassifier
-
-        Raises
-        ------
-        ValueError
-            As in :meth:`SoftKNNClassifier.partial_fit`. All stays as it was.
-        """
-        if not hasattr(self, "knn_"):
-            inputs = check_inputs(self, X, y, classes)
-            knn = make_knn(self)
-            knn.partial_fit(inputs.neighbors, inputs.y, inputs.classes, groups)
-            guided = fit_guided(self, knn, inputs.base)
-            self.__dict__ = self._fitted(inputs, knn, guided)
-        else:
-            self.__dict__ = with_more_votes(self, X, y, classes, groups)
-        return self
-
-    @fit_context(prefer_skip_nested_validation=False)
-    def remove(self, ids: ArrayLike) -> Self:
-        """Take training rows away from the votes; the base stays as it is.
-
-        Parameters
-        ----------
-        ids : int or array-like of int
-            Of ``knn_.ids_``.
-
-        Returns
-        -------
-        self : JointKNNClassifier
-
-        Raises
-        ------
-        ValueError
-            As in :meth:`SoftKNNClassifier.remove`.
-        """
-        check_is_fitted(self)
-        self.__dict__ = without_votes(self, ids)
-        return self
-
-    @fit_context(prefer_skip_nested_validation=False)
-    def refit_base(self) -> Self:
-        """Fit the base anew to all rows that vote now, with their weights.
-
-        The rows are restored, to rounding, from what the kNN side keeps of them,
-        unless they are ``base_rows_``. ``n_neighbors`` and ``tau`` count as they are
-        now, as in :meth:`partial_fit` and :meth:`remove`.
-
-        Returns
-        -------
-        self : JointKNNClassifier
-
-        Raises
-        ------
-        ValueError
-            As in :meth:`fit`, and if the rows are of one class. All stays as it was.
-        """
-        check_is_fitted(self)
-        knn = votes_now(self)
-        if knn is not self.knn_:
-            knn.remove([])
-        guided = fit_guided(self, knn, base_rows(self))
-        self.__dict__ = {**vars(self), "knn_": knn, **guided.attributes}
+        self.__dict__ = guided_state(self, inputs, knn, guided)
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
@@ -379,16 +289,6 @@ class JointKNNClassifier(ParamsMixin, ClassifierMixin, BaseEstimator):
             for part in table_blocks(base_rows, len(self.classes_))
         ]
         return self.classes_[np.concatenate(codes)]
-
-    def _fitted(
-        self, inputs: TrainingInputs, knn: SoftKNNClassifier, guided: GuidedBase
-    ) -> dict[str, Any]:
-        """State after a fit."""
-        more = dict(guided.attributes)
-        if inputs.transformer is not None:
-            more["knn_transformer_"] = inputs.transformer
-        kept = rows_to_keep(inputs)
-        return refitted(self, inputs, knn_=knn, base_rows_=kept, **more)
 
     def _sides(self, X: Any) -> tuple[Any, Any]:
         """What base and kNN side see of queries; None for a kNN without a vote."""

@@ -1,4 +1,4 @@
-"""Rows that come and go: what a fitted JointKNNClassifier is after that.
+"""What a JointKNNClassifier is after a fit, and after rows have come or gone.
 
 The kNN side keeps prepared rows, from which those that the base sees can be restored.
 Where the two sides see different things, or data frames, the base's rows are kept too.
@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse, vstack
 
 from ..utils._sklearn import safe_indexing
-from ._inputs import TrainingInputs, check_more_rows
+from ._guided_base import GuidedBase
+from ._inputs import TrainingInputs, check_more_rows, refitted
+from ._soft_knn import SoftKNNClassifier
 
 
 def rows_to_keep(inputs: TrainingInputs) -> Any:
@@ -28,6 +30,32 @@ def rows_to_keep(inputs: TrainingInputs) -> Any:
     """
     same = inputs.base is inputs.neighbors and isinstance(inputs.base, np.ndarray)
     return None if same else inputs.base
+
+
+def guided_state(
+    joint: Any, inputs: TrainingInputs, knn: SoftKNNClassifier, guided: GuidedBase
+) -> dict[str, Any]:
+    """State of a JointKNNClassifier after a fit.
+
+    Parameters
+    ----------
+    joint : JointKNNClassifier
+        It is left as it is.
+    inputs : TrainingInputs
+    knn : SoftKNNClassifier
+        Fitted to them.
+    guided : GuidedBase
+        Fitted with the weights that this gives.
+
+    Returns
+    -------
+    dict
+        For ``__dict__``.
+    """
+    more = dict(guided.attributes)
+    if inputs.transformer is not None:
+        more["knn_transformer_"] = inputs.transformer
+    return refitted(joint, inputs, knn_=knn, base_rows_=rows_to_keep(inputs), **more)
 
 
 def base_rows(joint: Any) -> Any:

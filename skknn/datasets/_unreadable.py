@@ -154,8 +154,8 @@ def drop_unreadable(X: Any, *others: Any, n_jobs: int | None = None) -> tuple[An
     n = len(X)
     if len(dropped) == n:
         raise ValueError(
-            f"X: none of the {n} images can be read. The first: {bad[0].file or ''} "
-            f"{bad[0].reason}."
+            f"X: none of the {n} images can be read. The first"
+            f"{f' ({bad[0].file})' if bad[0].file else ''}: {bad[0].reason}."
         )
     kept = [row for row in range(n) if row not in dropped]
 

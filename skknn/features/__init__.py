@@ -5,10 +5,10 @@ the form of ``X``, the backbone (``_backbone_loader``), threads or processes;
 ``_shared_parameters`` says what their common parameters mean and may be, ``_remedies``
 what to do about one that may not. What a run needs goes into a piece of work
 (``_work``), which this process or others hand to the extraction loop.
-``FungiTransformer`` adds the state that ``fit`` draws (``_negatives``), a PCA
-(``_block_rows``), parameters of its objectives (``_objective_params``) and what can be
-looked at (``_gradient_views``); ``DenseEmbedder`` gradients of positions
-(``_patch_gradients``, ``_patch_work``).
+``FungiTransformer`` adds the state that ``fit`` draws (``_gradient_rows``, with
+``_negatives``), a PCA (``_block_rows``), parameters of its objectives
+(``_objective_params``) and what can be looked at (``_gradient_views``);
+``DenseEmbedder`` gradients of positions (``_patch_gradients``, ``_patch_work``).
 
 ``BlockWeights`` takes rows, not items: it finds the blocks of columns in them
 (``_column_blocks``), compares training rows by each block (``_block_distances``) and

@@ -91,10 +91,11 @@ class ImageSource(RowsOfItems):
     unit = "image"
     _error = BadImageError
     _remedy = (
-        "Mend or remove it: skknn.datasets.check_images(X) lists all such rows, "
-        "drop_unreadable(X, y) there leaves them out."
+        "Repair such images or leave them out: skknn.datasets.check_images(X) lists "
+        "them all, X, y, bad = skknn.datasets.drop_unreadable(X, y) removes them with "
+        "their labels."
     )
-    _instead = " Or pass on_error='nan' to get a row of NaN in its place."
+    _instead = " Or pass on_error='nan' to get a row of NaN for each."
 
     def __init__(self, items: Any, *, is_dataset: bool = False) -> None:
         super().__init__(items)

@@ -13,6 +13,7 @@ from ..classifiers import (
     VOTE_PARAMETERS,
     WEIGHT_PARAMETERS,
     JointKNNClassifier,
+    KNNSideTransformer,
     SoftKNNClassifier,
     make_knn,
 )
@@ -179,10 +180,11 @@ def as_votes(candidate: Candidate) -> Candidate:
     if isinstance(clf, SoftKNNClassifier):
         return candidate
     steps = list(candidate.steps)
+    asking = split_pipeline(candidate.whole)[1]
     if getattr(clf, "knn_transformer", None) is not None:
-        transformer = clf.knn_transformer
-        steps.append(Step("knn", transformer, None, setting_key(transformer)))
-    knn = request_groups(make_knn(clf), split_pipeline(candidate.whole)[1])
+        side = request_groups(KNNSideTransformer(clf.knn_transformer), asking)
+        steps.append(Step("knn", side, None, setting_key(side)))
+    knn = request_groups(make_knn(clf), asking)
     whole = Pipeline([(f"step{i}", s.transformer) for i, s in enumerate(steps)])
     whole.steps.append(("votes", knn))
     return Candidate(candidate.params, whole, {}, steps, knn)

@@ -7,7 +7,7 @@ from sklearn import config_context, get_config
 from sklearn.metrics import check_scoring
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 
-from ..classifiers import JointKNNClassifier
+from ..classifiers import JointKNNClassifier, KNNSideTransformer
 from ._settings import own_prefix, split_pipeline
 
 _FIT = MethodMapping().add(caller="fit", callee="fit")
@@ -73,7 +73,14 @@ def params_of_whole(
     prefix = own_prefix(whole)
     if prefix and get_config()["enable_metadata_routing"]:
         return dict(fit_params)
-    return {} if groups is None else {f"{prefix}groups": groups}
+    if groups is None:
+        return {}
+    sides = [
+        f"{name}__groups"
+        for name, step in getattr(whole, "steps", [])
+        if isinstance(step, KNNSideTransformer)
+    ]
+    return dict.fromkeys([f"{prefix}groups", *sides], groups)
 
 
 def params_of_step(pipe: Any, fit_params: Mapping[str, Any]) -> dict[str, Any]:

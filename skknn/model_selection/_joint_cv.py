@@ -268,9 +268,9 @@ class JointKNNClassifierCV(
         y : array-like of shape (n_samples,)
             Class labels.
         **params : dict
-            ``groups`` of shape (n_samples,) for the splitter and for leaving rows
-            out, as in :meth:`JointKNNClassifier.fit`; with metadata routing what
-            splitter and scorer request, too.
+            ``groups`` of shape (n_samples,) for the splitter, for leaving rows out
+            and for ``knn_transformer``, as in :meth:`JointKNNClassifier.fit`; with
+            metadata routing what splitter and scorer request, too.
 
         Returns
         -------

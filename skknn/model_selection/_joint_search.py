@@ -6,10 +6,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
-from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from ..classifiers import JointKNNClassifier, make_knn
+from ..classifiers import JointKNNClassifier, KNNSideTransformer, make_knn
 from ._grid_checks import Splits
 from ._joint_rules import JointChoice
 from ._scoring import own_log_loss
@@ -127,8 +126,8 @@ def _votes_alone(joint: JointKNNClassifier) -> tuple[Any, str]:
     knn = make_knn(joint)
     if joint.knn_transformer is None:
         return knn, ""
-    steps = [("knn_transformer", clone(joint.knn_transformer)), ("votes", knn)]
-    return Pipeline(steps), "votes__"
+    side = KNNSideTransformer(joint.knn_transformer)
+    return Pipeline([("knn_transformer", side), ("votes", knn)]), "votes__"
 
 
 def _without_prefix(table: Table, prefix: str) -> Table:

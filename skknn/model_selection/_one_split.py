@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from ..classifiers import SoftKNNClassifier
+from ..classifiers import KNNSideTransformer, SoftKNNClassifier
 from ._candidates import Candidate
 from ._fit_groups import params_of_step
+from ._settings import Step
 from ._split import Outcome, Point, Split, Task
 from ._sweeps import groups, sweep_guided, sweep_votes
 
@@ -65,20 +66,27 @@ def _descend(
     others = [p for p in points if len(p.candidate.steps) > depth]
     for group in groups(others, lambda p: p.candidate.steps[depth].key):
         step = group[0].candidate.steps[depth]
-        # A Pipeline of this step alone fits it as the whole one would.
-        pipe = Pipeline(
-            [(step.name, clone(step.transformer)), ("rest", "passthrough")],
-            memory=step.memory,
-        )
         transformed = None
         with split.failures_of(group):
-            params = params_of_step(pipe, split.fit_params)
-            X_next = pipe.fit_transform(X, split.y, **params)
+            fitted, X_next = _fit_transform(split, step, X)
             transformed = [
-                part if part is None else pipe.transform(part) for part in rows
+                part if part is None else fitted.transform(part) for part in rows
             ]
         if transformed is not None:
             _descend(split, group, depth + 1, X_next, transformed)
+
+
+def _fit_transform(split: Split, step: Step, X: Any) -> tuple[Any, Any]:
+    """A fitted copy of a step, and what it makes of the training rows."""
+    fitted = clone(step.transformer)
+    if isinstance(fitted, KNNSideTransformer):
+        # A part of the classifier that is asked for votes alone: it gets its groups.
+        fitted.fit(X, split.y, groups=split.groups)
+        return fitted, fitted.transform(X)
+    # A Pipeline of this step alone fits it as the whole one would.
+    pipe = Pipeline([(step.name, fitted), ("rest", "passthrough")], memory=step.memory)
+    params = params_of_step(pipe, split.fit_params)
+    return pipe, pipe.fit_transform(X, split.y, **params)
 
 
 def _sweep(split: Split, points: list[Point], X: Any, rows: list[Any]) -> None:

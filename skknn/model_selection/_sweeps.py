@@ -96,7 +96,7 @@ def sweep_guided(split: Split, points: Points, X: Any, rows: list[Any]) -> None:
     They may differ in k, tau, what makes weights, base and lambda. Parameters are
     those of :func:`sweep_votes`.
     """
-    inputs = check_inputs(points[0].clf, X, split.y)
+    inputs = check_inputs(points[0].clf, X, split.y, groups=split.groups)
     knn = _fit_knn(points, inputs.neighbors, inputs.y, split.groups)
     index = knn.index_
     split.scores_for(inputs.classes)

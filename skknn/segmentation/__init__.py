@@ -8,8 +8,8 @@ Masks (``_masks``) become soft labels of the positions of a feature map
 ``_augmentation`` changes training images, ``_inputs`` walks through images or maps;
 errors over images that cannot be read come from ``_bad_images``. ``_filling`` calls
 these in order and gives one frozen object, which ``_bank_estimator`` holds;
-``_segmenter`` predicts from it, ``_scores`` counts how well, ``_settings`` checks what
-it is asked for.
+``_segmenter`` predicts from it, ``_scored_bank`` says how well, with the counts of
+``_scores``, ``_settings`` checks what it is asked for.
 """
 
 from ._bank_estimator import check_as_many

@@ -10,16 +10,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..neighbors import ALGORITHMS
 from ..utils._sklearn import HasMethods, Interval, StrOptions, fit_context
-from ._bank_estimator import BankEstimator, check_as_many
 from ._enlarge import enlarge, enlarged_argmax
-from ._inputs import count, entry, feature_maps
-from ._masks import read_labels
-from ._scores import Scores
-from ._settings import REMEDIES, checked_k, checked_list, checked_sizes, checked_tau
-from ._votes import soft_label_votes, walk_settings
+from ._inputs import count
+from ._scored_bank import ScoredBank
+from ._settings import REMEDIES, checked_sizes, checked_tau
+from ._votes import soft_label_votes
 
 
-class InContextSegmenter(BankEstimator):
+class InContextSegmenter(ScoredBank):
     r"""Semantic segmentation by nearest labelled positions; nothing is trained.
 
     Every position of the training images' feature maps is a row of a bank, with the
@@ -284,83 +282,6 @@ class InContextSegmenter(BankEstimator):
         near = [self._near(found, k) for found, _ in self._maps(images)]
         distances, ids = map(_together, zip(*near))
         return (distances, ids) if return_distance else ids
-
-    def recall(self) -> float:
-        """Share of the nearest rows that the search finds; 1 for exact engines.
-
-        Measured with rows of the bank.
-
-        Returns
-        -------
-        float
-        """
-        check_is_fitted(self)
-        return self._search.recall(self._n_voting(self.n_neighbors))
-
-    def score(self, images: Any, masks: Any) -> float:
-        """Mean intersection over union at the size of the masks.
-
-        Over classes that are in truth or predictions, void excluded, from the pixels
-        of all images together. Labels that were not in ``fit`` count, with 0.
-
-        Parameters
-        ----------
-        images, masks : as for :meth:`fit`
-
-        Returns
-        -------
-        float
-        """
-        settings = [self.n_neighbors], [self.tau]
-        return float(self.grid_scores(images, masks, *settings)[0, 0])
-
-    def grid_scores(
-        self,
-        images: Any,
-        masks: Any,
-        n_neighbors: Sequence[int] = (10, 20, 30, 60, 90),
-        tau: Sequence[float] = (0.01, 0.02, 0.05, 0.1),
-    ) -> NDArray[np.float64]:
-        """:meth:`score` for several settings, from one search.
-
-        On held-out images this says which to take: ``set_params`` acts without
-        another ``fit``.
-
-        Parameters
-        ----------
-        images, masks : as for :meth:`fit`
-        n_neighbors : sequence of int
-        tau : sequence of float
-
-        Returns
-        -------
-        scores : ndarray of shape (len(n_neighbors), len(tau))
-
-        Raises
-        ------
-        ValueError
-            If a value is not allowed for its parameter, there is none, or a mask will
-            not do.
-        """
-        check_is_fitted(self)
-        check_as_many(images, masks)
-        ks = [self._n_voting(k) for k in checked_list(n_neighbors, "n_neighbors")]
-        taus = [checked_tau(t) for t in checked_list(tau, "tau")]
-        scores = Scores(self.classes_, self.ignore_index, (len(ks), len(taus)))
-        for number, (found, size) in enumerate(self._maps(images)):
-            mask = read_labels(entry(masks, number), number, self.ignore_index, size)
-            truth = scores.truth(mask)
-            near = self._search.kneighbors(found, max(ks))
-            for i, j, votes in walk_settings(*near, self.bank_.labels, ks, taus):
-                proba = votes.reshape(*found.shape[:2], -1)
-                scores.update(i, j, truth, enlarged_argmax(proba, mask.shape))
-        return scores.mean_iou()
-
-    def _n_voting(self, n_neighbors: int) -> int:
-        return min(checked_k(n_neighbors), len(self.bank_))
-
-    def _maps(self, images: Any) -> Iterator[tuple[NDArray, Any]]:
-        return feature_maps(images, self.embedder_, self.n_features_in_)
 
     def _near(self, found: NDArray, k: int) -> tuple[NDArray, NDArray]:
         """Distances and rows of the bank, (h, w, k)."""

@@ -12,7 +12,7 @@ def with_place(error: ValueError, X: Any) -> ValueError:
 
     Rows of nothing but NaN are what ``on_error="nan"`` leaves of images that cannot be
     read. Imputing them, or taking another model, as scikit-learn recommends, would be
-    wrong: then the way to go on is named in its place.
+    wrong: the error names the way to go on instead.
 
     Parameters
     ----------
@@ -35,11 +35,13 @@ def with_place(error: ValueError, X: Any) -> ValueError:
         more = f" and {len(lost) - _SHOWN} more" if len(lost) > _SHOWN else ""
         rows = f"row{'s' * (len(lost) > 1)} {shown}{more}"
         return ValueError(
-            f"Input X contains NaN: {rows} of {len(values)} hold nothing else, as "
-            "on_error='nan' leaves images that cannot be read. Leave these images out, "
-            "with their labels, before the first step of the Pipeline: X, y, bad = "
-            "skknn.datasets.drop_unreadable(X, y), and X, bad = drop_unreadable(X) "
-            "before predict. If the rows are no images, remove them."
+            f"Input X contains NaN: every value of {rows} is NaN ({len(lost)} of "
+            f"{len(values)} rows). An embedder with on_error='nan' gives such rows for "
+            "images that cannot be read. Leave those images out, with their labels, "
+            "before the first step of the Pipeline: X, y, bad = "
+            "skknn.datasets.drop_unreadable(X, y) before fit, X, bad = "
+            "skknn.datasets.drop_unreadable(X) before predict. If X is no images, "
+            "remove the rows."
         )
     row, column = np.argwhere(bad)[0]
     n_rows = int(bad.any(axis=1).sum())

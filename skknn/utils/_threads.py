@@ -105,15 +105,19 @@ def _torch_threads() -> int:
     return torch.get_num_threads()
 
 
-_TORCH = SharedSetting(_torch_threads, lambda before: None)
+def _set_torch_threads(number: int) -> None:
+    import torch
+
+    torch.set_num_threads(number)
+
+
+_TORCH = SharedSetting(_torch_threads, _set_torch_threads)
 _THREAD = threading.local()
 
 
 def _compute_alone() -> None:
     """Let torch compute on one thread in this one, a new one of ours."""
-    import torch
-
-    torch.set_num_threads(1)
+    _set_torch_threads(1)
     _THREAD.alone = True
 
 
