@@ -16,6 +16,7 @@ def audit_labels(
     labels: NDArray[Any],
     files: Sequence[str],
     groups: NDArray[Any] | None,
+    photos: Sequence[str],
 ) -> Any:
     """Fit a LabelAudit.
 
@@ -26,6 +27,8 @@ def audit_labels(
     labels : ndarray of shape (n,)
     files : sequence of str
     groups : ndarray of shape (n,) or None
+    photos : sequence of str
+        Paths of the files: whether their pictures are the same is asked, too.
 
     Returns
     -------
@@ -34,7 +37,9 @@ def audit_labels(
     from ..inspection import LabelAudit
 
     audit = LabelAudit(n_neighbors=min(_N_NEIGHBORS, len(rows) - 1))
-    return audit.fit(rows, labels, groups=groups, files=list(files))
+    return audit.fit(
+        rows, labels, groups=groups, files=list(files), images=list(photos)
+    )
 
 
 def judged_labels(audit: Any, files: Sequence[str], labels: NDArray[Any]) -> Any:

@@ -95,7 +95,8 @@ def audit_folder(
     members = groups_of(contents.labelled, groups)
     found = embed_contents(embedder, contents, members, with_waiting=False)
     say("Looking for wrong labels and near-duplicates ...")
-    audit = audit_labels(found.rows, found.labels, found.files, found.groups)
+    photos = contents.paths(found.files)
+    audit = audit_labels(found.rows, found.labels, found.files, found.groups, photos)
     tables = {name: getattr(audit, f"{name}_") for name in _AUDITED}
     tables["labels"] = judged_labels(audit, found.files, found.labels)
     tables["skipped"] = data_frame(found.skipped, columns=["file", "reason"])

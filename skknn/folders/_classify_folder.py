@@ -193,8 +193,9 @@ def classify_folder(
     if n_unread:
         say(f"{n_unread} more skipped: they cannot be read, or are alone in a class.")
     check_groups(found.labels.tolist(), found.groups)
+    photos = contents.paths(found.files)
     with threadpool_limits(1, user_api="blas"):  # many small fits: more threads crawl
-        answer = _learn(found, embedder, settings, n_jobs, random_state, say)
+        answer = _learn(found, photos, embedder, settings, n_jobs, random_state, say)
     answer.settings["fingerprint"] = fingerprint
     if output is not None:
         write_answer(answer, output)
@@ -204,6 +205,7 @@ def classify_folder(
 
 def _learn(
     found: FolderRows,
+    photos: list[str],
     embedder: Any,
     settings: dict[str, Any],
     n_jobs: int | None,
@@ -238,7 +240,7 @@ def _learn(
         )
     say("Looking for wrong labels and near-duplicates ...")
     audit = audit_labels(
-        rows_that_vote(classifier, found.rows), labels, found.files, groups
+        rows_that_vote(classifier, found.rows), labels, found.files, groups, photos
     )
     # Each fold of the evaluation has parameters of its own, and so probabilities that
     # those of the model at hand cannot be compared with.

@@ -1,5 +1,6 @@
 """LabelAudit: wrong labels, copies, strangers and classes that overlap."""
 
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -24,6 +25,7 @@ from ._audit_tables import (
 from ._label_quality import judge_labels, pool_opinions
 from ._linear_opinion import linear_opinion
 from ._near_duplicates import near_duplicates
+from ._pictures import check_one_a_row
 from ._strangeness import Strangeness
 
 
@@ -184,6 +186,7 @@ class LabelAudit(ParamsMixin, BaseEstimator):
         groups: ArrayLike | None = None,
         files: ArrayLike | None = None,
         parts: ArrayLike | None = None,
+        images: Sequence[Any] | None = None,
     ) -> Self:
         """Ask about each row without itself.
 
@@ -201,6 +204,11 @@ class LabelAudit(ParamsMixin, BaseEstimator):
         parts : array-like of shape (n_samples,), default=None
             Part of each row, such as "train" and "test": tells in ``duplicates_``
             what leaks from one to another.
+        images : sequence of path, PIL image or array, default=None
+            Photo of each row. Small grey pictures of neighbours are then compared:
+            the same ones are copies however far their rows are, and other rows than
+            nearly equal ones are no copies unless their pictures, or parts of them,
+            are alike. Photos that cannot be read confirm nothing.
 
         Returns
         -------
@@ -209,13 +217,15 @@ class LabelAudit(ParamsMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            As in :meth:`SoftKNNClassifier.fit`; for files or parts of another length.
+            As in :meth:`SoftKNNClassifier.fit`; for files, parts or images of another
+            length.
         ImportError
             Without pandas (extra ``frames``).
         """
         import_pandas()
         inputs = check_inputs(self, X, y)
         codes, n_classes = inputs.codes, len(inputs.classes)
+        check_one_a_row("images", images, len(codes))
         knn = SoftKNNClassifier(
             self.n_neighbors,
             tau=self.tau,
@@ -245,7 +255,9 @@ class LabelAudit(ParamsMixin, BaseEstimator):
         proba, share = pool_opinions(linear, votes, codes, self.linear_share)
         found = judge_labels(proba, codes)
         typical = 2 * float(prepared.var(axis=0, dtype=np.float64).sum())
-        pairs = near_duplicates(distances, ids, typical, self.duplicate_ratio)
+        pairs = near_duplicates(
+            distances, ids, typical, self.duplicate_ratio, images, self.n_jobs
+        )
         strangeness = self._strangeness(inputs.neighbors, groups)
         self.__dict__ = refitted(
             self,

@@ -321,3 +321,20 @@ def test_errors_name_what_is_wrong(digits, monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ModuleNotFoundError, match=r"LabelAudit needs pandas.*\[frames"):
         LabelAudit().fit(X, y)
+
+
+@pytest.mark.parametrize("shape", [(200, 30), (60, 90)], ids=["tall", "wide"])
+def test_single_precision_is_enough_for_rows_of_usual_length(shape):
+    """Rows of float32 as their float64 copies; also with one that stands alone."""
+    random = np.random.default_rng(0)
+    y = random.integers(0, 3, shape[0])
+    X = random.normal(size=shape).astype(np.float32)
+    X[:, 0] += y
+    for longest in (1, 1e4):
+        X[0] *= longest
+        setting = {"linear_share": 1, "tau": 1.0, "preprocessing": None}
+        single = LabelAudit(4, **setting).fit(X, y)
+        double = LabelAudit(4, **setting).fit(X.astype(np.float64), y)
+        np.testing.assert_allclose(
+            single.label_quality_, double.label_quality_, rtol=1e-3, atol=1e-6
+        )
