@@ -78,7 +78,10 @@ def test_one_bad_file_need_not_stop_a_search(paths, model):
     model.set_params(backboneembedder__on_error="nan")
     with (
         pytest.warns(UserWarning, match="could not be read"),
-        pytest.raises(ValueError, match=r"of row 3 is NaN \(1 of 24 rows\).*drop_unreadable\(X, y\)"),
+        pytest.raises(
+            ValueError,
+            match=r"of row 3 is NaN \(1 of 24 rows\).*drop_unreadable\(X, y\)",
+        ),
     ):
         model.fit(paths, Y)
 

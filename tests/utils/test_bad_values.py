@@ -19,7 +19,9 @@ def test_rows_of_images_that_could_not_be_read_name_the_way_on(cls):
         lambda: cls(n_neighbors=3).fit(lost, Y),
         lambda: cls(n_neighbors=3).fit(X, Y).predict(lost),
     ):
-        with pytest.raises(ValueError, match=r"of rows 4, 17 is NaN \(2 of 30 rows\)") as error:
+        with pytest.raises(
+            ValueError, match=r"of rows 4, 17 is NaN \(2 of 30 rows\)"
+        ) as error:
             run()
         assert "drop_unreadable(X, y)" in str(error.value)
         assert "HistGradientBoosting" not in str(error.value)
@@ -36,7 +38,9 @@ def test_single_bad_values_are_pointed_at(value, word):
 def test_long_lists_are_cut_and_other_errors_left_alone():
     lost = np.full((40, 3), np.nan)
     error = with_place(ValueError("Input X contains NaN."), lost)
-    assert "rows 0, 1, 2" in str(error) and "and 30 more is NaN (40 of 40 rows)" in str(error)
+    assert "rows 0, 1, 2" in str(error) and "and 30 more is NaN (40 of 40 rows)" in str(
+        error
+    )
     for given in (ValueError("something else"), ValueError("NaN in y")):
         assert with_place(given, X) is given
     # One column says nothing of images.
