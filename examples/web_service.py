@@ -9,9 +9,10 @@ a real web server in front.
 
 import io
 import json
+import os
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock
+from threading import Semaphore
 
 import joblib
 import numpy as np
@@ -21,9 +22,9 @@ LARGEST = 20_000_000  # bytes of a photo
 
 
 def make_server(model, address=("127.0.0.1", 8000)):
-    lock = Lock()  # one photo at a time: each uses all cores
-    with lock:  # the network is loaded now, not with the first visitor
-        model.predict_proba([Image.new("RGB", (64, 64))])
+    cores = Semaphore(os.cpu_count() or 1)  # a photo is computed by one of them
+    # The network is loaded now, not with the first visitor.
+    model.predict_proba([Image.new("RGB", (64, 64))])
 
     class Service(BaseHTTPRequestHandler):
         def do_GET(self):
@@ -35,7 +36,7 @@ def make_server(model, address=("127.0.0.1", 8000)):
                 return self.answer(413, {"error": f"send 1 to {LARGEST} bytes"})
             try:
                 photo = Image.open(io.BytesIO(self.rfile.read(size)))
-                with lock:
+                with cores:
                     proba = model.predict_proba([photo])[0]
             except Exception as error:
                 return self.answer(400, {"error": str(error)})
