@@ -11,6 +11,8 @@ from ..utils._optional import import_optional
 from ._output import write_file_at_once
 
 _BETWEEN = "; "
+# What spreadsheet programs take for a formula, and may run, at the start of a cell.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def data_frame(data: Any, **settings: Any) -> Any:
@@ -54,6 +56,9 @@ def best_two(proba: NDArray[Any], classes: NDArray[Any]) -> dict[str, Any]:
 def write_csv(frame: Any, path: str | os.PathLike) -> None:
     """Write a table as CSV; cells that hold a list get "; " between its parts.
 
+    Texts that a spreadsheet program would take for a formula, such as the name of a
+    file ``=cmd.jpg``, get an apostrophe in front, which such programs do not show.
+
     Parameters
     ----------
     frame : DataFrame
@@ -63,6 +68,8 @@ def write_csv(frame: Any, path: str | os.PathLike) -> None:
     for name in text.columns:
         if any(isinstance(cell, (list, tuple, np.ndarray)) for cell in text[name]):
             text[name] = [_in_one_cell(cell) for cell in text[name]]
+        if any(_is_formula(cell) for cell in text[name]):
+            text[name] = [f"'{c}" if _is_formula(c) else c for c in text[name]]
     # A carriage return is no reason to quote for pandas, and ends a line for readers.
     returns = any("\r" in str(cell) for name in text for cell in text[name])
     # Names of files need not be UTF-8: their bytes go through as they are.
@@ -93,3 +100,14 @@ def _in_one_cell(cell: Any) -> Any:
     return _BETWEEN.join(
         f"{part:.4f}" if isinstance(part, float) else str(part) for part in cell
     )
+
+
+def _is_formula(cell: Any) -> bool:
+    """Whether a cell is text that is no number and begins like a formula."""
+    if not isinstance(cell, str) or not cell.startswith(_FORMULA):
+        return False
+    try:
+        float(cell)
+    except ValueError:
+        return True
+    return False

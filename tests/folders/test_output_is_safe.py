@@ -105,6 +105,26 @@ def test_a_carriage_return_in_a_name_ends_no_line(tmp_path):
     assert table["probability"].dtype == float
 
 
+def test_no_cell_is_a_formula(tmp_path):
+    names = ["=cmd|x.png", "@sum.png", "+1+1.png", "-2+3.png", "plain=1.png"]
+    for number, name in enumerate(names):
+        save_photo(tmp_path / "photos" / "=blue" / name, "blue", number)
+        save_photo(tmp_path / "photos" / "-1" / f"{number}.png", "red", 100 + number)
+        save_photo(tmp_path / "photos" / name, "blue", 200 + number)
+    out = tmp_path / "out"
+    answer = classify_folder(tmp_path / "photos", output=out, **TINY)
+    table = pd.read_csv(out / "predictions.csv")
+    assert sorted(table["file"]) == sorted(
+        name if name == "plain=1.png" else f"'{name}" for name in names
+    )
+    # Numbers stay what they are, and frames have the names of the files.
+    assert set(pd.read_csv(out / "training.csv", dtype=str)["label"]) == {
+        "'=blue",
+        "-1",
+    }
+    assert sorted(answer.predictions["file"]) == sorted(names)
+
+
 def test_results_inside_the_folder_to_predict_are_none_of_its_files(tmp_path):
     folder, new = two_classes(tmp_path / "photos"), tmp_path / "new"
     save_photo(new / "x.png", "red", 50)
