@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from ..datasets._folder_names import checked_root
 from ..utils._optional import import_optional
+from ..utils._write_at_once import write_at_once
 from ._contents import files_of_photos
 from ._features import fit_embedder, make_embedder, rows_of
 from ._frames import check_pandas, data_frame
-from ._output import check_output_file, write_file_at_once
+from ._output import check_output_file
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +139,7 @@ def embed_folder(
         skipped=sorted(skipped.items()),
     )
     if write is not None and output is not None:
-        write_file_at_once(output, lambda beside: write(found, beside))
+        write_at_once(output, lambda beside: write(found, beside))
     return found
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..utils._optional import import_optional
-from ._output import write_file_at_once
+from ..utils._write_at_once import write_at_once
 
 _BETWEEN = "; "
 # What spreadsheet programs take for a formula, and may run, at the start of a cell.
@@ -91,7 +91,7 @@ def write_csv_at_once(frame: Any, path: str | os.PathLike) -> None:
     path : str or Path
         Its folder is made if there is none.
     """
-    write_file_at_once(path, lambda beside: write_csv(frame, beside))
+    write_at_once(path, lambda beside: write_csv(frame, beside))
 
 
 def _in_one_cell(cell: Any) -> Any:

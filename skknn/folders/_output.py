@@ -2,8 +2,7 @@
 
 import json
 import os
-import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -48,28 +47,6 @@ def check_output_file(output: str | os.PathLike) -> None:
             f"output={str(output)!r} is a folder. Name a file, such as one in it."
         )
     _refuse_file_above(Path(output).parent, str(output))
-
-
-def write_file_at_once(
-    output: str | os.PathLike, write: Callable[[Path], object]
-) -> None:
-    """Write beside and rename, so that nobody finds half a file.
-
-    Parameters
-    ----------
-    output : str or Path
-        Its folder is made if there is none.
-    write : callable
-        Writes to a path with the same suffix.
-    """
-    place = Path(output)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    beside = place.with_name(f".unfinished-{uuid.uuid4().hex}{place.suffix}")
-    try:
-        write(beside)
-        os.replace(beside, place)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _refuse_file_above(folder: Path, output: str) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ._answer import Findings, Rows
+from ._answer import PlainAnswer, Rows
 from ._bars import bar, bar_with_interval, scale
 from ._text import counted, escaped, interval, is_missing, name, number, percent
 
@@ -10,7 +10,7 @@ from ._text import counted, escaped, interval, is_missing, name, number, percent
 MAX_CLASSES = 200
 
 
-def accuracy(found: Findings) -> str:
+def accuracy(found: PlainAnswer) -> str:
     """The number that readers look for first, and what it means."""
     e = found.evaluation
     return f"""<section id="accuracy" aria-labelledby="accuracy-h">
@@ -39,7 +39,7 @@ def _sides(evaluation: dict[str, Any]) -> str:
     )
 
 
-def per_class(found: Findings) -> str:
+def per_class(found: PlainAnswer) -> str:
     """Table of classes: how many photos, precision, recall with its interval."""
     rows, order = _class_rows(found.per_class)
     body = "\n".join(_class_row(row) for row in rows)

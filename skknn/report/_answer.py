@@ -42,7 +42,7 @@ _REMEDY = "Pass what skknn.classify_folder returned, or an object with the same 
 
 
 @dataclass(frozen=True)
-class Findings:
+class PlainAnswer:
     """An answer without pandas: each frame as a list of rows.
 
     Attributes
@@ -74,7 +74,7 @@ class Findings:
     skipped: Rows
 
 
-def findings(answer: Any) -> Findings:
+def findings(answer: Any) -> PlainAnswer:
     """Read the fields of an answer.
 
     Raises
@@ -87,7 +87,7 @@ def findings(answer: Any) -> Findings:
     if lacking:
         raise TypeError(f"answer.evaluation has no {lacking}. {_REMEDY}")
     classes = list(_field(answer, "classes"))
-    return Findings(
+    return PlainAnswer(
         folder=str(_field(answer, "folder")),
         settings=dict(_field(answer, "settings")),
         classes=classes,

@@ -5,7 +5,7 @@ from typing import Any
 
 from ..utils._licence import licence_of_weights
 from ..utils._versions import installed_versions
-from ._answer import Findings
+from ._answer import PlainAnswer
 from ._own_paths import OwnPaths
 from ._text import counted, escaped, listed, name, percent
 
@@ -14,7 +14,7 @@ _HIDDEN = ("date", "fingerprint", "reproducible")
 _MAX_CLASSES = 60
 
 
-def model_card(found: Findings, own: OwnPaths) -> str:
+def model_card(found: PlainAnswer, own: OwnPaths) -> str:
     """Section on what the model is made of."""
     settings = own.value(found.settings)
     licence = settings.pop("weights_licence", None)
@@ -48,7 +48,7 @@ _LIMITS = (
 )
 
 
-def _data(found: Findings, own: OwnPaths) -> str:
+def _data(found: PlainAnswer, own: OwnPaths) -> str:
     folder = own.value(found.folder)
     parts = [counted(len(found.training), "labelled photo")]
     if found.predictions:
@@ -58,7 +58,7 @@ def _data(found: Findings, own: OwnPaths) -> str:
     return f"{name(folder, 80)}: {listed(parts)}."
 
 
-def _classes(found: Findings) -> str:
+def _classes(found: PlainAnswer) -> str:
     sizes = {row["class"]: int(row["n"]) for row in found.per_class}
     shown = [
         f"{name(c, 40)} ({sizes[c]:,})" if c in sizes else name(c, 40)
@@ -69,7 +69,7 @@ def _classes(found: Findings) -> str:
     return f"{text} and {more:,} more." if more else f"{text}."
 
 
-def _accuracy(found: Findings) -> str:
+def _accuracy(found: PlainAnswer) -> str:
     e = found.evaluation
     return (
         f"{percent(e['accuracy'])} ({percent(e['low'])} to {percent(e['high'])}). "

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ._answer import Findings
+from ._answer import PlainAnswer
 from ._text import counted, escaped, name, percent, shortened
 
 #: More classes make a table that nobody can read.
@@ -20,7 +20,7 @@ _TOO_MANY = (
 )
 
 
-def confusion(found: Findings) -> str:
+def confusion(found: PlainAnswer) -> str:
     """Section on confused classes."""
     table, classes = found.confusion, found.classes
     if not table:

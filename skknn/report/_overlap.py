@@ -1,13 +1,13 @@
 """Classes that look alike to the neighbours."""
 
-from ._answer import Findings
+from ._answer import PlainAnswer
 from ._bars import bar
 from ._text import first_of, name, percent
 
 _MAX_PAIRS = 12
 
 
-def overlap(found: Findings) -> str:
+def overlap(found: PlainAnswer) -> str:
     """Section on classes whose photos vote for each other, if there are any."""
     rows = found.class_overlap[:_MAX_PAIRS]
     if not rows:

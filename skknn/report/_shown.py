@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ._answer import Findings, Rows, pieces
+from ._answer import PlainAnswer, Rows, pieces
 from ._pictures import LARGE, SMALL, Wanted
 from ._text import is_missing
 
@@ -18,13 +18,13 @@ class Shown:
 
     Attributes
     ----------
-    found : Findings
+    found : PlainAnswer
         Everything.
     suspects, duplicates, uncertain, certain, outliers, skipped : list of dict
         What is shown of each.
     """
 
-    found: Findings
+    found: PlainAnswer
     suspects: Rows
     duplicates: Rows
     uncertain: Rows
@@ -33,7 +33,7 @@ class Shown:
     skipped: Rows
 
 
-def choose(found: Findings, max_rows: int) -> Shown:
+def choose(found: PlainAnswer, max_rows: int) -> Shown:
     """Take at most ``max_rows`` of each part, the most interesting first."""
     unsure = sorted(filter(is_unsure, found.predictions), key=_probability)
     sure = sorted(

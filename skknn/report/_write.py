@@ -1,13 +1,13 @@
 """An answer -> one HTML file."""
 
 import os
-import uuid
 from datetime import datetime
 from functools import partial
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
+from ..utils._write_at_once import write_at_once
 from ._answer import findings
 from ._own_paths import OwnPaths
 from ._page import page
@@ -141,7 +141,10 @@ def write_report(
         n_bytes=room,
         n_jobs=int(n_jobs),
     )
-    _write(out, draw_page(pictures))
+    html = draw_page(pictures)
+    write_at_once(
+        out, lambda beside: beside.write_text(html, encoding="utf8", newline="\n")
+    )
     return out
 
 
@@ -187,13 +190,3 @@ def _share_of_votes(settings: dict[str, Any]) -> float | None:
         if isinstance(lam, Real) and not isinstance(lam, bool):
             return float(lam)
     return None
-
-
-def _write(path: Path, text: str) -> None:
-    """Write beside and rename, so that nobody finds half a page."""
-    beside = path.with_name(f".{uuid.uuid4().hex}.part")
-    try:
-        beside.write_text(text, encoding="utf8", newline="\n")
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
