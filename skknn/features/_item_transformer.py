@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..backbones import ItemBackbone
 from ..utils._parameters import ParamsMixin
+from ..utils._threads import single_threaded_torch
 from ._backbone_loader import BackboneLoader
 from ._shared_parameters import memory_folder
 
@@ -189,7 +190,10 @@ class ItemTransformer(ParamsMixin, TransformerMixin, BaseEstimator):
         wanted = *made_for, extractor.stamp()
         found, made = getattr(self, name, (None, None))
         if made is None or found != wanted:
-            made = make(extractor)
+            # On one thread: in a fork of a process that has computed on several, more
+            # would never end.
+            with single_threaded_torch(extractor.device.type == "cpu"):
+                made = make(extractor)
             setattr(self, name, (wanted, made))
         return made
 

@@ -108,6 +108,9 @@ def _torch_threads() -> int:
 def _set_torch_threads(number: int) -> None:
     import torch
 
+    # A thread takes over the number that was set last, by any thread, when it first
+    # computes or asks: after that, what is set here stays.
+    torch.get_num_threads()
     torch.set_num_threads(number)
 
 
@@ -147,15 +150,13 @@ def single_threaded_torch(active: bool = True) -> Iterator[Callable[[], None]]:
     if getattr(_THREAD, "alone", False):
         yield _compute_alone
         return
-    import torch
-
     with _TORCH.held() as before:
         _compute_alone()
         try:
             yield _compute_alone
         finally:
             _THREAD.alone = False
-            torch.set_num_threads(before)
+            _set_torch_threads(before)
 
 
 _FAISS = ForkSafeLock()

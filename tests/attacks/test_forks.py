@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 import time
@@ -10,10 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import joblib
+import numpy as np
 import pytest
+import torch
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_info
 
+from skknn import FungiTransformer
 from skknn.classifiers._convergence import convergence_failures
 from skknn.utils._locks import ForkSafeLock
 from skknn.utils._precision import exact_float32
@@ -283,3 +287,27 @@ def test_whoever_forks_in_a_fit_goes_on_collecting():
 
         assert fork(collected)
     assert len(warn()) == 1
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+def test_a_fork_of_a_process_that_computed_on_several_threads_computes(loaded):
+    images = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
+    fungi = FungiTransformer(
+        "test_vit",
+        objectives=("kl", "simclr"),
+        n_components=None,
+        weights=None,
+        image_size=32,
+        random_state=0,
+        device="cpu",
+    ).fit(images)
+    expected = fungi.transform(images)
+    if not loaded:
+        fungi = pickle.loads(pickle.dumps(fungi))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        torch.ones(1000, 1000).sum()
+        assert fork(lambda: np.array_equal(fungi.transform(images), expected))
+    finally:
+        torch.set_num_threads(before)

@@ -66,6 +66,27 @@ def test_threads_of_the_user_get_their_number_back(three_threads):
     assert found_in_new_thread() == 3
 
 
+def test_a_new_thread_keeps_to_one_though_another_one_leaves(three_threads):
+    """torch hands the number that was set last to threads that first compute."""
+    alone, left, found = threading.Event(), threading.Event(), []
+
+    def run(start_thread):
+        start_thread()
+        alone.set()
+        left.wait()
+        torch.ones(300, 300).sum()
+        found.append(torch.get_num_threads())
+
+    with single_threaded_torch() as start_thread:
+        thread = threading.Thread(target=run, args=(start_thread,))
+        thread.start()
+        alone.wait()
+        torch.set_num_threads(3)
+        left.set()
+        thread.join()
+    assert found == [1]
+
+
 def test_an_error_inside_restores(three_threads):
     with pytest.raises(KeyError), single_threaded_torch():
         raise KeyError
