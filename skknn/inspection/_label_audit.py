@@ -208,7 +208,8 @@ class LabelAudit(ParamsMixin, BaseEstimator):
             Photo of each row. Small grey pictures of neighbours are then compared:
             the same ones are copies however far their rows are, and other rows than
             nearly equal ones are no copies unless their pictures, or parts of them,
-            are alike. Photos that cannot be read confirm nothing.
+            are alike. Photos that cannot be read confirm nothing, and a warning counts
+            them.
 
         Returns
         -------

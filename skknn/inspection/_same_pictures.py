@@ -1,6 +1,7 @@
 """Whether two photos show the same pixels, from pictures of 64 x 64 grey ones."""
 
 import os
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -24,7 +25,7 @@ Picture = NDArray[np.uint8]
 
 
 class SmallPictures:
-    """Small grey pictures of photos, read once.
+    """Small grey pictures of photos, read once; a warning counts unreadable ones.
 
     Parameters
     ----------
@@ -46,6 +47,15 @@ class SmallPictures:
         for place, picture in enumerate(found):
             if picture is not None:  # those without one are flat: like no other
                 self._grey[place] = picture
+        bad = [row for row, picture in zip(rows.tolist(), found) if picture is None]
+        if bad:
+            warnings.warn(
+                f"images: {len(bad)} of {len(rows)} photos cannot be read (first: row "
+                f"{bad[0]}, {images[bad[0]]!r}), so no picture tells their copies. "
+                "Pass paths that can be opened from here, or images=None.",
+                UserWarning,
+                stacklevel=2,
+            )
 
     def alike(
         self, first: NDArray[np.intp], second: NDArray[np.intp]
