@@ -15,8 +15,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..utils._heap import trim_heap
 from ..utils._out_of_memory import is_out_of_memory, release_memory
 from ._transfer import Download
+
+# A pass that pads this share of its tokens costs as much as one pass more: on a CPU, 32
+# of 1,024 (benchmarks/text.py).
+_PADDING = 1 / 32
 
 Compute = Callable[[list[int]], torch.Tensor]
 
@@ -41,14 +46,44 @@ def by_length(
         Positions in ``lengths``.
     """
     order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
-    passes: list[list[int]] = []
-    for i in order:
-        last = passes[-1] if passes else []
-        fits = (len(last) + 1) * lengths[last[0]] <= n_tokens if last else False
-        if fits and (n_items is None or len(last) < n_items):
-            last.append(i)
-        else:
-            passes.append([i])
+    passes = fill_passes([(1, lengths[i]) for i in order], n_items, n_tokens)
+    return [[order[i] for i in each] for each in passes]
+
+
+def fill_passes(
+    sizes: Sequence[tuple[int, int]], n_items: int | None, n_tokens: int
+) -> list[range]:
+    """Cut items, in their order, into passes.
+
+    A pass ends before it has too many tokens, and where it would pad so many that
+    another pass costs less.
+
+    Parameters
+    ----------
+    sizes : sequence of (int, int)
+        Views of each item and tokens of the longest. All items of a pass are padded to
+        the most views and the longest.
+    n_items, n_tokens
+        As in :func:`by_length`.
+
+    Returns
+    -------
+    list of range
+        Positions in ``sizes``.
+    """
+    passes: list[range] = []
+    start = most = longest = tokens = 0
+    for i, (n_views, length) in enumerate(sizes):
+        most, longest = max(most, n_views), max(longest, length)
+        tokens += n_views * length
+        n = i + 1 - start
+        padded = n * most * longest
+        full = padded > n_tokens or (n_items is not None and n > n_items)
+        if n > 1 and (full or padded - tokens > _PADDING * n_tokens):
+            passes.append(range(start, i))
+            start, most, longest, tokens = i, n_views, length, n_views * length
+    if sizes:
+        passes.append(range(start, len(sizes)))
     return passes
 
 
@@ -99,6 +134,7 @@ class LaunchedPasses:
                 rows = np.empty((self.n, found.shape[1]), np.float32)
             rows[chosen] = found
         assert rows is not None
+        trim_heap()
         return rows
 
 

@@ -22,6 +22,7 @@ from ..modalities import RGBImage
 from ..utils._behaviour import Answer
 from ._cutter import Cutter, LoadedViews
 from ._state import EMBEDDING, FungiState
+from ._view_group import ViewGroup
 from .objectives import Objective
 from .views import Frame
 
@@ -141,7 +142,7 @@ class ImageCutter(Cutter):
 
     def groups(
         self, name: str, loaded: LoadedViews, n_views: int
-    ) -> Iterator[list[torch.Tensor]]:
+    ) -> Iterator[ViewGroup]:
         rows, parts = loaded.views.get(self.key(name), ([], []))
         n = len(rows)
         if n > 1:
@@ -153,7 +154,7 @@ class ImageCutter(Cutter):
             if n > 1 and len({view.shape[2:] for view in views}) == 1:
                 # One forward pass instead of a large and a small one.
                 views = [torch.cat(views, dim=1)] if len(views) > 1 else views
-            yield views
+            yield ViewGroup(views)
 
     def n_views(self, name: str) -> int:
         if self.key(name) == EMBEDDING:
@@ -168,7 +169,9 @@ class ImageCutter(Cutter):
         on_device = self._extractor.device.type == "cuda"
         loaded = self.load([self.cut(item, [name], on_device=on_device)])
         (views,) = self.groups(name, loaded, 1)
-        return [self._extractor.normalize(part[0]).cpu().numpy() for part in views]
+        return [
+            self._extractor.normalize(part[0]).cpu().numpy() for part in views.parts
+        ]
 
     def answers(self, views: list[torch.Tensor]) -> list[Answer]:
         found = []
@@ -207,7 +210,7 @@ class ImageCutter(Cutter):
         blank = torch.zeros(1, 1, 3, *frame.view_size, dtype=torch.uint8)
         try:
             with engine.open() as run:
-                run.embed([blank])
+                run.embed(ViewGroup([blank]))
         except (AssertionError, RuntimeError, ValueError) as error:
             raise ValueError(
                 f"view_size={frame.view_size} does not suit the backbone, whose "

@@ -16,6 +16,7 @@ from ..utils._behaviour import Answer
 from ._cutter import LoadedViews
 from ._sequence_cutter import SequenceCutter
 from ._state import EMBEDDING, FungiState
+from ._view_group import ViewGroup
 from .views import SoundFrame
 
 # Into how many parts sounds that are sorted together are cut at least, so that threads
@@ -85,7 +86,7 @@ class SoundCutter(SequenceCutter):
 
     def groups(
         self, name: str, loaded: LoadedViews, n_views: int
-    ) -> Iterator[list[torch.Tensor]]:
+    ) -> Iterator[ViewGroup]:
         rows, parts = loaded.views.get(self.key(name), ([], []))
         if not rows:
             return
@@ -93,7 +94,7 @@ class SoundCutter(SequenceCutter):
         at_once = numbers_a_pass(self._sounds.device) // max(1, windows[0].numel())
         at_once = max(1, min(at_once, self._batch_size or at_once))
         for start in range(0, len(rows), at_once):
-            yield [windows[start : start + at_once]]
+            yield ViewGroup([windows[start : start + at_once]])
 
     def views_a_forward(self) -> int:
         return _VIEWS_ON_CPU if self._sounds.device.type == "cpu" else _VIEWS

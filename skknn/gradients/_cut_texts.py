@@ -2,19 +2,21 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ..backbones import FrozenExtractor, TextExtractor
-from ..backbones._passes import by_length
+from ..backbones._passes import fill_passes
 from ..backbones._text_job import tokens_a_pass
 from ..backbones._tokens import NO_TOKEN, pad
 from ..utils._behaviour import Answer
 from ._cutter import LoadedViews
 from ._sequence_cutter import SequenceCutter
 from ._state import EMBEDDING, FungiState
+from ._view_group import ViewGroup, distinct_views
 from .views import TextFrame
 
 # Texts that are sorted together, without views of their own and with them, and of those
@@ -22,7 +24,7 @@ from .views import TextFrame
 # more than the gradients; many: threads wait for the one with the longest texts, hence
 # a limit of so many forward passes, too. With views, a few texts fill those.
 _WINDOW, _WINDOW_OF_VIEWS = 1024, 512
-_MOST, _PASSES, _PASSES_OF_VIEWS = 128, 4, 16
+_MOST, _PASSES, _PASSES_OF_VIEWS = 128, 4, 8
 # Gradients of a part, until they are projected together.
 _GRADIENT_BYTES = 2**27
 # Views of one text in a forward pass, where it has more.
@@ -48,9 +50,21 @@ class CutText:
     views: dict[str, list[NDArray[np.int32]]]
 
     @property
-    def length(self) -> int:
-        """Tokens of all views."""
-        return sum(len(view) for views in self.views.values() for view in views)
+    def size(self) -> tuple[int, int]:
+        """The most distinct views that any key has, and the tokens of the longest."""
+        most = max(len(found) for found in self._distinct)
+        return most, max(map(len, chain.from_iterable(self.views.values())))
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens of all distinct views."""
+        return sum(view.size for found in self._distinct for view in found.values())
+
+    @property
+    def _distinct(self) -> list[dict[bytes, NDArray[np.int32]]]:
+        return [
+            {view.tobytes(): view for view in views} for views in self.views.values()
+        ]
 
 
 class TextCutter(SequenceCutter):
@@ -97,20 +111,17 @@ class TextCutter(SequenceCutter):
 
     def groups(
         self, name: str, loaded: LoadedViews, n_views: int
-    ) -> Iterator[list[torch.Tensor]]:
+    ) -> Iterator[ViewGroup]:
         rows, parts = loaded.views.get(self.key(name), ([], []))
         if not rows:
             return
         (tokens,) = parts
         lengths = (tokens != NO_TOKEN).any(1).sum(1).tolist()
-        start = 0
-        while start < len(rows):
-            # Texts come sorted, the longest about first.
-            longest = max(lengths[start:])
-            at_once = max(1, self._n_tokens // (longest * tokens.shape[1]))
-            at_once = min(at_once, self._batch_size or at_once)
-            yield [tokens[start : start + at_once, :, :longest]]
-            start += at_once
+        counts = distinct_views(tokens).counts
+        sizes = list(zip(counts, lengths))
+        for some in fill_passes(sizes, self._batch_size, self._n_tokens):
+            longest = max(lengths[i] for i in some)
+            yield distinct_views(tokens[some.start : some.stop, :, :longest])
 
     def views_a_forward(self) -> int:
         return _VIEWS
@@ -123,12 +134,17 @@ class TextCutter(SequenceCutter):
         n_gradients = max(1, len(self._state.objectives))
         fitting = max(1, _GRADIENT_BYTES // (4 * gradient_size * n_gradients))
         plain = all(item.wanted <= {EMBEDDING} for item in items)
-        n_passes = _PASSES if plain else _PASSES_OF_VIEWS
-        return by_length(
-            [item.length for item in items],
-            min(_MOST, fitting),
-            n_passes * self._n_tokens,
-        )
+        most = (_PASSES if plain else _PASSES_OF_VIEWS) * self._n_tokens
+        sizes, n_tokens = zip(*((item.size, item.n_tokens) for item in items))
+        parts: list[list[int]] = []
+        left = 0
+        for i in sorted(range(len(items)), key=sizes.__getitem__, reverse=True):
+            if not parts or len(parts[-1]) == min(_MOST, fitting) or n_tokens[i] > left:
+                parts.append([])
+                left = most
+            parts[-1].append(i)
+            left -= n_tokens[i]
+        return parts
 
     def shown(self, item: str, name: str) -> list[NDArray]:
         return [np.array(self._views(item, self.key(name)), dtype=object)]

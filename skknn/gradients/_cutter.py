@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..backbones import FrozenExtractor
 from ..utils._behaviour import Answer
 from ._state import EMBEDDING, FungiState
+from ._view_group import ViewGroup
 
 if TYPE_CHECKING:
     from ._engine import GradientEngine
@@ -89,7 +90,7 @@ class Cutter:
 
     def groups(
         self, name: str, loaded: LoadedViews, n_views: int
-    ) -> Iterator[list[torch.Tensor]]:
+    ) -> Iterator[ViewGroup]:
         """Yield the views of a block, some items at a time.
 
         Parameters
@@ -101,7 +102,7 @@ class Cutter:
 
         Yields
         ------
-        list of tensors of shape (items, V_k, ...)
+        ViewGroup
         """
         raise NotImplementedError
 

@@ -11,6 +11,7 @@ from ..backbones._network import Network
 from ._forward import Recorded, choose_forward
 from ._outer_products import add_outer_products, gradient_size
 from ._tasks import Task
+from ._view_group import ViewGroup
 
 # Autograd graphs of one image's views that may wait for its loss in each thread of a
 # CPU; above this the forward is repeated for the backward pass.
@@ -106,24 +107,24 @@ class GradientRun:
         self._engine, self._forward = engine, forward
         self._graph_limit = graph_limit
 
-    def embed(self, views: list[torch.Tensor]) -> torch.Tensor:
-        """Return embeddings (n, V, E) of uint8 views, a list of (n, V_k, 3, h, w)."""
+    def embed(self, views: ViewGroup) -> torch.Tensor:
+        """Return embeddings (n, V, E) of views."""
         network = self._engine.network
         with torch.no_grad():
             parts = [
                 self._forward(network.normalize(chunk))[0].detach()
                 for chunk in self._chunks(views)
             ]
-            return _by_image(parts, len(views[0]))
+            return views.spread(_by_image(parts, views.n))
 
     def gradients(
-        self, views: list[torch.Tensor], tasks: list[Task]
+        self, views: ViewGroup, tasks: list[Task]
     ) -> tuple[list[torch.Tensor], list[torch.Tensor], torch.Tensor]:
         """Return gradients and embeddings of a few images.
 
         Parameters
         ----------
-        views : list of uint8 tensors (n, V_k, 3, h, w)
+        views : ViewGroup
             Several images only when all their views fit into one forward pass.
         tasks : list of Task
             Objectives that look at these views.
@@ -135,12 +136,12 @@ class GradientRun:
         exponents : list of int tensors (n,)
         embeddings : float32 tensor (n, V, E)
         """
-        n, engine = len(views[0]), self._engine
+        n, engine = views.n, self._engine
         chunks = list(self._chunks(views))
         # A pass whose graph does not fit would fit no better when it is repeated.
         keep = (
             len(chunks) == 1
-            or engine.graph_bytes(views, self._forward) <= self._graph_limit
+            or engine.graph_bytes(views.parts, self._forward) <= self._graph_limit
         )
         passes: list[Recorded | None] = []
         parts = []
@@ -149,8 +150,9 @@ class GradientRun:
             passes.append(done if keep else None)
             parts.append(done[0].detach())
             del done
-        embeddings = _by_image(parts, n)
-        slopes, exponents = zip(*(task.slopes(embeddings) for task in tasks))
+        embeddings = views.spread(_by_image(parts, n))
+        of_views, exponents = zip(*(task.slopes(embeddings) for task in tasks))
+        slopes = [views.gathered(each) for each in of_views]
         gradients = [
             torch.zeros(n, *engine.shape, device=embeddings.device) for _ in tasks
         ]
@@ -174,10 +176,10 @@ class GradientRun:
         with torch.enable_grad():
             return self._forward(self._engine.network.normalize(pixels))
 
-    def _chunks(self, views: list[torch.Tensor]) -> Iterator[torch.Tensor]:
+    def _chunks(self, views: ViewGroup) -> Iterator[torch.Tensor]:
         """Cut views into forward passes; never one image's views with another's
         unless everything fits into one pass."""
-        for part in views:
+        for part in views.parts:
             n, count = part.shape[:2]
             flat = part.flatten(0, 1)
             step = self._engine.n_views if n == 1 else n * count

@@ -17,6 +17,7 @@ from ._cutter import LoadedViews
 from ._engine import GradientRun
 from ._state import EMBEDDING
 from ._unit_rows import join, put, scaled, unit, unit_mean
+from ._view_group import ViewGroup
 
 # Gradients of so many images cost half as much to project as one by one
 # (benchmarks/fungi.py --projection).
@@ -130,7 +131,7 @@ class ViewJob:
         passes = cutter.passes(prepared, self._blocks.gradient_size)
         return self._passes.launch(len(prepared), passes, compute)
 
-    def _groups(self, name: str, loaded: LoadedViews) -> Iterator:
+    def _groups(self, name: str, loaded: LoadedViews) -> Iterator[ViewGroup]:
         return self._blocks.cutter.groups(name, loaded, self._blocks.engine.n_views)
 
     def _compute(self, loaded: LoadedViews) -> Any:
@@ -169,7 +170,8 @@ class LatentsJob(ViewJob):
     def _compute(self, loaded: LoadedViews) -> torch.Tensor:
         task, parts = self._blocks.tasks[self._name], []
         for views in self._groups(self._name, loaded):
-            latents = task.latents(self.run.embed(_first(views, self._n_views)))
+            embeddings = self.run.embed(views.first(self._n_views))
+            latents = task.latents(embeddings)
             parts.append(latents.flatten(1).float())
         return join(parts)
 
@@ -299,13 +301,3 @@ class BlocksJob(ViewJob):
                 put(out, rows, columns, projected[start : start + len(rows)])
                 start += len(rows)
         return out
-
-
-def _first(views: list[torch.Tensor], count: int) -> list[torch.Tensor]:
-    """The first views of each item; those of several sizes count through."""
-    found = []
-    for part in views:
-        if count > 0:
-            found.append(part[:, :count])
-        count -= part.shape[1]
-    return found

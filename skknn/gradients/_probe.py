@@ -141,7 +141,7 @@ def _views(blocks: "BlockExtractor", name: str) -> list[Answer]:
     with torch.inference_mode():
         loaded = cutter.load([cutter.cut(item, [name])])
         (views,) = cutter.groups(name, loaded, 1)
-        return cutter.answers(views)
+        return cutter.answers(views.each())
 
 
 def _losses(blocks: "BlockExtractor", name: str) -> list[Answer]:

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skknn.backbones._passes import PassRunner, by_length
+from skknn.backbones._passes import PassRunner, by_length, fill_passes
 
 
 @given(
@@ -23,6 +23,33 @@ def test_passes_hold_every_item_once_within_the_limits(lengths, n_items, n_token
         assert n_items is None or len(chosen) <= n_items
         longest = max(lengths[i] for i in chosen)
         assert len(chosen) == 1 or len(chosen) * longest <= n_tokens
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 5), st.integers(1, 40)), max_size=40),
+    st.one_of(st.none(), st.integers(1, 9)),
+    st.integers(1, 2000),
+)
+def test_passes_pad_little_and_end_no_earlier_than_they_have_to(
+    sizes, n_items, n_tokens
+):
+    def padded(some):
+        return len(some) * max(v for v, _ in some) * max(n for _, n in some)
+
+    def holds(some):
+        waste = padded(some) - sum(v * n for v, n in some)
+        return (
+            padded(some) <= n_tokens
+            and waste <= n_tokens / 32
+            and (n_items is None or len(some) <= n_items)
+        )
+
+    passes = fill_passes(sizes, n_items, n_tokens)
+    assert [i for each in passes for i in each] == list(range(len(sizes)))
+    for each, after in zip(passes, [*passes[1:], None]):
+        assert len(each) == 1 or holds([sizes[i] for i in each])
+        if after is not None:
+            assert not holds([sizes[i] for i in (*each, after[0])])
 
 
 def test_equal_lengths_keep_their_order():

@@ -8,9 +8,7 @@ from text_models import LAYERS, save_model, texts, tokenizer
 from skknn import TextBackbone
 from skknn.gradients import TextSimCLRObjective
 
-# Where all views are the same (of a single word they have to be) what is left of their
-# gradients cancels, and float32 has less of it to give.
-X = [text for text in texts(14) if len(text.split()) > 2]
+X = texts(14)
 WORDS = tokenizer()
 SIMCLR = TextSimCLRObjective(n_views=4, n_negatives=5, deletion=0.3)
 
