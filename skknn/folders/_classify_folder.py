@@ -12,14 +12,16 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from ..datasets._folder_names import UNLABELLED
+from ..inspection._asked_rows import AskedRows
 from ._answer import FolderAnswer
 from ._audit import audit_labels, is_suspect
-from ._classifier import make_classifier, rows_that_vote
+from ._classifier import make_classifier
 from ._contents import look_into
 from ._cross_validation import (
     fit_classifier,
     folds_of,
-    held_out_answers,
+    held_out_proba,
+    held_out_sides,
     quiet_about_small_classes,
 )
 from ._evaluation import confusion_of, evaluation_of, per_class_of, sure_from
@@ -225,7 +227,7 @@ def _learn(
         )
 
     say("Cross-validation, to see how good it is ...")
-    sides = held_out_answers(
+    sides = held_out_sides(
         make,
         found.rows,
         labels,
@@ -240,17 +242,20 @@ def _learn(
         )
     say("Looking for wrong labels and near-duplicates ...")
     audit = audit_labels(
-        rows_that_vote(classifier, found.rows), labels, found.files, groups, photos
+        AskedRows(classifier, found.rows).rows_that_vote,
+        labels,
+        found.files,
+        groups,
+        photos,
     )
     # Each fold of the evaluation has parameters of its own, and so probabilities that
     # those of the model at hand cannot be compared with.
-    as_chosen = held_out_answers(
+    as_chosen = held_out_proba(
         lambda rows: clone(classifier.best_estimator_),
         found.rows,
         labels,
         groups,
         random_state=random_state,
-        progress=lambda done, n: None,
     )
     sure = sure_from(as_chosen, labels, counted=~is_suspect(audit))
     settings = {

@@ -3,13 +3,14 @@
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from ._classifier import Sides, ask_sides
+from ..inspection._asked_rows import AskedRows, Sides
 
 _N_FOLDS = 5
 
@@ -42,7 +43,7 @@ def folds_of(
     )
 
 
-def held_out_answers(
+def held_out_sides(
     make: Callable[[NDArray[np.intp]], Any],
     rows: NDArray[Any],
     labels: NDArray[Any],
@@ -51,7 +52,7 @@ def held_out_answers(
     random_state: int,
     progress: Callable[[int, int], object],
 ) -> Sides:
-    """Let each row be predicted by a classifier that never saw it.
+    """Let each row be predicted by a classifier that never saw it, and by its sides.
 
     Parameters
     ----------
@@ -73,21 +74,66 @@ def held_out_answers(
         Columns in the order of the sorted classes; a class that a fold's training rows
         lack has probability 0.
     """
+    found = Sides(*(np.zeros((len(rows), len(set(labels)))) for _ in range(3)))
+    for fold in _folds(make, rows, labels, groups, random_state):
+        sides = AskedRows(fold.classifier, rows[fold.test]).sides()
+        found.mixture[fold.cells] = sides.mixture
+        found.votes[fold.cells] = sides.votes
+        found.base[fold.cells] = sides.base
+        progress(fold.number, fold.n_folds)
+    return found
+
+
+def held_out_proba(
+    make: Callable[[NDArray[np.intp]], Any],
+    rows: NDArray[Any],
+    labels: NDArray[Any],
+    groups: NDArray[Any] | None,
+    *,
+    random_state: int,
+) -> NDArray[np.float64]:
+    """Return the ``mixture`` of :func:`held_out_sides` alone."""
+    found = np.zeros((len(rows), len(set(labels))))
+    for fold in _folds(make, rows, labels, groups, random_state):
+        found[fold.cells] = fold.classifier.predict_proba(rows[fold.test])
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Fold:
+    """A classifier that was fitted without some rows."""
+
+    number: int
+    n_folds: int
+    classifier: Any
+    test: NDArray[np.intp]
+    classes: NDArray[Any]
+
+    @property
+    def cells(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Where its answers are in a table of all rows and sorted classes."""
+        columns = np.searchsorted(self.classes, self.classifier.classes_)
+        return self.test[:, None], columns
+
+
+def _folds(
+    make: Callable[[NDArray[np.intp]], Any],
+    rows: NDArray[Any],
+    labels: NDArray[Any],
+    groups: NDArray[Any] | None,
+    random_state: int,
+) -> Iterator[_Fold]:
     classes = np.unique(labels)
-    found = Sides(*(np.zeros((len(rows), len(classes))) for _ in range(3)))
-    folds = folds_of(labels, groups, random_state)
     with quiet_about_small_classes():
-        splits = list(folds.split(rows, labels, groups))
-        for number, (train, test) in enumerate(splits, 1):
+        splits = list(
+            folds_of(labels, groups, random_state).split(rows, labels, groups)
+        )
+    for number, (train, test) in enumerate(splits, 1):
+        with quiet_about_small_classes():
             classifier = fit_classifier(
                 make(train), rows[train], labels[train], _of(groups, train)
             )
-            sides = ask_sides(classifier, rows[test])
-            columns = np.searchsorted(classes, classifier.classes_)
-            for name in ("mixture", "votes", "base"):
-                getattr(found, name)[test[:, None], columns] = getattr(sides, name)
-            progress(number, len(splits))
-    return found
+        yield _Fold(number, len(splits), classifier, test, classes)
 
 
 def fit_classifier(

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._classifier import Sides
+from ..inspection._asked_rows import Sides
 from ._cross_validation import folds_of
 from ._frames import data_frame
 from ._intervals import bootstrap_of_groups, wilson
@@ -101,7 +101,7 @@ def confusion_of(sides: Sides, labels: NDArray[Any]) -> Any:
 
 
 def sure_from(
-    sides: Sides, labels: NDArray[Any], *, counted: NDArray[np.bool_]
+    mixture: NDArray[Any], labels: NDArray[Any], *, counted: NDArray[np.bool_]
 ) -> float:
     """Least probability of a prediction that is not called uncertain.
 
@@ -111,9 +111,9 @@ def sure_from(
 
     Parameters
     ----------
-    sides : Sides
-        Of :func:`held_out_answers`, with the parameters of the model whose predictions
-        the probability is for.
+    mixture : ndarray of shape (n, n_classes)
+        Of :func:`held_out_rows`, with the parameters of the model whose predictions the
+        probability is for.
     labels : ndarray of shape (n,)
     counted : ndarray of shape (n,), bool
         False where a label looks wrong: another prediction is no evidence there that
@@ -124,7 +124,7 @@ def sure_from(
     float
     """
     codes = np.unique(labels, return_inverse=True)[1][counted]
-    mixture = sides.mixture[counted]
+    mixture = mixture[counted]
     best = mixture.max(axis=1)
     right = mixture.argmax(axis=1) == codes
     order = np.argsort(-best, kind="stable")

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# One is held out, of the others one in turn.
-_LEAST_OF_TWO = 3
+from ._enough import LEAST, is_enough, listed_counts
 
 Groups = str | Callable[[str], Any] | None
 
@@ -77,13 +76,13 @@ def check_groups(labels: Sequence[str], groups: NDArray[Any] | None) -> None:
     if groups is None:
         return
     counts = Counter(label for label, _ in {*zip(labels, groups.tolist())})
-    if sum(n >= _LEAST_OF_TWO for n in counts.values()) >= 2:
+    if is_enough(counts):
         return
-    there = ", ".join(f"{name!r} ({n})" for name, n in sorted(counts.items())[:10])
     raise ValueError(
-        f"groups: at least two classes need photos of {_LEAST_OF_TWO} groups that can "
+        f"groups: at least two classes need photos of {LEAST} groups that can "
         "be read, so that one is predicted while others are learnt from; groups of "
-        f"each class: {there}. Make smaller groups, or leave groups away."
+        f"each class: {listed_counts(counts)}. Make smaller groups, or leave groups "
+        "away."
     )
 
 

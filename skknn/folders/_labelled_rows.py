@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._contents import FolderContents
+from ._enough import LEAST, is_enough, listed_counts
 from ._features import fit_embedder, rows_of
 
-# Two classes of three photos: one is held out, of the others one in turn.
-_LEAST_OF_TWO = 3
 #: Why a photo that can be read is left out.
 SINGLE = "the only photo of its class: one can be learnt or tested, not both"
 
@@ -105,14 +104,14 @@ def check_enough(
 ) -> None:
     """Refuse a folder from which nothing can be learnt."""
     counts = Counter(labels)
-    if sum(n >= _LEAST_OF_TWO for n in counts.values()) >= 2:
+    if is_enough(counts):
         return
-    there = ", ".join(f"{name!r} ({n})" for name, n in sorted(counts.items())[:10])
+    there = listed_counts(counts) or "none"
     left_out = "".join(f" {file!r} was skipped: {why}." for file, why in skipped[-1:])
     raise ValueError(
         f"folder={str(contents.root)!r} needs at least two class folders with "
-        f"{_LEAST_OF_TWO} photos that can be read; found "
-        f"{there or 'none'}.{left_out} Put the photos of each class into a sub-folder "
+        f"{LEAST} photos that can be read; found "
+        f"{there}.{left_out} Put the photos of each class into a sub-folder "
         "named after it: folder/cat/1.jpg, folder/dog/1.jpg. Folders of "
         "unlabelled photos and hidden ones are no classes."
     )

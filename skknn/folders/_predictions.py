@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..inspection._asked_rows import AskedRows, Sides
 from ._audit import is_unlike
-from ._classifier import Sides, ask_sides, find_voters, rows_that_vote
 from ._frames import best_two, data_frame
 
 _N_SHOWN = 5
@@ -75,10 +75,11 @@ def predictions_frame(
     """
     classes = classifier.classes_
     if len(rows):
-        sides = ask_sides(classifier, rows)
-        voters = find_voters(classifier, rows, _N_SHOWN)
-        nearest, shares = voters.rows.tolist(), voters.shares.tolist()
-        unlike = is_unlike(audit, rows_that_vote(classifier, rows))
+        asked = AskedRows(classifier, rows)
+        sides, voters = asked.sides(), asked.nearest()
+        nearest = voters.ids[:, :_N_SHOWN].tolist()
+        shares = voters.shares[:, :_N_SHOWN].tolist()
+        unlike = is_unlike(audit, asked.rows_that_vote)
     else:
         empty = np.empty((0, len(classes)))
         sides, nearest, shares = Sides(empty, empty, empty), [], []

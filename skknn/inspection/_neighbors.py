@@ -1,13 +1,12 @@
 """Which training rows made a prediction, and what the base adds (R, Fig. 6)."""
 
-import copy
 from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..datastore import vote_weights
+from ._asked_rows import AskedRows
 from ._pictures import (
     BLUE,
     GREEN,
@@ -18,8 +17,6 @@ from ._pictures import (
     check_shown,
     class_texts,
     draw_image,
-    final_classifier,
-    knn_side,
     plain_text,
     pyplot,
 )
@@ -156,31 +153,29 @@ class NeighborsDisplay:
         x = [x] if _is_image(x) else np.asarray(x)[None]
         if query_image is None and isinstance(x, list):
             query_image = x[0]
-        model, seen = final_classifier(estimator, x)
-        # First, because it says what is wrong with a model that has no neighbours.
-        _, knn, rows = knn_side(model, seen)
-        check_one_a_row("images", images, len(knn.index_.codes))
-        proba = model.predict_proba(seen)[0]
+        asked = AskedRows(estimator, x)
+        model, codes = asked.classifier, asked.knn.index_.codes
+        check_one_a_row("images", images, len(codes))
         names = class_texts(model.classes_, class_names)
         sides: dict[str, Any] = {}
-        if knn is not model:
-            # lam only acts at prediction, so the copy shares everything fitted.
-            base = copy.copy(model).set_params(lam=0.0)
+        if asked.has_base:
+            found = asked.sides()
+            proba = found.mixture[0]
             sides = {
-                "votes_proba": knn.predict_proba(rows)[0],
-                "base_proba": base.predict_proba(seen)[0],
+                "votes_proba": found.votes[0],
+                "base_proba": found.base[0],
                 "lam": float(model.lam),
             }
-        distances, ids = knn.kneighbors(rows)
-        weights = vote_weights(distances, knn.tau_)[0]
-        shown = min(n_neighbors, ids.shape[1])
-        ids = ids[0, :shown]
+        else:
+            proba = asked.mixture()[0]
+        nearest = asked.nearest()
+        ids = nearest.ids[0, :n_neighbors]
         text = dict(zip(model.classes_.tolist(), names))
         return cls(
-            distances=distances[0, :shown],
-            weights=weights[:shown] / weights.sum(),
+            distances=nearest.distances[0, :n_neighbors],
+            weights=nearest.shares[0, :n_neighbors],
             neighbor_ids=ids,
-            neighbor_labels=[names[c] for c in knn.index_.codes[ids]],
+            neighbor_labels=[names[c] for c in codes[ids]],
             proba=proba,
             class_names=names,
             true_label=None if true_label is None else text.get(true_label, true_label),

@@ -63,21 +63,6 @@ def final_classifier(estimator: Any, X: Any = None) -> tuple[Any, Any]:
             return estimator, X
 
 
-def knn_side(estimator: Any, X: Any) -> tuple[Any, Any, Any]:
-    """The final classifier, its SoftKNNClassifier, and ``X`` as that sees it."""
-    estimator, X = final_classifier(estimator, X)
-    if hasattr(estimator, "knn_"):
-        if getattr(estimator, "knn_transformer_", None) is not None:
-            X = estimator.knn_transformer_.transform(X)
-        return estimator, estimator.knn_, X
-    if hasattr(estimator, "kneighbors"):
-        return estimator, estimator, X
-    raise ValueError(
-        f"estimator={estimator!r} keeps no neighbours. Pass a fitted "
-        "SoftKNNClassifier or JointKNNClassifier, or a Pipeline or search with one."
-    )
-
-
 def draw_image(axis: Any, image: Any) -> None:
     """Show a path, a PIL image or an array of pixels, without ticks."""
     if isinstance(image, (str, os.PathLike)):
