@@ -14,6 +14,7 @@ from typing import Any
 import joblib
 
 from ..inspection import write_report
+from ..utils._versions import installed_versions
 from ._findings import Findings
 from ._frames import data_frame, write_csv
 from ._model_card import write_model_card
@@ -21,6 +22,8 @@ from ._output import check_output_folder
 
 _SETTINGS, _MODEL, _ANSWER = "settings.json", "model.joblib", "answer.joblib"
 _CARD, _REPORT = "model_card.md", "report.html"
+# Raised when this version cannot read what an earlier one wrote.
+_FORMAT = 1
 _UNFINISHED = ".unfinished-"
 _LEFT_BEHIND = 3600  # seconds without a change: nobody writes for so long
 _FRAMES = (
@@ -117,7 +120,7 @@ def read_answer(output: str | os.PathLike) -> Findings:
     FileNotFoundError
         If one of the files is not there.
     ValueError
-        If one cannot be loaded.
+        If one cannot be loaded, or they are of another format.
     """
     folder = Path(output)
     folder = folder.parent if folder.name == _MODEL else folder
@@ -128,6 +131,15 @@ def read_answer(output: str | os.PathLike) -> Findings:
             "the folder that `skknn classify` or classify_folder(output=...) wrote."
         )
     data_frame({})  # says what to do without pandas
+    written = _read_settings(folder)
+    made_by = _other_versions(written.get("versions", {}))
+    if written.get("format", _FORMAT) != _FORMAT:
+        raise ValueError(
+            f"The results in {str(folder)!r} are of format {written['format']}, and "
+            f"this version of skknn reads format {_FORMAT}; they were made {made_by}. "
+            "Install the version of skknn that made them, or give the command that "
+            "made them again."
+        )
     try:
         answer: Findings = joblib.load(folder / _ANSWER)
         return replace(answer, pipeline=joblib.load(folder / _MODEL))
@@ -136,8 +148,8 @@ def read_answer(output: str | os.PathLike) -> Findings:
     except Exception as error:  # files that are cut off raise all kinds of errors
         raise ValueError(
             f"The model in {str(folder)!r} cannot be loaded "
-            f"({type(error).__name__}: {error}): its files are damaged, or of other "
-            "versions of Python or of packages. Give the command that made it again."
+            f"({type(error).__name__}: {error}). It was made {made_by}. Give the "
+            "command that made it again, or install those versions."
         ) from error
 
 
@@ -146,10 +158,30 @@ def written_fingerprint(output: str | os.PathLike) -> str | None:
     folder = Path(output)
     if not all((folder / name).is_file() for name in _FILES):
         return None
+    return _read_settings(folder).get("fingerprint")
+
+
+def _read_settings(folder: Path) -> dict[str, Any]:
+    """What settings.json says; nothing if it is damaged."""
     try:
-        return json.loads((folder / _SETTINGS).read_text("utf8")).get("fingerprint")
-    except (ValueError, OSError, AttributeError):
-        return None
+        told = json.loads((folder / _SETTINGS).read_text("utf8"))
+    except (ValueError, OSError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _other_versions(versions: dict[str, str]) -> str:
+    """Say with which versions results were made, where they are others than here."""
+    here = installed_versions()
+    others = [
+        f"{name} {version} (here {here.get(name, 'none')})"
+        for name, version in versions.items()
+        if here.get(name) != version
+    ]
+    if others:
+        return f"with {', '.join(others)}"
+    known = "with the versions that are installed here: its files are damaged"
+    return known if versions else "with versions that nobody wrote down"
 
 
 def _writers(answer: Findings) -> dict[str, Callable[[Path], object]]:
@@ -178,6 +210,7 @@ def _without_pipeline(answer: Findings) -> Findings:
 
 def _write_settings(answer: Findings, path: Path) -> None:
     told = {
+        "format": _FORMAT,
         **answer.settings,
         "classes": list(answer.classes),
         "evaluation": answer.evaluation,
