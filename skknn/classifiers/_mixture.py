@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..utils._blas import one_thread_if_small
+
 # How far a row of probabilities may be from a sum of 1.
 _SUM_ROUNDING = 1e-2
 
@@ -30,7 +32,8 @@ def base_proba(base: Any, rows: Any, classes: NDArray[Any]) -> NDArray[Any]:
         For another shape, for what is not finite, and for rows that are no
         probabilities.
     """
-    proba = np.asarray(base.predict_proba(rows))
+    with one_thread_if_small(getattr(rows, "size", len(rows)) * len(classes)):
+        proba = np.asarray(base.predict_proba(rows))
     if proba.dtype == object:
         proba = proba.astype(np.float64)
     n_rows = rows.shape[0] if hasattr(rows, "shape") else len(rows)

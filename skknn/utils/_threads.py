@@ -4,12 +4,11 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
 from typing import Any, TypeVar
 
-from joblib import cpu_count, effective_n_jobs
-from threadpoolctl import ThreadpoolController
+from joblib import effective_n_jobs
 
+from ._blas import blas_threads, single_threaded_blas
 from ._locks import ForkSafeLock
 from ._shared_setting import SharedSetting
 
@@ -25,8 +24,7 @@ def n_threads(n_jobs: int | None) -> int:
     """
     n_threads = effective_n_jobs(n_jobs)
     if n_jobs is None and n_threads == 1:
-        pools = _controller().select(user_api="blas").lib_controllers
-        n_threads = min((pool.num_threads for pool in pools), default=cpu_count())
+        n_threads = blas_threads()
     return n_threads
 
 
@@ -52,7 +50,7 @@ def run_blocks(
     if len(blocks) == 1 and n_jobs is None:
         function(blocks[0])
         return
-    with _BLAS.held(), single_threaded_torch(torch is not None):
+    with single_threaded_blas(), single_threaded_torch(torch is not None):
         in_threads(function, blocks, n_threads(n_jobs), torch=torch)
 
 
@@ -85,18 +83,6 @@ def in_threads(
     limit = None if torch is None else _compute_alone
     with ThreadPoolExecutor(n_threads, initializer=limit) as pool:
         return list(pool.map(function, parts))
-
-
-@cache
-def _controller() -> ThreadpoolController:
-    # Looking for the loaded libraries takes 5 ms; numpy's never changes.
-    return ThreadpoolController()
-
-
-_BLAS = SharedSetting(
-    lambda: _controller().limit(limits=1, user_api="blas"),
-    lambda limiter: limiter.restore_original_limits(),
-)
 
 
 def _torch_threads() -> int:

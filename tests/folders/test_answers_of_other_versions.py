@@ -34,9 +34,7 @@ def change_settings(out, **changes):
 def test_another_format_is_not_tried(results):
     change_settings(results, format=99, versions={"skknn": "7.1.0"})
     (results / "answer.joblib").write_bytes(b"would raise something else")
-    with pytest.raises(
-        ValueError, match=r"of format 99.*format 1.*skknn 7\.1\.0"
-    ):
+    with pytest.raises(ValueError, match=r"of format 99.*format 1.*skknn 7\.1\.0"):
         FolderAnswer.load(results)
     photos = results.parent / "photos"
     command = [sys.executable, "-m", "skknn", "predict", results, photos]

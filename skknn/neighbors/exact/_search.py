@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...utils._blas import one_thread_if_small
 from ...utils._locks import ForkSafeLock
 from ...utils._slices import blocks_of, equal_parts
 from ...utils._threads import in_threads, n_threads, run_blocks
@@ -56,6 +57,12 @@ class ExactSearch(Engine):
 
     def kneighbors(
         self, queries: NDArray, k: int, exclude: NDArray[np.intp] | None = None
+    ) -> Neighbors:
+        with one_thread_if_small(len(queries) * self.rows.values.size):
+            return self._kneighbors(queries, k, exclude)
+
+    def _kneighbors(
+        self, queries: NDArray, k: int, exclude: NDArray[np.intp] | None
     ) -> Neighbors:
         distances = np.empty((len(queries), k), dtype=np.float64)
         ids = np.empty((len(queries), k), dtype=np.intp)

@@ -1,0 +1,114 @@
+"""Limits on numpy's threads hold in any thread, and are undone by whoever is last."""
+
+import threading
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+from threadpoolctl import ThreadpoolController, threadpool_limits
+
+from skknn import JointKNNClassifier, SoftKNNClassifier
+from skknn.utils import _blas
+from skknn.utils._blas import blas_threads, one_thread_if_small, single_threaded_blas
+
+X, y = load_digits(return_X_y=True)
+
+
+def threads_now():
+    """The largest number of any BLAS library of this process."""
+    pools = ThreadpoolController().select(user_api="blas").info()
+    return max(pool["num_threads"] for pool in pools)
+
+
+@pytest.fixture(autouse=True)
+def three_threads():
+    """Somebody in the main thread has had a say, as searches there have."""
+    _blas._take_control()
+    with threadpool_limits(3, user_api="blas"):
+        if threads_now() != 3:
+            pytest.skip("numpy's BLAS has a fixed number of threads")
+        with single_threaded_blas():
+            pass
+        yield
+        _blas._take_control()
+
+
+def in_new_thread(function):
+    found = []
+    thread = threading.Thread(target=lambda: found.append(function()))
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+def inside():
+    with single_threaded_blas():
+        return threads_now()
+
+
+def test_in_any_thread():
+    for call in (inside, lambda: in_new_thread(inside)) * 2:
+        assert call() == 1
+        assert threads_now() == blas_threads() == 3
+
+
+@pytest.mark.parametrize("first_leaves_last", [False, True])
+def test_whoever_is_last_undoes_it(first_leaves_last):
+    """The first one stays alive behind it, so that it could keep control."""
+    entered, leave, left, end = (threading.Event() for _ in range(4))
+
+    def first():
+        with single_threaded_blas():
+            entered.set()
+            leave.wait()
+        left.set()
+        end.wait()
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    entered.wait()
+    with single_threaded_blas():
+        if not first_leaves_last:
+            leave.set()
+            left.wait()
+        assert threads_now() == 1
+    leave.set()
+    left.wait()
+    assert threads_now() == 3
+    end.set()
+    thread.join()
+
+
+def test_limits_of_the_user_in_another_thread_stay():
+    with threadpool_limits(2, user_api="blas"):
+        assert in_new_thread(inside) == 1
+        assert threads_now() == 2
+    assert threads_now() == 3
+
+
+def test_only_small_products():
+    with one_thread_if_small(1000):
+        assert threads_now() == 1
+    with one_thread_if_small(2**30):
+        assert threads_now() == 3
+
+
+class Spy(SoftKNNClassifier):
+    """A base that notes on how many threads it is asked."""
+
+    seen = []
+
+    def predict_proba(self, X=None):
+        self.seen.append(threads_now())
+        return super().predict_proba(X)
+
+
+def test_single_queries_take_one_thread_and_many_take_all():
+    joint = JointKNNClassifier(5, alpha=0, estimator=Spy(5)).fit(X, y)
+    many = np.repeat(X, 4, axis=0)
+    for rows, expected in ((X[:1], 1), (many, 3)):
+        Spy.seen.clear()
+        call = lambda rows=rows: joint.predict_proba(rows)  # noqa: E731
+        np.testing.assert_array_equal(call(), in_new_thread(call))
+        assert Spy.seen == [expected] * 2
+        assert threads_now() == 3
