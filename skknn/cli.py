@@ -64,9 +64,9 @@ examples:
 
 _PREDICT = """\
 Predicts photos with a model that `skknn classify` wrote. MODEL is the folder of
-results, or the model.joblib in it. What was skipped, and why, is in FILE_skipped.csv
-beside FILE.csv. Loading a model can run any code: use only those
-you trust."""
+results, or the model.joblib in it. What was skipped, if anything, is in
+FILE_skipped.csv beside FILE.csv. Loading a model can run any code: use only those you
+trust."""
 
 _EMBED = """\
 Writes the features of all photos below a folder, one row a photo. FILE.npz holds the
@@ -305,6 +305,7 @@ def _run_embed(args: argparse.Namespace, out: TextIO) -> None:
 
 def _run_audit(args: argparse.Namespace, out: TextIO) -> None:
     from .folders import audit_folder
+    from .folders._summary import counted
 
     tables = audit_folder(
         args.photos,
@@ -314,7 +315,7 @@ def _run_audit(args: argparse.Namespace, out: TextIO) -> None:
         **_features(args),
     )
     for name, table in tables.items():
-        print(f"{len(table)} rows in {name}.csv", file=out)
+        print(f"{counted(len(table), 'row')} in {name}.csv", file=out)
 
 
 def _tell_skipped(skipped: Iterable[Any]) -> None:

@@ -1,5 +1,6 @@
 """R, Eq. 5: votes and base probabilities in given shares."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -32,11 +33,11 @@ def base_proba(base: Any, rows: Any, classes: NDArray[Any]) -> NDArray[Any]:
         For another shape, for what is not finite, and for rows that are no
         probabilities.
     """
-    with one_thread_if_small(getattr(rows, "size", len(rows)) * len(classes)):
+    n_rows, *width = rows.shape if hasattr(rows, "shape") else (len(rows),)
+    with one_thread_if_small(math.prod((n_rows, *width, len(classes)))):
         proba = np.asarray(base.predict_proba(rows))
     if proba.dtype == object:
         proba = proba.astype(np.float64)
-    n_rows = rows.shape[0] if hasattr(rows, "shape") else len(rows)
     if proba.shape != (n_rows, len(classes)):
         raise ValueError(
             f"estimator={base!r}: predict_proba must return one column a class, shape "

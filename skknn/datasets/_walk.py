@@ -54,8 +54,8 @@ def files_below(folder: Path, *, outside: Path, hidden: bool = False) -> list[Pa
         A folder that is not entered: the one that holds ``folder``, to which a link
         may lead back.
     hidden : bool
-        Whether hidden files are wanted, too, and the names of hidden folders, which
-        are never entered.
+        Whether hidden files are wanted, too, and the names of folders that are not
+        entered: hidden ones, and links to what is listed anyway.
 
     Raises
     ------
@@ -72,6 +72,8 @@ def files_below(folder: Path, *, outside: Path, hidden: bool = False) -> list[Pa
         identity = _identity(here)
         if identity in seen:
             folders.clear()
+            if hidden and Path(here).is_symlink():
+                found.append(Path(here))
             continue
         seen.add(identity)
         dotted = [name for name in folders if name.startswith(".")]

@@ -14,7 +14,7 @@ from ._groups import Groups, groups_of
 from ._labelled_rows import embed_contents
 from ._output import check_output_folder
 from ._say import Say
-from ._written import csv_writer, write_together
+from ._written import check_no_answer, csv_writer, write_together
 
 _AUDITED = ("suspect_labels", "duplicates", "outliers", "class_overlap")
 _NAMES = (*_AUDITED, "labels", "skipped")
@@ -82,6 +82,7 @@ def audit_folder(
     contents = look_into(folder, unlabelled=unlabelled, output=output)
     if output is not None:
         check_output_folder(output, [f"{name}.csv" for name in _NAMES])
+        check_no_answer(output)
     embedder = make_embedder(
         backbone,
         weights=weights,

@@ -184,6 +184,8 @@ def why_no_photo(file: Path) -> str:
     suffix = file.suffix.lower()
     if is_hidden(file):
         return "hidden: its name begins with a dot"
+    if file.is_dir():
+        return "a link to a folder whose photos are found without it"
     if suffix in _RAW:
         return f"a camera's raw file ({suffix}): export it as JPEG, PNG or TIFF"
     if suffix in _VIDEO:

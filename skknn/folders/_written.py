@@ -107,6 +107,21 @@ def check_answer_output(output: str | os.PathLike) -> None:
     check_output_folder(output, _FILES)
 
 
+def check_no_answer(output: str | os.PathLike) -> None:
+    """Refuse a folder that holds an answer, whose tables others would replace.
+
+    Raises
+    ------
+    FileExistsError
+    """
+    if (Path(output) / _ANSWER).exists():
+        raise FileExistsError(
+            f"output={str(output)!r} holds results of `skknn classify`, whose tables "
+            "would be replaced. They are those of an audit already: look there, or "
+            "name another folder."
+        )
+
+
 def read_answer(output: str | os.PathLike) -> Findings:
     """Read an answer from its folder.
 

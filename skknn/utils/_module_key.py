@@ -24,11 +24,15 @@ def module_key(value: Any) -> str | None:
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(value, torch.nn.Module):
         return None
-    digest = hashlib.blake2b(digest_size=20)
     try:
-        _Pickler(digest, torch).dump(value)
+        return _digest(value, torch)
     except Exception:  # whatever a part's own way of pickling raises
         return None
+
+
+def _digest(value: Any, torch: types.ModuleType) -> str:
+    digest = hashlib.blake2b(digest_size=20)
+    _Pickler(digest, torch).dump(value)
     return digest.hexdigest()
 
 
@@ -45,6 +49,10 @@ class _Pickler(pickle.Pickler):
             return "shared", id(value)
         if isinstance(value, self._torch.Tensor):
             return "tensor", type(value).__name__, *_content(value, self._torch)
+        if type(value) in (set, frozenset):
+            # Equal ones, a copy even, may come in another order.
+            inside = sorted(_digest(each, self._torch) for each in value)
+            return type(value).__name__, *inside
         return None
 
 

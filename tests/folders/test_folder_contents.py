@@ -41,8 +41,23 @@ def test_links_in_a_circle_and_folders_that_cannot_be_listed(tmp_path):
     finally:
         (folder / "green" / "shut").chmod(0o755)
     assert found.labels.count("red") == 3
+    told = dict(found.skipped)
+    assert told.pop("red/round").startswith("a link to a folder whose photos are found")
+    assert blind or not told
     if blind:  # not for a superuser
         assert any("cannot be listed" in reason for _, reason in found.skipped)
+
+
+def test_links_to_other_folders_are_followed_once(tmp_path):
+    folder = fill(tmp_path / "photos", 3)
+    save_photo(tmp_path / "elsewhere" / "far.png", "red", 7)
+    for name in ("one", "two"):
+        (folder / "red" / name).symlink_to(tmp_path / "elsewhere")
+    found = look_into(folder, unlabelled=UNLABELLED)
+    assert [name for name in found.labelled if "far" in name] == ["red/one/far.png"]
+    assert [name for name, _ in found.skipped] == ["red/two"]
+    alone = look_into(fill(tmp_path / "b", 3), new=folder / "red", unlabelled=())
+    assert any(name.endswith("red/two") for name, _ in alone.skipped)
 
 
 def test_a_name_that_is_no_text_is_kept(tmp_path):

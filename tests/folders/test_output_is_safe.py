@@ -46,6 +46,20 @@ def test_own_results_are_replaced_without_the_cache(tmp_path):
         answer.save(tmp_path / "mine")
 
 
+def test_an_audit_does_not_replace_the_tables_of_an_answer(tmp_path):
+    folder, out = two_classes(tmp_path / "photos"), tmp_path / "out"
+    (folder / "loose.png").touch()
+    classify_folder(folder, output=out, **TINY)
+    before = {path.name: path.read_bytes() for path in out.glob("*.csv")}
+    with pytest.raises(FileExistsError, match="results of `skknn classify`.*another"):
+        audit_folder(folder, output=out, **TINY)
+    assert {path.name: path.read_bytes() for path in out.glob("*.csv")} == before
+    # The other way round all of them are new.
+    audit_folder(folder, output=tmp_path / "audit", **TINY)
+    classify_folder(folder, output=tmp_path / "audit", **TINY)
+    assert len(FolderAnswer.load(tmp_path / "audit").skipped) == 1
+
+
 @pytest.mark.parametrize("function", [classify_folder, audit_folder])
 def test_a_file_is_no_folder_of_results(tmp_path, function):
     folder, file = two_classes(tmp_path / "photos"), tmp_path / "file"

@@ -52,6 +52,21 @@ def test_clones_have_the_key_of_the_original(name):
     assert module_key(embedder.backbone) == key
 
 
+@pytest.mark.parametrize("kind", [set, frozenset])
+def test_sets_in_any_order(kind):
+    """0 and 8 want the same place: the first to come has it."""
+    one, other = kind([0, 8]), kind([8, 0])
+    assert one == other and list(one) != list(other)
+    for wrap in (lambda each: each, lambda each: [{"a": (each, "b")}]):
+        key = module_key(Net(extra=wrap(one)))
+        assert key == module_key(Net(extra=wrap(other))) is not None
+        assert key != module_key(Net(extra=wrap(kind([0, 9]))))
+        assert key != module_key(Net(extra=wrap([0, 8])))
+    words = kind([frozenset([0, 8]), "b"]), kind(["b", frozenset([8, 0])])
+    assert module_key(Net(extra=words[0])) == module_key(Net(extra=words[1]))
+    assert module_key(Net(extra=kind([lambda: 0]))) is not None
+
+
 def test_classes_that_cannot_be_imported():
     class Own(Net):
         pass
