@@ -33,7 +33,7 @@ from skknn import (
     NeighborSearchCV,
     SoftKNNClassifier,
 )
-from skknn.datasets import load_image_folder
+from skknn.datasets import check_images, load_image_folder
 from skknn.inspection import NeighborsDisplay
 
 SEED = 0
@@ -43,6 +43,8 @@ def main():
     args = parse_arguments()
     try:
         images, labels, names, split = load(args.images)
+        if args.images:
+            check(images)
     except (OSError, ValueError) as error:
         raise SystemExit(f"--images: {error}") from None
     train, test = split or draw_split(labels, names)
@@ -119,6 +121,17 @@ def load(folder):
     rows = np.arange(len(labels))
     split = rows[: len(train.data)], rows[len(train.data) :]
     return train.data + test.data, labels, train.target_names, split
+
+
+def check(images):
+    """Name the images that cannot be read, before hours are spent on the others."""
+    bad = check_images(images)
+    if bad:
+        told = "\n".join(f"  {image.file}: {image.reason}" for image in bad[:20])
+        raise SystemExit(
+            f"--images: {len(bad)} of {len(images)} images cannot be read. Repair or "
+            f"remove them (`skknn classify` leaves them out by itself):\n{told}"
+        )
 
 
 def draw_split(labels, names):

@@ -1,10 +1,11 @@
 """A web service that names what is on a photo, with the standard library alone.
 
-    python examples/web_service.py results/model.joblib
+    python examples/web_service.py results
     curl --data-binary @photo.jpg http://127.0.0.1:8000/
 
-Loading a model can run any code: serve only those you made. For the open internet put
-a real web server in front.
+The argument is what `skknn classify --out` wrote, or the file of a model. Loading one
+can run any code: serve only those you made. For the open internet put a real web server
+in front.
 """
 
 import io
@@ -12,11 +13,12 @@ import json
 import os
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Semaphore
 
 import joblib
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 LARGEST = 20_000_000  # bytes of a photo
 
@@ -38,10 +40,13 @@ def make_server(model, address=("127.0.0.1", 8000)):
                 photo = Image.open(io.BytesIO(self.rfile.read(size)))
                 with cores:
                     proba = model.predict_proba([photo])[0]
+            except UnidentifiedImageError:
+                return self.answer(400, {"error": "no photo: the body is the file"})
             except Exception as error:
-                return self.answer(400, {"error": str(error)})
+                return self.answer(400, {"error": f"it cannot be read: {error}"})
             best = np.argsort(-proba)[:3]
-            self.answer(200, {str(model.classes_[i]): float(proba[i]) for i in best})
+            found = {str(model.classes_[i]): round(float(proba[i]), 4) for i in best}
+            self.answer(200, found)
 
         def answer(self, status, content):
             self.send(status, "application/json", json.dumps(content).encode())
@@ -57,7 +62,11 @@ def make_server(model, address=("127.0.0.1", 8000)):
 
 
 if __name__ == "__main__":
-    server = make_server(joblib.load(sys.argv[1]))
+    if len(sys.argv) != 2:
+        sys.exit("usage: python web_service.py RESULTS")
+    results = Path(sys.argv[1])
+    file = results / "model.joblib" if results.is_dir() else results
+    server = make_server(joblib.load(file))
     host, port = server.server_address
     print(f"Ready: POST a photo to http://{host}:{port}/", flush=True)
     server.serve_forever()

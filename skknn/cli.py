@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import io
 import os
+import re
 import sys
 import traceback
 import warnings
@@ -339,9 +340,28 @@ def _features(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+# Parameters of the functions behind a command that are called otherwise here.
+_OPTIONS = {
+    "backbone": "--backbone NAME",
+    "device": "--device NAME",
+    "groups": "--groups subfolders",
+    "n_jobs": "--jobs N",
+    "new": "--new FOLDER",
+    "output": "--out PATH",
+    "random_state": "--seed N",
+    "unlabelled": "--unlabelled NAME",
+    "weights": "--weights PATH",
+}
+
+
 def _in_words(error: Exception) -> str:
     text = str(error) or type(error).__name__
-    return f"{text}\n(--debug shows where it comes from)"
+    named = [name for name in _OPTIONS if re.search(rf"\b{name}=", text)]
+    notes = [f"{name}= is {_OPTIONS[name]} here" for name in named]
+    if "None" in text and named:
+        notes.append("None is to leave it away")
+    notes.append("--debug shows where it comes from")
+    return f"{text}\n({'; '.join(notes)})"
 
 
 @contextlib.contextmanager

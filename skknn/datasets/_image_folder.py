@@ -131,8 +131,9 @@ def load_image_folder(
         )
     if other:
         warnings.warn(
-            f"{len(other)} files in {str(root)!r} are left out, because they are no "
-            f"images in a class folder by their name (first: {str(other[0])!r}).",
+            f"{len(other)} files in {str(root)!r} are left out: they lie in no class "
+            "folder, or are no images by their name (first: "
+            f"{str(other[0])!r}).",
             UserWarning,
             stacklevel=2,
         )

@@ -342,7 +342,8 @@ class BlockWeights(ParamsMixin, TransformerMixin, BaseEstimator):
                 "columns, so there is nothing to weigh. FungiTransformer's PCA mixes "
                 "its blocks: use FungiTransformer(n_components=None) and, if wanted, "
                 "n_components here. For other features pass blocks=, such as a dict "
-                "name -> slice or the widths of the blocks.",
+                "name -> slice or the widths of the blocks, or let a ColumnTransformer "
+                "name them by set_output(transform='pandas').",
                 UserWarning,
                 stacklevel=4,  # past fit and its decorator
             )

@@ -257,7 +257,19 @@ def _refuse_parts(root: Path, classes: list[str]) -> None:
         call = f"folder={str(root / first)!r}"
         if more:
             call += f", new={str(root / more[-1])!r}"
+        remedy = f"Pass the one with the class folders: {call}."
+        if not folders_in(root / first):
+            remedy = "Move them elsewhere, or rename those that are classes."
         raise ValueError(
             f"folder={str(root)!r} holds {parts}, which are parts of a data set and no "
-            f"classes by their names. Pass the one with the class folders: {call}."
+            f"classes by their names. {remedy}"
         )
+    for name in classes:
+        if parts_of_data_set([name]):
+            warnings.warn(
+                f"The folder {name!r} in {str(root)!r} is taken for a class. If its "
+                f"photos are to be predicted, move it elsewhere and pass it as new=, "
+                f"or name it unlabelled: unlabelled=[{name!r}].",
+                UserWarning,
+                stacklevel=4,
+            )

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from ..utils._similarity import NEARLY_SAME
+from ..utils._similarity import are_nearly_same
 from ._findings import Findings
 
 
@@ -41,7 +41,7 @@ def model_card(answer: Findings) -> str:
     chosen = ", ".join(f"{n} = {v}" for n, v in settings["parameters"].items())
     versions = ", ".join(f"{n} {v}" for n, v in settings["versions"].items())
     interval = f"{found['low']:.1%} to {found['high']:.1%}"
-    n_same = int((answer.duplicates["similarity"] >= NEARLY_SAME).sum())
+    n_same = int(are_nearly_same(answer.duplicates).sum())
     kind = "embedding and gradient features" if settings["fungi"] else "embedding"
     return f"""# Model card
 

@@ -39,6 +39,11 @@ def predict_photos(
     check_pandas()
     if output is not None:
         check_output_file(output)
+        if Path(output).suffix.lower() != ".csv":
+            raise ValueError(
+                f"output={str(output)!r} must end in .csv; for other formats take the "
+                "data frame that is returned."
+            )
         _check_skipped_file(output)
     skipped: dict[str, str] = {}
     if isinstance(photos, (str, os.PathLike)):

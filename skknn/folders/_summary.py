@@ -1,6 +1,6 @@
 """An answer in a few lines of text."""
 
-from ..utils._similarity import NEARLY_SAME
+from ..utils._similarity import are_nearly_same
 from ._findings import Findings
 
 # Pairs within a class, of labelled photos, from which on they deserve a word.
@@ -73,7 +73,7 @@ def summary_of(answer: Findings) -> str:
             lines.append(why_uncertain(sure, found["n"]))
     else:
         lines.append("No photos to predict.")
-    same = answer.duplicates["similarity"] >= NEARLY_SAME
+    same = are_nearly_same(answer.duplicates)
     for frame, text in (
         (answer.suspect_labels, "Labels that look wrong"),
         (answer.duplicates[same], "Pairs of near-duplicates"),

@@ -80,6 +80,7 @@ def duplicates_table(rows: AuditedRows, pairs: Pairs) -> Any:
         "label_a": rows.labels[a],
         "label_b": rows.labels[b],
         "similarity": pairs.similarity,
+        "same_picture": pairs.same_picture,
         "same_class": rows.codes[a] == rows.codes[b],
     }
     if rows.parts is not None:

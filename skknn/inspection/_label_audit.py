@@ -79,10 +79,11 @@ class LabelAudit(ParamsMixin, BaseEstimator):
         The most probable other class of each row.
     duplicates_ : DataFrame
         Pairs of copies, most alike first: ``row_a``, ``row_b``, ``file_a``, ``file_b``,
-        ``label_a``, ``label_b``, ``similarity``, ``same_class``, and with parts
-        ``part_a``, ``part_b``, ``same_part``. ``similarity`` is 1 minus their squared
-        distance over that of two rows drawn at random, for centred rows of length 1
-        their cosine. Rows of one group are no pairs.
+        ``label_a``, ``label_b``, ``similarity``, ``same_picture`` (by ``images``, False
+        without), ``same_class``, and with parts ``part_a``, ``part_b``, ``same_part``.
+        ``similarity`` is 1 minus their squared distance over that of two rows drawn at
+        random, for centred rows of length 1 their cosine. Rows of one group are no
+        pairs.
     outliers_ : DataFrame
         Rows that are like no other, strangest first: ``row``, ``file``, ``label``,
         ``distance`` (mean squared one to the five nearest rows, which are not centred

@@ -28,11 +28,14 @@ class Pairs:
     ----------
     first, second : ndarray of shape (n_pairs,), intp
     similarity : ndarray of shape (n_pairs,), float64
+    same_picture : ndarray of shape (n_pairs,), bool
+        False where nobody looked.
     """
 
     first: NDArray[np.intp]
     second: NDArray[np.intp]
     similarity: NDArray[np.float64]
+    same_picture: NDArray[np.bool_]
 
 
 def near_duplicates(
@@ -77,24 +80,25 @@ def near_duplicates(
     pairs, first = np.unique(pairs, axis=0, return_index=True)
     rows, places = rows[first], places[first]
     values = 1 - distances[rows, places] / (typical or 1.0)
+    same = np.zeros(len(pairs), dtype=bool)
     if images is not None:
-        kept = _confirmed(pairs, near[rows, places], values, images, n_jobs)
-        pairs, values = pairs[kept], values[kept]
+        pictures = SmallPictures(images, np.unique(pairs), n_jobs)
+        same = pictures.alike(pairs[:, 0], pairs[:, 1]) >= _SAME_PICTURES
+        kept = _confirmed(pairs, near[rows, places], values, same, pictures)
+        pairs, values, same = pairs[kept], values[kept], same[kept]
     order = np.argsort(-values, kind="stable")
-    return Pairs(pairs[order, 0], pairs[order, 1], values[order])
+    return Pairs(pairs[order, 0], pairs[order, 1], values[order], same[order])
 
 
 def _confirmed(
     pairs: NDArray[np.intp],
     near: NDArray[np.bool_],
     similarity: NDArray[np.float64],
-    images: Sequence[Any],
-    n_jobs: int | None,
+    same_picture: NDArray[np.bool_],
+    pictures: SmallPictures,
 ) -> NDArray[np.bool_]:
     """Which pairs are copies by their pictures, too."""
-    pictures = SmallPictures(images, np.unique(pairs), n_jobs)
-    kept = near & (similarity >= _SAME_ROWS)
-    kept |= pictures.alike(pairs[:, 0], pairs[:, 1]) >= _SAME_PICTURES
+    kept = same_picture | (near & (similarity >= _SAME_ROWS))
     open_ = np.flatnonzero(near & ~kept)
     alike = pictures.alike_cropped(pairs[open_, 0], pairs[open_, 1])
     kept[open_] = alike >= _LIKE_PICTURES

@@ -56,10 +56,15 @@ def from_file_bytes(data: bytes) -> Sound:
             rate = file.samplerate
     except soundfile.SoundFileError as error:
         raise ValueError(
-            f"it is no sound file that libsndfile reads ({str(error).rstrip('.')}). "
+            f"it is no sound file that libsndfile reads ({_reason(error)}). "
             "WAV, FLAC, OGG and MP3 are; convert others"
         ) from None
     return from_samples(samples, rate)
+
+
+def _reason(error: Exception) -> str:
+    """Without the repr of the bytes, which stand for the file here."""
+    return str(getattr(error, "error_string", error)).rstrip(".")
 
 
 def from_samples(samples: Any, rate: Any) -> Sound:

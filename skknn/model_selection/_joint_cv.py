@@ -31,19 +31,20 @@ _PASSED_ON = (
     "device",
     "random_state",
 )
-# What users of the classifier look at.
-_SHARED = (
-    "classes_",
-    "knn_",
-    "estimator_",
-    "knn_transformer_",
-    "knn_proba_",
-    "modulation_",
-    "sample_weight_",
-    "n_features_in_",
-    "feature_names_in_",
-)
+# Attributes that scikit-learn sets itself.
+_SEEN = "n_features_in_", "feature_names_in_"
 _VALUES = ["array-like", Real]
+
+
+def _of_best(name: str) -> property:
+    """A fitted attribute that is the best estimator's, to which rows may come."""
+
+    def found(self: "JointKNNClassifierCV") -> Any:
+        if "best_estimator_" not in vars(self):
+            raise AttributeError(f"{name} is there after fit only.")
+        return getattr(self.best_estimator_, name)
+
+    return property(found, doc="As of ``best_estimator_``.")
 
 
 class JointKNNClassifierCV(
@@ -150,7 +151,8 @@ class JointKNNClassifierCV(
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted.
     knn_, estimator_, knn_transformer_, knn_proba_, modulation_, sample_weight_ : object
-        Those of ``best_estimator_``.
+        Those of ``best_estimator_``, whose ``partial_fit`` and ``remove`` may have
+        changed them.
     n_features_in_ : int
         Number of columns seen in ``fit``, where ``X`` has columns.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -209,6 +211,14 @@ class JointKNNClassifierCV(
     }
     _param_aliases = JOINT_ALIASES
     _param_remedies = JOINT_CV_REMEDIES
+
+    classes_ = _of_best("classes_")
+    knn_ = _of_best("knn_")
+    estimator_ = _of_best("estimator_")
+    knn_transformer_ = _of_best("knn_transformer_")
+    knn_proba_ = _of_best("knn_proba_")
+    modulation_ = _of_best("modulation_")
+    sample_weight_ = _of_best("sample_weight_")
 
     def __init__(
         self,
@@ -301,11 +311,11 @@ class JointKNNClassifierCV(
         )
         best, table = found.best_estimator, found.table
         kept = {name: v for name, v in vars(self).items() if not name.endswith("_")}
-        shared = {n: getattr(best, n) for n in _SHARED if hasattr(best, n)}
+        seen = {name: getattr(best, name) for name in _SEEN if hasattr(best, name)}
         # All at once: a fit that was interrupted leaves what was there before.
         self.__dict__ = {
             **kept,
-            **shared,
+            **seen,
             "best_estimator_": best,
             "best_params_": found.best_params,
             "best_score_": table["mean_test_score"][found.best_index],

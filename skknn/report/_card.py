@@ -54,7 +54,8 @@ def _data(found: PlainAnswer, own: OwnPaths) -> str:
     if found.predictions:
         parts.append(f"{len(found.predictions):,} predicted")
     if found.skipped:
-        parts.append(f"{len(found.skipped):,} files or folders skipped")
+        skipped = counted(len(found.skipped), "file or folder", "files or folders")
+        parts.append(f"{skipped} skipped")
     return f"{name(folder, 80)}: {listed(parts)}."
 
 

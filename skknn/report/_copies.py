@@ -42,7 +42,8 @@ def duplicates(shown: Shown, pictures: Pictures) -> str:
 
 
 def _nearly_same(row: dict[str, Any]) -> bool:
-    return is_missing(row["similarity"]) or row["similarity"] >= NEARLY_SAME
+    alike = is_missing(row["similarity"]) or row["similarity"] >= NEARLY_SAME
+    return alike or row.get("same_picture", False)
 
 
 def _are(n: int) -> str:
@@ -54,8 +55,8 @@ def _very_similar(n: int) -> str:
     if not n:
         return ""
     return (
-        f"<p>{_are(n)} very similar, with a similarity below {NEARLY_SAME}: photos of "
-        "one burst, or different things in one place.</p>"
+        f"<p>{_are(n)} very similar, with a similarity below {NEARLY_SAME} and other "
+        "pictures: photos of one burst, or different things in one place.</p>"
     )
 
 
@@ -67,7 +68,8 @@ def _pair(row: dict[str, Any], pictures: Pictures) -> str:
         else ""
     )
     alike = "" if is_missing(row["similarity"]) else f"{row['similarity']:.3f}"
-    said = "nearly the same" if _nearly_same(row) else "very similar"
+    same = " (the same picture)" if row.get("same_picture", False) else ""
+    said = f"nearly the same{same}" if _nearly_same(row) else "very similar"
     return (
         f'<li class="card"><div class="two">{sides}</div>'
         f'<p class="soft">{said}, similarity {alike} {badge}</p></li>'

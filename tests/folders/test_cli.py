@@ -218,3 +218,19 @@ def test_a_killed_run_goes_on(tmp_path):
     assert len(pd.read_csv(out / "training.csv")) == 120
     assert kept <= rows_kept(out)  # none was computed again
     assert len(rows_kept(out)) == 120
+
+
+def test_errors_name_the_options_of_the_command(tmp_path, capsys):
+    folder = fill(tmp_path / "photos", 3)
+    out = tmp_path / "out"
+    assert main(["classify", str(folder), "--out", str(out), "--device", "foo"]) == 1
+    said = capsys.readouterr().err
+    assert "device='foo'" in said and "device= is --device NAME here" in said
+    assert "None is to leave it away" in said
+    assert main(["classify", str(folder), "--out", str(out), *TINY]) == 0
+    capsys.readouterr()
+    more = ["predict", str(out), str(folder), "--out", str(tmp_path / "more.xlsx")]
+    assert main(more) == 1
+    said = capsys.readouterr().err
+    assert "must end in .csv" in said and "output= is --out PATH here" in said
+    assert not (tmp_path / "more.xlsx").exists()

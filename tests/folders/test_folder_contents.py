@@ -146,3 +146,17 @@ def test_class_folders_that_look_alike(tmp_path, twins):
     ) as w:
         found = look_into(tmp_path, unlabelled=UNLABELLED)
     assert len(w) == 1 and set(twins) < set(found.labels)
+
+
+def test_parts_of_a_data_set_among_classes(tmp_path):
+    folder = fill(tmp_path / "one", 3)
+    save_photo(folder / "test" / "x.png", "green", 50)
+    with pytest.warns(UserWarning, match="'test' .* is taken for a class.*new="):
+        assert "test" in look_into(folder, unlabelled=UNLABELLED).labels
+    # Both, without class folders in them: nothing there could be passed instead.
+    save_photo(folder / "train" / "x.png", "green", 51)
+    with pytest.raises(ValueError, match="no classes by their names. Move them else"):
+        look_into(folder, unlabelled=UNLABELLED)
+    fill(folder / "train", 1)
+    with pytest.raises(ValueError, match="Pass the one with the class folders: folder"):
+        look_into(folder, unlabelled=UNLABELLED)

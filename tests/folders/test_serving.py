@@ -62,7 +62,7 @@ def test_a_photo_gets_the_probabilities_of_the_model(service, tmp_path):
     status, found = post(address, (tmp_path / "x.png").read_bytes())
     proba = model.predict_proba([str(tmp_path / "x.png")])[0]
     assert status == 200
-    assert found == dict(zip(model.classes_, proba))
+    assert found == pytest.approx(dict(zip(model.classes_, proba)), abs=1e-4)
     assert max(found, key=found.get) == "green"
 
 
@@ -76,25 +76,34 @@ def test_a_browser_is_told_what_to_send(service):
 def test_the_script_says_when_it_is_ready(service, tmp_path, monkeypatch):
     """Run as a program, with a port that is free and a server that closes at once."""
     joblib.dump(service[0], tmp_path / "model.joblib")
+    (tmp_path / "results").mkdir()
+    joblib.dump(service[0], tmp_path / "results" / "model.joblib")
     address = 'address=("127.0.0.1", 8000)'
     text = SCRIPT.read_text("utf8")
     assert address in text
     script = tmp_path / "service.py"
     script.write_text(text.replace(address, 'address=("127.0.0.1", 0)'), "utf8")
-    monkeypatch.setattr("sys.argv", [str(script), str(tmp_path / "model.joblib")])
     close = ThreadingHTTPServer.server_close
     monkeypatch.setattr(ThreadingHTTPServer, "serve_forever", close)
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said):
+    for model in ("model.joblib", "results"):
+        monkeypatch.setattr("sys.argv", [str(script), str(tmp_path / model)])
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            runpy.run_path(str(script), run_name="__main__")
+        ready = r"Ready: POST a photo to http://127\.0\.0\.1:[1-9]\d*/\n"
+        assert re.fullmatch(ready, said.getvalue())
+    monkeypatch.setattr("sys.argv", [str(script)])
+    with pytest.raises(SystemExit, match="usage: python web_service.py RESULTS"):
         runpy.run_path(str(script), run_name="__main__")
-    ready = r"Ready: POST a photo to http://127\.0\.0\.1:[1-9]\d*/\n"
-    assert re.fullmatch(ready, said.getvalue())
 
 
 def test_what_is_no_photo_is_refused_and_the_service_goes_on(service, tmp_path):
     _, address = service
     status, found = post(address, b"no photo")
-    assert status == 400 and "error" in found
+    assert status == 400 and found["error"] == "no photo: the body is the file"
+    save_photo(tmp_path / "cut.png", "red", 72)
+    status, found = post(address, (tmp_path / "cut.png").read_bytes()[:200])
+    assert status == 400 and found["error"].startswith("it cannot be read: ")
     assert post(address, b"")[0] == 413
     save_photo(tmp_path / "x.png", "red", 71)
     assert post(address, (tmp_path / "x.png").read_bytes())[0] == 200

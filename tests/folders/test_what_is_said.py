@@ -81,6 +81,9 @@ def test_similar_photos_are_no_near_duplicates(found):
     assert "Pairs of very similar photos: 1." in text
     text = repr(other(answer, duplicates=some[1:]))
     assert "Pairs of near-duplicates" not in text
+    by_picture = some[1:].assign(same_picture=[True])
+    text = repr(other(answer, duplicates=by_picture))
+    assert "Pairs of near-duplicates: 1." in text and "very similar" not in text
 
 
 def test_groups_are_recommended_for_copies_within_a_class(found):

@@ -76,6 +76,7 @@ def test_smaller_files_are_copies_though_their_rows_are_far(scenes):
     assert len(PLANTED & pairs_of(LabelAudit().fit(X, y))) < 5
     found = LabelAudit().fit(X, y, images=images)
     assert pairs_of(found) == PLANTED
+    assert found.duplicates_["same_picture"].all()
     # The same by an independent comparison of all pictures.
     same = {
         (i, j)
@@ -97,6 +98,7 @@ def test_near_rows_are_copies_if_one_is_a_part_of_the_other(scenes, share):
     audit = LabelAudit()
     assert pairs_of(audit.fit(X, y)) >= PLANTED
     assert pairs_of(audit.fit(X, y, images=images)) == PLANTED
+    assert not audit.duplicates_["same_picture"].any()
 
 
 def test_near_rows_with_other_pictures_are_no_copies(scenes):

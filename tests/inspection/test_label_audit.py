@@ -208,6 +208,7 @@ def test_copies_are_pairs_above_the_threshold(digits):
     for line in table.itertuples():
         pair = line.row_a, line.row_b
         assert line.similarity == pytest.approx(want[pair])
+        assert not line.same_picture  # nobody looked
         assert (line.label_a, line.label_b) == (y[pair[0]], y[pair[1]])
         assert line.same_class == (line.label_a == line.label_b)
         assert (line.part_a, line.part_b) == (parts[pair[0]], parts[pair[1]])

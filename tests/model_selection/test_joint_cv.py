@@ -139,6 +139,22 @@ def test_votes_win_where_they_know_more_than_the_base():
     assert search.best_params_["lam"] > 0.1
 
 
+def test_rows_that_come_and_go_show_in_the_search(digits):
+    X, y = digits[0][:300], digits[1][:300]
+    search = JointKNNClassifierCV(**SMALL)
+    assert not any(hasattr(search, name) for name in ("knn_", "classes_"))
+    search.fit(X, y)
+    search.best_estimator_.partial_fit(X[:5] + 0.01, [99] * 5)
+    assert search.knn_.n_samples_fit_ == 305
+    assert search.classes_.tolist() == [*range(10), 99]
+    assert search.predict_proba(X[:2]).shape == (2, 11)
+    search.best_estimator_.remove(search.knn_.ids_[-5:])
+    assert search.knn_.n_samples_fit_ == 300
+    again = pickle.loads(pickle.dumps(search))
+    np.testing.assert_array_equal(again.predict_proba(X), search.predict_proba(X))
+    assert again.knn_ is again.best_estimator_.knn_
+
+
 def test_noise_in_place_of_votes_is_left_out(digits):
     X, y = digits[0][:400], digits[1][:400]
     noise = np.random.default_rng(0).normal(size=(400, 8))
@@ -154,7 +170,7 @@ def test_noise_in_place_of_votes_is_left_out(digits):
     assert search.best_params_["lam"] < 0.15
     same = search.predict(both) == search.estimator_.predict(both)
     assert same.mean() > 0.98
-    assert "knn_transformer_" in vars(search)
+    assert hasattr(search, "knn_transformer_")
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -181,6 +181,12 @@ def test_pairs_are_called_what_they_are(tmp_path):
     text = page_of(small_answer(tmp_path, duplicates=frame), tmp_path).text
     assert "2 pairs of photos are nearly the same" in text
     assert "very similar" not in text and "labels is likely wrong" in text
+    frame = answer.duplicates.assign(
+        similarity=[0.95, 0.73], same_picture=[False, True]
+    )
+    text = page_of(small_answer(tmp_path, duplicates=frame), tmp_path).text
+    assert "nearly the same (the same picture), similarity 0.730" in text
+    assert "very similar" not in text and "labels is likely wrong" in text
 
 
 NAMES = [
