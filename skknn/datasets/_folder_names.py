@@ -43,7 +43,7 @@ def checked_root(path: str | os.PathLike, parameter: str) -> Path:
 
     Raises
     ------
-    FileNotFoundError, NotADirectoryError
+    FileNotFoundError, NotADirectoryError, PermissionError
     """
     root = Path(path)
     if not root.exists():
@@ -55,4 +55,21 @@ def checked_root(path: str | os.PathLike, parameter: str) -> Path:
             f"{parameter}={str(path)!r} is a file. Pass the folder that holds one "
             "sub-folder a class."
         )
+    check_listing(root, parameter)
     return root
+
+
+def check_listing(folder: Path, parameter: str) -> None:
+    """Refuse a folder that cannot be listed.
+
+    Raises
+    ------
+    PermissionError
+    """
+    try:
+        os.scandir(folder).close()
+    except PermissionError as error:
+        raise PermissionError(
+            f"{parameter}={str(folder)!r} cannot be listed ({error.strerror}). Ask for "
+            "the permission to read it, or pass a copy."
+        ) from error

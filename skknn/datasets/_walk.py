@@ -1,6 +1,7 @@
 """The files below a folder, in an order that does not depend on the file system."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 IMAGE_SUFFIXES = (
@@ -41,7 +42,13 @@ def folders_in(folder: Path) -> list[Path]:
     return sorted(found, key=lambda place: place.name)  # paths ignore case on Windows
 
 
-def files_below(folder: Path, *, outside: Path, hidden: bool = False) -> list[Path]:
+def files_below(
+    folder: Path,
+    *,
+    outside: Path,
+    hidden: bool = False,
+    unlisted: Callable[[OSError], object] | None = None,
+) -> list[Path]:
     """Return the files of a folder and its sub-folders.
 
     Links to folders are followed. Each folder is listed once, so links in a circle do
@@ -56,11 +63,13 @@ def files_below(folder: Path, *, outside: Path, hidden: bool = False) -> list[Pa
     hidden : bool
         Whether hidden files are wanted, too, and the names of folders that are not
         entered: hidden ones, and links to what is listed anyway.
+    unlisted : callable, optional
+        Called with the error of each folder that cannot be listed; the others are.
 
     Raises
     ------
     OSError
-        If a folder cannot be listed.
+        If a folder cannot be listed and there is no ``unlisted``.
     """
     found: list[Path] = []
     seen = {_identity(outside)}
@@ -68,7 +77,8 @@ def files_below(folder: Path, *, outside: Path, hidden: bool = False) -> list[Pa
     def complain(error: OSError) -> None:
         raise error
 
-    for here, folders, names in os.walk(folder, followlinks=True, onerror=complain):
+    walk = os.walk(folder, followlinks=True, onerror=unlisted or complain)
+    for here, folders, names in walk:
         identity = _identity(here)
         if identity in seen:
             folders.clear()

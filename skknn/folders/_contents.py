@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import Any
 from unicodedata import normalize
 
-from ..datasets._folder_names import checked_root, is_unlabelled, parts_of_data_set
+from ..datasets._folder_names import (
+    check_listing,
+    checked_root,
+    is_unlabelled,
+    parts_of_data_set,
+)
 from ..datasets._walk import files_below, files_in, folders_in, is_hidden, is_image
 
 _RAW = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".pef", ".raf", ".rw2")
@@ -85,13 +90,13 @@ def look_into(
     for place in folders:
         label = place.name if place.name in classes else None
         n_images = 0
-        for file in _listed(place, root, found):
+        for file in _files_below(place, root, root, found.skipped):
             if not (aside and _within(file.parent, aside)):
                 inner = file.relative_to(root).parts[1:-1]
                 waits = any(is_unlabelled(name, unlabelled) for name in inner)
                 n_images += found.add(file, label=None if waits else label)
         if not n_images:
-            found.skipped[_name(place, root) + "/"] = "a folder without photos"
+            found.skipped.setdefault(_folder(place, root), "a folder without photos")
     if new is not None:
         results = _below(Path(new), output, "photos to predict")
         for file in files_of_photos(new, "new", found.skipped, root, results):
@@ -160,6 +165,8 @@ def files_of_photos(
     Raises
     ------
     FileNotFoundError
+    PermissionError
+        If the folder itself cannot be listed; those in it are skipped.
     """
     place = Path(path)
     if not place.exists():
@@ -169,7 +176,8 @@ def files_of_photos(
     if not place.is_dir():
         yield place
         return
-    for file in files_below(place, outside=place.parent, hidden=True):
+    check_listing(place, parameter)
+    for file in _files_below(place, place.parent, root or place, skipped):
         reason = why_no_photo(file)
         if aside and _within(file.parent, aside):
             continue
@@ -216,14 +224,16 @@ class _Found:
         return not reason
 
 
-def _listed(place: Path, root: Path, found: _Found) -> list[Path]:
-    try:
-        return files_below(place, outside=root, hidden=True)
-    except OSError as error:
-        where = Path(error.filename or place)
+def _files_below(
+    folder: Path, outside: Path, root: Path, skipped: dict[str, str]
+) -> list[Path]:
+    """List files; folders that cannot be listed are skipped, with the reason."""
+
+    def skip(error: OSError) -> None:
         reason = f"its folder cannot be listed ({error.strerror or error})"
-        found.skipped[_name(where, root) + "/"] = reason
-        return []
+        skipped[_folder(Path(error.filename or folder), root)] = reason
+
+    return files_below(folder, outside=outside, hidden=True, unlisted=skip)
 
 
 def _name(file: Path, root: Path) -> str:
@@ -232,6 +242,11 @@ def _name(file: Path, root: Path) -> str:
         return Path(os.path.relpath(file, root)).as_posix()
     except ValueError:  # on another drive
         return str(file.absolute())
+
+
+def _folder(place: Path, root: Path) -> str:
+    """Name of a folder as seen from the folder."""
+    return _name(place, root) + "/"
 
 
 def _warn_of_twins(classes: list[str]) -> None:

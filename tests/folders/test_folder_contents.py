@@ -3,10 +3,10 @@
 import os
 
 import pytest
-from photo_folders import fill, make_messy, save_photo
+from photo_folders import TINY, fill, make_messy, save_photo
 
 from skknn.datasets import load_image_folder
-from skknn.folders import classify_folder
+from skknn.folders import audit_folder, classify_folder, embed_folder
 from skknn.folders._contents import look_into
 from skknn.folders._groups import groups_of
 
@@ -30,22 +30,57 @@ def test_names_of_unlabelled_folders_are_patterns_in_any_case(tmp_path):
     assert "red/0.png" in found.waiting and "Unknown/who.png" in found.waiting
 
 
-def test_links_in_a_circle_and_folders_that_cannot_be_listed(tmp_path):
+def test_links_in_a_circle(tmp_path):
     folder = fill(tmp_path / "photos", 3)
     (folder / "red" / "round").symlink_to(folder, target_is_directory=True)
-    (folder / "green" / "shut").mkdir()
-    (folder / "green" / "shut").chmod(0)
-    try:
-        found = look_into(folder, unlabelled=UNLABELLED)
-        blind = not os.access(folder / "green" / "shut", os.R_OK)
-    finally:
-        (folder / "green" / "shut").chmod(0o755)
+    found = look_into(folder, unlabelled=UNLABELLED)
     assert found.labels.count("red") == 3
-    told = dict(found.skipped)
-    assert told.pop("red/round").startswith("a link to a folder whose photos are found")
-    assert blind or not told
-    if blind:  # not for a superuser
-        assert any("cannot be listed" in reason for _, reason in found.skipped)
+    reason = "a link to a folder whose photos are found without it"
+    assert found.skipped == (("red/round", reason),)
+
+
+@pytest.fixture
+def shut(monkeypatch):
+    """Folders called "shut" cannot be listed, not even by a superuser."""
+    scandir = os.scandir
+
+    def refuse(path="."):
+        if os.path.basename(path) == "shut":
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+
+
+def test_a_folder_that_cannot_be_listed_costs_no_other_photo(tmp_path, shut):
+    folder = fill(tmp_path / "photos", 3)
+    save_photo(folder / "green" / "shut" / "x.png", "green", 50)
+    save_photo(folder / "shut" / "x.png", "green", 50)
+    found = look_into(folder, unlabelled=UNLABELLED)
+    assert found.labels.count("green") == 3 and len(found.labels) == 9
+    reason = "its folder cannot be listed (Permission denied)"
+    assert found.skipped == (("green/shut/", reason), ("shut/", reason))
+
+
+def test_a_folder_that_cannot_be_listed_stops_no_command(tmp_path, shut):
+    folder = fill(tmp_path / "photos", 3)
+    save_photo(tmp_path / "new" / "x.png", "green", 50)
+    save_photo(tmp_path / "new" / "shut" / "y.png", "green", 51)
+    reason = "its folder cannot be listed (Permission denied)"
+    answer = classify_folder(folder, new=tmp_path / "new", **TINY)
+    assert answer.skipped.values.tolist() == [["../new/shut/", reason]]
+    frame, skipped = answer.predict(tmp_path / "new")
+    assert frame["file"].tolist() == ["x.png"]
+    assert skipped.values.tolist() == [["shut/", reason]]
+    found = embed_folder(tmp_path / "new", **TINY)
+    assert found.files == ["x.png"] and found.skipped == [("shut/", reason)]
+    for ask in (classify_folder, audit_folder, embed_folder):
+        with pytest.raises(PermissionError, match="folder='.*shut' cannot be listed"):
+            ask(tmp_path / "new" / "shut", **TINY)
+    with pytest.raises(
+        PermissionError, match="photos='.*shut' cannot be listed .* Ask"
+    ):
+        answer.predict(tmp_path / "new" / "shut")
 
 
 def test_links_to_other_folders_are_followed_once(tmp_path):
