@@ -12,7 +12,7 @@ from ._features import make_embedder
 from ._frames import check_pandas, data_frame
 from ._groups import Groups, groups_of
 from ._labelled_rows import embed_contents
-from ._output import check_output_folder
+from ._output import check_can_write, check_output_folder
 from ._say import Say
 from ._written import check_no_answer, csv_writer, write_together
 
@@ -57,8 +57,10 @@ def audit_folder(
 
     Raises
     ------
-    FileNotFoundError, NotADirectoryError, ValueError, ImportError
+    FileNotFoundError, NotADirectoryError, PermissionError, ValueError, ImportError
         As in :func:`skknn.classify_folder`.
+    FileExistsError
+        If ``output`` holds an answer of it, or files of others with these names.
 
     Examples
     --------
@@ -83,6 +85,7 @@ def audit_folder(
     if output is not None:
         check_output_folder(output, [f"{name}.csv" for name in _NAMES])
         check_no_answer(output)
+        check_can_write(output)
     embedder = make_embedder(
         backbone,
         weights=weights,

@@ -29,6 +29,7 @@ from ._features import make_embedder, to_be_saved
 from ._frames import check_pandas, data_frame
 from ._groups import Groups, check_groups, groups_of
 from ._labelled_rows import FolderRows, embed_contents
+from ._output import check_can_write
 from ._predictions import predictions_frame, training_frame
 from ._reuse import answer_that_holds
 from ._say import Say
@@ -106,9 +107,14 @@ def classify_folder(
     ------
     FileNotFoundError, NotADirectoryError
         If there is no such folder.
+    PermissionError
+        If the folder cannot be listed, or nothing be written in ``output``.
+    FileExistsError
+        If ``output`` holds files of these names that are not of skknn.
     ValueError
         If there are not two classes of three photos that can be read, or the
-        sub-folders are parts of a data set (train, test).
+        sub-folders are parts of a data set (train, test), or ``output`` holds photos
+        of the folder.
     ImportError
         Without pandas (extra ``frames``).
 
@@ -175,6 +181,8 @@ def classify_folder(
         if there is not None:
             say(f"Nothing has changed since {str(output)!r} was written: read there.")
             return FolderAnswer(**{**vars(there), "folder": settings["folder"]})
+    if output is not None:
+        check_can_write(output)
     say(
         f"{len(contents.labelled)} labelled photos in {len(set(contents.labels))} "
         f"class folders, {len(contents.waiting)} to predict, "

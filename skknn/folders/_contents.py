@@ -15,6 +15,7 @@ from ..datasets._folder_names import (
     parts_of_data_set,
 )
 from ..datasets._walk import files_below, files_in, folders_in, is_hidden, is_image
+from ._output import holds_results
 
 _RAW = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".pef", ".raf", ".rw2")
 _VIDEO = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mts", ".webm")
@@ -133,7 +134,25 @@ def _below(root: Path, other: Any, content: str = "") -> list[Path]:
             f"output={str(other)!r} is the folder of {content}. Name one of its own "
             f"for the results, such as {str(root / 'results')!r}."
         )
-    return [place] if here in place.parents else []
+    if here not in place.parents:
+        return []
+    if content:
+        _refuse_photos_in(Path(other), root)
+    return [place]
+
+
+def _refuse_photos_in(output: Path, root: Path) -> None:
+    """Photos among the results, such as those of a class, would be left out."""
+    if not output.is_dir() or holds_results(output):
+        return
+    inside = files_below(output, outside=root, unlisted=lambda error: None)
+    photo = next(filter(is_image, inside), None)
+    if photo is not None:
+        raise ValueError(
+            f"output={str(output)!r} holds photos, such as {str(photo)!r}, which would "
+            "be left out. Name a folder of its own for the results, such as "
+            f"{str(root / 'results')!r}."
+        )
 
 
 def _within(folder: Path, aside: Sequence[Path]) -> bool:

@@ -59,7 +59,17 @@ def make_embedder(
     Returns
     -------
     BackboneEmbedder or FungiTransformer
+
+    Raises
+    ------
+    ValueError
+        For ``n_jobs=0``, which a search would refuse after all features are computed.
     """
+    if n_jobs == 0:
+        raise ValueError(
+            "n_jobs=0 must be None, a number of threads from 1 on, or -1 for one a "
+            "processor."
+        )
     shared = {"memory": memory, "on_error": "nan", "verbose": verbose}
     if isinstance(backbone, (BackboneEmbedder, FungiTransformer)):
         return copy.copy(backbone).set_params(**shared)

@@ -26,11 +26,28 @@ def check_output_folder(output: str | os.PathLike, names: Iterable[str]) -> None
     folder = Path(output)
     _refuse_file_above(folder, str(output))
     there = [name for name in names if os.path.lexists(folder / name)]
-    if there and not _is_ours(folder):
+    if there and not holds_results(folder):
         raise FileExistsError(
             f"output={str(output)!r} holds {there[0]!r}, which would be replaced and "
             "does not look like results of skknn. Name another folder, or move it away."
         )
+
+
+def check_can_write(output: str | os.PathLike) -> None:
+    """Refuse a folder in which nothing can be written, or in which none can be made.
+
+    Raises
+    ------
+    PermissionError
+    """
+    for place in (Path(output), *Path(output).absolute().parents):
+        if place.exists():
+            if not os.access(place, os.W_OK | os.X_OK):
+                raise PermissionError(
+                    f"output={str(output)!r}: nothing can be written in "
+                    f"{str(place)!r}. Name another place, or ask for the permission."
+                )
+            return
 
 
 def check_output_file(output: str | os.PathLike) -> None:
@@ -41,12 +58,15 @@ def check_output_file(output: str | os.PathLike) -> None:
     IsADirectoryError
     NotADirectoryError
         If it would lie below a file.
+    PermissionError
+        If nothing can be written there.
     """
     if os.path.isdir(output):
         raise IsADirectoryError(
             f"output={str(output)!r} is a folder. Name a file, such as one in it."
         )
     _refuse_file_above(Path(output).parent, str(output))
+    check_can_write(Path(output).parent)
 
 
 def _refuse_file_above(folder: Path, output: str) -> None:
@@ -60,7 +80,7 @@ def _refuse_file_above(folder: Path, output: str) -> None:
             return
 
 
-def _is_ours(folder: Path) -> bool:
+def holds_results(folder: Path) -> bool:
     """Whether a folder holds features, settings or skipped files as skknn has them."""
     if any((folder / "cache").glob("rows-*.sqlite")):
         return True

@@ -24,6 +24,7 @@ _SETTINGS, _MODEL, _ANSWER = "settings.json", "model.joblib", "answer.joblib"
 _CARD, _REPORT = "model_card.md", "report.html"
 # Raised when this version cannot read what an earlier one wrote.
 _FORMAT = 1
+_STEPS = ["features", "classifier"]
 _UNFINISHED = ".unfinished-"
 _LEFT_BEHIND = 3600  # seconds without a change: nobody writes for so long
 _FRAMES = (
@@ -157,15 +158,24 @@ def read_answer(output: str | os.PathLike) -> Findings:
         )
     try:
         answer: Findings = joblib.load(folder / _ANSWER)
-        return replace(answer, pipeline=joblib.load(folder / _MODEL))
-    except ImportError:
-        raise
+        found = replace(answer, pipeline=joblib.load(folder / _MODEL))
+        _check_model(found)
     except Exception as error:  # files that are cut off raise all kinds of errors
         raise ValueError(
             f"The model in {str(folder)!r} cannot be loaded "
             f"({type(error).__name__}: {error}). It was made {made_by}. Give the "
             "command that made it again, or install those versions."
         ) from error
+    return found
+
+
+def _check_model(answer: Findings) -> None:
+    """Refuse a model that was put into the place of that of the answer."""
+    steps = [name for name, _ in getattr(answer.pipeline, "steps", ())]
+    if steps != _STEPS:
+        raise TypeError(f"{_MODEL} is no Pipeline of {_STEPS}")
+    if list(answer.pipeline.classes_) != list(answer.classes):
+        raise ValueError(f"{_MODEL} has other classes than {_ANSWER}")
 
 
 def written_fingerprint(output: str | os.PathLike) -> str | None:

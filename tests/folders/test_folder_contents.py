@@ -109,6 +109,7 @@ def test_other_folders_inside_are_no_classes(tmp_path):
     folder = fill(tmp_path, 3)
     save_photo(folder / "later" / "x.png", "green", 50)
     save_photo(folder / "red" / "later" / "y.png", "green", 51)
+    (folder / "red" / "later" / "skipped.csv").write_text("file,reason\n")  # results
     found = look_into(
         folder,
         unlabelled=UNLABELLED,

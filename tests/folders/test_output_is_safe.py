@@ -3,11 +3,14 @@
 import os
 import time
 
+import joblib
 import pandas as pd
 import pytest
 from photo_folders import TINY, save_photo
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from skknn import classify_folder
+from skknn import BackboneEmbedder, classify_folder
 from skknn.folders import FolderAnswer, audit_folder, embed_folder
 
 
@@ -169,3 +172,87 @@ def test_a_precision_that_is_no_number_is_an_empty_cell(tmp_path):
     answer.save(tmp_path / "out")
     table = pd.read_csv(tmp_path / "out" / "per_class.csv")
     assert table["precision"].isna().tolist() == [True, False]
+
+
+@pytest.mark.parametrize("function", [classify_folder, audit_folder])
+@pytest.mark.parametrize("inside", ["", "burst"])
+def test_results_do_not_hide_a_class(tmp_path, function, inside):
+    folder = two_classes(tmp_path / "photos")
+    save_photo(folder / "red" / "burst" / "x.png", "red", 50)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(ValueError, match=r"output=.* holds photos, such as .*Name a"):
+        function(folder, output=folder / "red" / inside, **TINY)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_where_nothing_can_be_written_nothing_is_computed(tmp_path, monkeypatch):
+    folder, shut = two_classes(tmp_path / "photos"), tmp_path / "shut"
+    shut.mkdir()
+    answer = classify_folder(folder, output=shut / "done", **TINY)
+    access = os.access
+    monkeypatch.setattr(  # a superuser may write anywhere
+        os, "access", lambda path, mode: shut not in [path, *path.parents]
+    )
+    assert access(shut, os.W_OK)
+    again = classify_folder(folder, output=shut / "done", **TINY)  # reads
+    assert again.training.equals(answer.training)
+
+    def compute(*args, **more):
+        raise AssertionError("features are computed")
+
+    monkeypatch.setattr(BackboneEmbedder, "fit", compute)
+    monkeypatch.setattr(BackboneEmbedder, "transform", compute)
+    error = "output=.*nothing can be written in '.*shut'. Name another"
+    with pytest.raises(PermissionError, match=error):
+        classify_folder(folder, output=shut / "new", **TINY)
+    with pytest.raises(PermissionError, match=error):
+        audit_folder(folder, output=shut / "audit", **TINY)
+    with pytest.raises(PermissionError, match=error):
+        embed_folder(folder, shut / "x.npz", **TINY)
+    with pytest.raises(PermissionError, match=error):
+        answer.predict(folder, output=shut / "x.csv")
+
+
+def other_classes(out):
+    """The model of another answer."""
+    place = out.parent / "other"
+    two_classes(place)
+    (place / "red").rename(place / "pink")
+    classify_folder(place, output=place / "out", **TINY)
+    return joblib.load(place / "out" / "model.joblib")
+
+
+@pytest.mark.parametrize(
+    "model, reason",
+    [
+        (lambda out: make_pipeline(StandardScaler()), "is no Pipeline of"),
+        (lambda out: {"a": 1}, "is no Pipeline of"),
+        (other_classes, "has other classes than answer.joblib"),
+    ],
+)
+def test_a_model_of_somebody_else_says_what_to_do(tmp_path, model, reason):
+    folder, out = two_classes(tmp_path / "photos"), tmp_path / "out"
+    classify_folder(folder, output=out, **TINY)
+    joblib.dump(model(out), out / "model.joblib")
+    with pytest.raises(ValueError, match=f"model.joblib {reason}.* command that made"):
+        FolderAnswer.load(out)
+    answer = classify_folder(folder, output=out, **TINY)
+    assert answer.pipeline.predict([str(folder / "red" / "0.png")]) == ["red"]
+
+
+def test_an_answer_of_a_package_that_has_changed_is_made_again(tmp_path):
+    folder, out = two_classes(tmp_path / "photos"), tmp_path / "out"
+    classify_folder(folder, output=out, **TINY)
+    (out / "answer.joblib").write_bytes(b"cskknn._moved\nFolderAnswer\n.")
+    with pytest.raises(ValueError, match="No module named 'skknn._moved'.*made it"):
+        FolderAnswer.load(out)
+    classify_folder(folder, output=out, **TINY)
+    assert len(FolderAnswer.load(out).training) == 6
+
+
+@pytest.mark.parametrize("function", [classify_folder, audit_folder, embed_folder])
+def test_no_jobs_are_refused_before_features(tmp_path, monkeypatch, function):
+    folder = two_classes(tmp_path / "photos")
+    monkeypatch.setattr(BackboneEmbedder, "fit", None)
+    with pytest.raises(ValueError, match="n_jobs=0 must be None, a number of threads"):
+        function(folder, n_jobs=0, **TINY)
