@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import threadpoolctl
@@ -17,7 +18,7 @@ _SMALL_PRODUCT = 2**22
 
 def blas_threads() -> int:
     """Return how many threads a matrix product may take."""
-    pools = _controller().select(user_api="blas").lib_controllers
+    pools = _controller().lib_controllers
     return min((pool.num_threads for pool in pools), default=cpu_count())
 
 
@@ -50,8 +51,13 @@ def one_thread_if_small(n_multiplications: int) -> Iterator[None]:
 
 @cache
 def _controller() -> ThreadpoolController:
-    # Looking for the loaded libraries takes 5 ms; numpy's never changes.
-    return ThreadpoolController()
+    # Looking for the loaded libraries takes 5 ms; numpy's never changes. That of faiss
+    # has a number for each thread, which another thread could not restore.
+    found = ThreadpoolController().select(user_api="blas")
+    files = [library.filepath for library in found.lib_controllers]
+    own = [file for file in files if any("numpy" in part for part in Path(file).parts)]
+    # Others than wheels of numpy have one library for all.
+    return found.select(filepath=own) if own else found
 
 
 def _take_control() -> None:
@@ -68,7 +74,7 @@ def _take_control() -> None:
 
 def _limit() -> Any:
     _take_control()
-    return _controller().limit(limits=1, user_api="blas")
+    return _controller().limit(limits=1)
 
 
 def _restore(limiter: Any) -> None:
