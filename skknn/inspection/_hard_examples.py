@@ -15,8 +15,12 @@ from ._pictures import (
     final_classifier,
     plain_text,
     pyplot,
+    shortened,
 )
 from ._ranked_rows import rank_rows
+
+# Letters of a title that fit above a picture.
+_LETTERS = 22
 
 
 class HardExamplesDisplay:
@@ -174,7 +178,7 @@ class HardExamplesDisplay:
         n_rows = -(-len(self.row_ids) // n_columns)
         if ax is None:
             self.figure_ = plt.figure(
-                figsize=(1.9 * n_columns, 2.3 * n_rows), layout="constrained"
+                figsize=(1.9 * n_columns, 2.4 * n_rows), layout="constrained"
             )
             place = self.figure_.add_gridspec(1, 1)[0]
         else:
@@ -186,9 +190,19 @@ class HardExamplesDisplay:
             axis = self.figure_.add_subplot(grid[i // n_columns, i % n_columns])
             draw_image(axis, image)
             axis.set_title(
-                f"{labels[i]}{others[i]}\nrow {self.row_ids[i]}, "
-                f"p = {self.knn_proba[i]:.2g}",
+                f"{self._title(i)}\nrow {self.row_ids[i]}, p = {self.knn_proba[i]:.2g}",
                 fontsize=9,
             )
             self.axes_.append(axis)
         return self
+
+    def _title(self, i: int) -> str:
+        """Class and suggestion of an example, on two lines where one is too long."""
+        label = self.labels[i]
+        if self.suggested is None:
+            return plain_text(shortened(label, _LETTERS))
+        other = f"→ {self.suggested[i]}?"
+        if len(label) + 1 + len(other) <= _LETTERS:
+            return plain_text(f"{label} {other}")
+        lines = [label, f"→ {shortened(self.suggested[i], _LETTERS - 3)}?"]
+        return "\n".join(plain_text(shortened(line, _LETTERS)) for line in lines)

@@ -85,6 +85,14 @@ def plain_text(text: Any) -> str:
     return whole.replace("$", r"\$")
 
 
+def shortened(text: str, length: int) -> str:
+    """Text without its middle where it is longer than ``length``."""
+    if len(text) <= length:
+        return text
+    end = length // 2
+    return f"{text[: length - end - 1]}\N{HORIZONTAL ELLIPSIS}{text[-end:]}"
+
+
 def check_shown(name: str, number: Any) -> None:
     """Refuse to show less than one of something."""
     if not isinstance(number, Integral) or number < 1:

@@ -63,6 +63,11 @@ def rank_rows(estimator: Any, X: Any, y: Any) -> RankedRows:
     Returns
     -------
     RankedRows
+
+    Raises
+    ------
+    ValueError
+        For another estimator, or labels that ``fit`` did not see.
     """
     if hasattr(estimator, "label_quality_"):
         proba = estimator.label_quality_
@@ -76,7 +81,7 @@ def rank_rows(estimator: Any, X: Any, y: Any) -> RankedRows:
         )
     codes = None
     if y is not None:
-        codes = np.searchsorted(estimator.classes_, np.asarray(y))
+        codes = _codes(estimator.classes_, np.asarray(y))
     knn = getattr(estimator, "knn_", None)
     n_samples = len(estimator.modulation_)
     if knn is not None and not np.array_equal(knn.ids_, np.arange(n_samples)):
@@ -84,3 +89,16 @@ def rank_rows(estimator: Any, X: Any, y: Any) -> RankedRows:
     elif knn is None and X is not None and y is not None:
         knn = make_knn(estimator).fit(X, y)
     return RankedRows(estimator.knn_proba_, estimator.modulation_, codes, None, knn)
+
+
+def _codes(classes: NDArray[Any], y: NDArray[Any]) -> NDArray[np.intp]:
+    """Class number of each label."""
+    known = set(classes.tolist())
+    others = [label for label in y.tolist() if label not in known]
+    if others:
+        raise ValueError(
+            "y has labels that are no classes of the estimator, such as "
+            f"{others[0]!r}; it knows {classes.tolist()[:10]}. Pass the "
+            "labels that fit saw, or y=None."
+        )
+    return np.searchsorted(classes, y)

@@ -32,11 +32,16 @@ def thumbnail(file: str | os.PathLike, side: int) -> Image.Image:
     ValueError, OSError
         If it cannot be read.
     """
-    image = open_encoded(read_file(file))
-    # Twice what is wanted, so that the last step still averages.
-    image.draft(None, (2 * side, 2 * side))
-    image.load()
-    small = to_rgb(upright(image))
+    try:
+        image = open_encoded(read_file(file))
+        # Twice what is wanted, so that the last step still averages.
+        image.draft(None, (2 * side, 2 * side))
+        image.load()
+        small = to_rgb(upright(image))
+    except (OSError, ValueError):
+        raise
+    except Exception as error:  # decoders raise errors of any kind
+        raise ValueError(f"{str(file)!r} cannot be decoded ({error}).") from error
     small.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=None)
     clean = Image.new("RGB", small.size)
     clean.paste(small)

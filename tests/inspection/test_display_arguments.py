@@ -62,3 +62,27 @@ def test_files_of_an_audit_are_one_a_row():
         LabelAudit().fit(X, Y, files=np.empty((30, 2), dtype=object))
     with pytest.raises(ValueError, match=r"parts is an array of shape \(\)"):
         LabelAudit().fit(X, Y, parts="train")
+
+
+@pytest.mark.parametrize("other", [3, -1, "none"])
+def test_labels_that_fit_did_not_see_are_refused(model, other):
+    y = Y.astype(object)
+    y[4] = other
+    error = f"y has labels .* such as {other!r}; it knows"
+    with pytest.raises(ValueError, match=error):
+        HardExamplesDisplay.from_estimator(model, y=y)
+
+
+def test_titles_of_long_names_do_not_overlap():
+    names = [f"Amanita muscaria var. formosa {name}" for name in ("a", "b", "c")]
+    audit = LabelAudit(5).fit(X, np.array(names)[Y])
+    display = HardExamplesDisplay.from_estimator(audit, images=IMAGES).plot()
+    display.figure_.draw_without_rendering()
+    titles = [axis.title.get_window_extent() for axis in display.axes_]
+    width = display.figure_.bbox.width
+    assert all(0 <= title.x0 and title.x1 <= width for title in titles)
+    row = titles[:5]
+    assert all(left.x1 <= right.x0 for left, right in zip(row, row[1:]))
+    assert titles[0].y0 > titles[5].y1
+    text = display.axes_[0].get_title()
+    assert display.labels[0][-5:] in text and display.suggested[0][-5:] in text

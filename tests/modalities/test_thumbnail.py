@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from skknn.modalities import as_images, thumbnail
 
@@ -54,3 +55,16 @@ def test_what_is_no_image_is_refused(tmp_path):
     (tmp_path / "photo.jpg").write_bytes(b"%PDF-1.7")
     with pytest.raises(ValueError, match="it is a PDF document"):
         thumbnail(tmp_path / "photo.jpg", 96)
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, SyntaxError])
+def test_errors_of_decoders_are_told_with_the_file(tmp_path, monkeypatch, kind):
+    """As of a damaged AVIF file."""
+
+    def load(image):
+        raise kind("no colour planes")
+
+    landscape().save(tmp_path / "photo.png")
+    monkeypatch.setattr(PngImageFile, "load", load)
+    with pytest.raises(ValueError, match=r"photo.png' cannot be decoded \(no colour"):
+        thumbnail(tmp_path / "photo.png", 96)
