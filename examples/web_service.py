@@ -29,11 +29,14 @@ def make_server(model, address=("127.0.0.1", 8000)):
     model.predict_proba([Image.new("RGB", (64, 64))])
 
     class Service(BaseHTTPRequestHandler):
+        timeout = 60  # seconds that a silent visitor is waited for
+
         def do_GET(self):
             self.send(200, "text/plain", b"POST a photo to /\n")
 
         def do_POST(self):
-            size = int(self.headers.get("Content-Length") or 0)
+            length = self.headers.get("Content-Length", "")
+            size = int(length) if length.isascii() and length.isdigit() else 0
             if not 0 < size <= LARGEST:
                 return self.answer(413, {"error": f"send 1 to {LARGEST} bytes"})
             try:

@@ -1,6 +1,7 @@
 """The web service of the documentation, with a photo sent to it."""
 
 import contextlib
+import http.client
 import importlib.util
 import io
 import json
@@ -107,3 +108,15 @@ def test_what_is_no_photo_is_refused_and_the_service_goes_on(service, tmp_path):
     assert post(address, b"")[0] == 413
     save_photo(tmp_path / "x.png", "red", 71)
     assert post(address, (tmp_path / "x.png").read_bytes())[0] == 200
+
+
+@pytest.mark.parametrize("length", ["abc", "-1", "1e3", "\N{SUPERSCRIPT TWO}"])
+def test_a_length_that_is_no_number_is_answered(service, length):
+    host, port = service[1].removeprefix("http://").strip("/").split(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=60)
+    connection.putrequest("POST", "/")
+    connection.putheader("Content-Length", length)
+    connection.endheaders()
+    answer = connection.getresponse()
+    assert answer.status == 413 and "error" in json.load(answer)
+    connection.close()
