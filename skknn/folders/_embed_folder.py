@@ -157,13 +157,14 @@ def _writer(output: str | os.PathLike) -> Callable[[FolderFeatures, Path], None]
 
 
 def _write_npz(found: FolderFeatures, path: Path) -> None:
-    np.savez(
-        path,
-        files=np.array(found.files),
-        labels=np.array(found.labels),
-        features=found.features,
-        names=np.array(found.names),
-    )
+    with open(path, "wb") as file:  # by its name it would get .npz after .NPZ
+        np.savez(
+            file,
+            files=np.array(found.files),
+            labels=np.array(found.labels),
+            features=found.features,
+            names=np.array(found.names),
+        )
 
 
 def _write_parquet(found: FolderFeatures, path: Path) -> None:

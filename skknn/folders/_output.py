@@ -5,6 +5,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from ..utils._write_at_once import check_replaceable
+
 
 def check_output_folder(output: str | os.PathLike, names: Iterable[str]) -> None:
     """Refuse a folder of results in which files of somebody else would be replaced.
@@ -26,10 +28,12 @@ def check_output_folder(output: str | os.PathLike, names: Iterable[str]) -> None
     folder = Path(output)
     _refuse_file_above(folder, str(output))
     there = [name for name in names if os.path.lexists(folder / name)]
-    if there and not holds_results(folder):
+    folders = [name for name in there if (folder / name).is_dir()]
+    if folders or (there and not holds_results(folder)):
         raise FileExistsError(
-            f"output={str(output)!r} holds {there[0]!r}, which would be replaced and "
-            "does not look like results of skknn. Name another folder, or move it away."
+            f"output={str(output)!r} holds {(folders or there)[0]!r}, which would be "
+            "replaced and does not look like results of skknn. Name another folder, or "
+            "move it away."
         )
 
 
@@ -60,11 +64,14 @@ def check_output_file(output: str | os.PathLike) -> None:
         If it would lie below a file.
     PermissionError
         If nothing can be written there.
+    ValueError
+        If it is a device or a pipe.
     """
     if os.path.isdir(output):
         raise IsADirectoryError(
             f"output={str(output)!r} is a folder. Name a file, such as one in it."
         )
+    check_replaceable(output, "output")
     _refuse_file_above(Path(output).parent, str(output))
     check_can_write(Path(output).parent)
 

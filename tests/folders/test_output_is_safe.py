@@ -4,6 +4,7 @@ import os
 import time
 
 import joblib
+import numpy as np
 import pandas as pd
 import pytest
 from photo_folders import TINY, save_photo
@@ -12,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skknn import BackboneEmbedder, classify_folder
 from skknn.folders import FolderAnswer, audit_folder, embed_folder
+from skknn.inspection import write_report
 
 
 def two_classes(folder, n=3):
@@ -256,3 +258,51 @@ def test_no_jobs_are_refused_before_features(tmp_path, monkeypatch, function):
     monkeypatch.setattr(BackboneEmbedder, "fit", None)
     with pytest.raises(ValueError, match="n_jobs=0 must be None, a number of threads"):
         function(folder, n_jobs=0, **TINY)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+def test_devices_and_pipes_are_not_replaced(tmp_path):
+    folder = two_classes(tmp_path / "photos")
+    answer = classify_folder(folder, **TINY)
+    pipe = tmp_path / "x.npz"
+    os.mkfifo(pipe)
+    for write in (
+        lambda: embed_folder(folder, pipe, **TINY),
+        lambda: answer.predict(folder, output=pipe),
+        lambda: write_report(answer, pipe),
+    ):
+        with pytest.raises(ValueError, match=r"x.npz' is a device or a pipe.* Name a"):
+            write()
+    assert pipe.is_fifo()
+
+
+def test_a_link_stays_one(tmp_path):
+    folder = two_classes(tmp_path / "photos")
+    (tmp_path / "there.npz").write_bytes(b"old")
+    (tmp_path / "x.npz").symlink_to(tmp_path / "there.npz")
+    found = embed_folder(folder, tmp_path / "x.npz", **TINY)
+    assert (tmp_path / "x.npz").is_symlink()
+    with np.load(tmp_path / "there.npz") as file:
+        assert file["features"].tolist() == found.features.tolist()
+
+
+def test_a_suffix_in_capitals_is_kept(tmp_path):
+    folder = two_classes(tmp_path / "photos")
+    found = embed_folder(folder, tmp_path / "X.NPZ", **TINY)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["X.NPZ", "photos"]
+    with np.load(tmp_path / "X.NPZ") as file:
+        assert file["files"].tolist() == found.files
+
+
+@pytest.mark.parametrize("function", [classify_folder, audit_folder])
+def test_a_folder_with_the_name_of_a_table_is_told_before_features(tmp_path, function):
+    folder, out = two_classes(tmp_path / "photos"), tmp_path / "out"
+    function(folder, output=out, **TINY)
+    (out / "outliers.csv").unlink()
+    (out / "outliers.csv").mkdir()
+    before = sorted(out.iterdir())
+    with pytest.raises(
+        FileExistsError, match="holds 'outliers.csv', .* another folder"
+    ):
+        function(folder, output=out, **TINY)
+    assert sorted(out.iterdir()) == before
