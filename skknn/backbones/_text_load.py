@@ -1,5 +1,6 @@
 """Load the encoder and the tokenizer of a transformers folder."""
 
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ from torch import nn
 
 from ..utils._optional import import_optional
 from ._layers import block_names
+from ._padding import reads_padding
 from ._transformers_load import frozen, load_kept, loading
 
 # Tokens of a text where nothing says how many a model takes; settings above the
@@ -29,7 +31,8 @@ def load_text_model(folder: Path) -> tuple[nn.Module, Any]:
     ModuleNotFoundError
         Without transformers, naming the extra.
     ValueError
-        If the folder lacks weights or a tokenizer, or holds another kind of model.
+        If the folder lacks weights or a tokenizer, or holds another kind of model or
+        one that heeds padding.
     """
     import_optional("transformers", extra="text", needed_for="TextBackbone")
     return load_kept(folder, _load)
@@ -94,7 +97,9 @@ def _n_positions(module: nn.Module) -> int | None:
             first = 0 if part.padding_idx is None else part.padding_idx + 1
             return part.num_embeddings - first
     config = getattr(module, "config", None)
-    return getattr(config, "max_position_embeddings", None)
+    bound = getattr(config, "max_position_embeddings", None)
+    # Models without a bound write -1.
+    return bound if bound is not None and bound > 0 else None
 
 
 def _load(folder: Path) -> tuple[nn.Module, Any]:
@@ -112,7 +117,16 @@ def _load(folder: Path) -> tuple[nn.Module, Any]:
                 "needs config.json, model.safetensors and tokenizer.json, as "
                 "save_pretrained() of model and tokenizer writes them."
             ) from error
-    return frozen(module), tokenizer
+    module = frozen(module)
+    limit = length_limit(module, tokenizer, None, None)
+    if reads_padding(module, tokenizer("no")["input_ids"], limit):
+        raise ValueError(
+            f"model={str(folder)!r}: {type(module).__name__} heeds what fills a batch "
+            "up behind shorter texts, so that a row would depend on the texts beside "
+            "it. Use a model whose attention mask leaves padding out, such as BERT, "
+            "RoBERTa, MPNet, DistilBERT, DeBERTa or T5."
+        )
+    return module, tokenizer
 
 
 def _encoder(folder: Path, config: Any) -> Any:
@@ -125,8 +139,10 @@ def _encoder(folder: Path, config: Any) -> Any:
     module, report = kind.from_pretrained(folder, output_loading_info=True)
     module = module.float()
     if getattr(module, "pooler", None) is not None:
-        module.pooler = None
-    if hasattr(module, "get_encoder") and hasattr(module, "decoder"):
+        # Models that can be built without one can run without one.
+        optional = "add_pooling_layer" in signature(type(module).__init__).parameters
+        module.pooler = None if optional else nn.Identity()
+    if getattr(config, "is_encoder_decoder", False) and hasattr(module, "decoder"):
         module = module.get_encoder()
     missing = [key for key in report["missing_keys"] if "pooler" not in key]
     names = dict(module.named_parameters())
