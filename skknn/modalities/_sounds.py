@@ -219,6 +219,8 @@ def _read(item: Any) -> SoundContent:
         rate_first = isinstance(first, numbers.Number)
         samples, rate = (second, first) if rate_first else (first, second)
         return SoundContent(_array(samples), checked_rate(rate))
+    if _lacks_rate(item):
+        checked_rate(item[1])
     return SoundContent(_array(item))
 
 
@@ -229,6 +231,13 @@ def _is_pair(item: Any) -> bool:
     numeric = [isinstance(part, numbers.Number) for part in item]
     other = item[numeric.index(False)] if sum(numeric) == 1 else None
     return hasattr(other, "__len__") and not isinstance(other, (str, bytes))
+
+
+def _lacks_rate(item: Any) -> bool:
+    """Recognise samples with something else where the rate should be."""
+    if not isinstance(item, (tuple, list)) or len(item) != 2:
+        return False
+    return hasattr(item[0], "ndim") and (item[1] is None or isinstance(item[1], str))
 
 
 def _array(samples: Any) -> Any:

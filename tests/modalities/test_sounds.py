@@ -166,6 +166,8 @@ BAD = {
     "negative": ((TONE, -8000), "rate is -8000"),
     "fraction": ((TONE, 8000.5), "8000.5"),
     "nan rate": ((TONE, float("nan")), "rate is nan"),
+    "missing rate": ((TONE, None), "rate is None"),
+    "rate as text": ((TONE, "16000"), "rate is '16000'"),
     "bool rate": ((TONE, True), "rate is True"),
     "huge rate": ((TONE, 10**9), "from 100 to 1000000"),
     "dict": ({"samples": TONE}, "'array' and 'sampling_rate'"),

@@ -1,0 +1,74 @@
+"""Layers that are given tokens first, items second, are refused: gradients of items
+that are computed together would be mixed."""
+
+import numpy as np
+import pytest
+import torch
+from text_models import save_model, texts, tokenizer
+from torch import nn
+
+from skknn import AudioBackbone, FungiTransformer, KLObjective, TextBackbone
+
+
+class Tokens(nn.Module):
+    """A transformer on mel bands, whose tokens come first or second."""
+
+    def __init__(self, batch_first):
+        super().__init__()
+        self.batch_first = batch_first
+        self.inner = nn.Linear(16, 24)
+        layer = nn.TransformerEncoderLayer(24, 2, 40, batch_first=batch_first)
+        self.blocks = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+
+    def forward(self, x):
+        x = self.inner(x)
+        if self.batch_first:
+            return self.blocks(x)
+        return self.blocks(x.transpose(0, 1)).transpose(0, 1)
+
+
+def fungi(backbone, layer="auto"):
+    return FungiTransformer(
+        backbone,
+        objectives=(KLObjective(head_dim=16),),
+        layer=layer,
+        n_components=None,
+        random_state=0,
+        device="cpu",
+        precision="float32",
+        n_jobs=1,
+    )
+
+
+@pytest.mark.parametrize("layer", ["auto", "blocks.layers.0.linear1"])
+def test_own_modules(layer):
+    X = [
+        (row.astype(np.float32), 16_000)
+        for row in np.random.default_rng(0).standard_normal((12, 8000))
+    ]
+    torch.manual_seed(0)
+    fitted = fungi(AudioBackbone(Tokens(True), n_mels=16), layer).fit(X)
+    rows = fitted.transform(X)
+    alone = np.vstack([fitted.transform([x]) for x in X])
+    np.testing.assert_allclose(rows, alone, rtol=0, atol=1e-5)
+    assert fitted.gradients(X, "kl").shape[0] == len(X)
+    tokens_first = fungi(AudioBackbone(Tokens(False), n_mels=16), layer).fit(X)
+    with pytest.raises(ValueError, match="for one item.*batch_first=True"):
+        tokens_first.transform(X)
+    with pytest.raises(ValueError, match="by Tokens .*Choose another layer="):
+        tokens_first.gradients(X, "kl")
+    # Where no gradient is taken nothing is wrong.
+    none = tokens_first.set_params(objectives=()).fit(X)
+    assert none.transform(X).shape == (12, 24)
+
+
+def test_xlnet(tmp_path):
+    transformers = pytest.importorskip("transformers")
+    config = transformers.XLNetConfig(
+        vocab_size=len(tokenizer()), d_model=24, n_layer=2, n_head=2, d_inner=40
+    )
+    folder = save_model(tmp_path)
+    transformers.XLNetModel(config).save_pretrained(folder)
+    fitted = fungi(TextBackbone(folder)).fit(texts(6))
+    with pytest.raises(ValueError, match="by XLNetModel"):
+        fitted.transform(texts(6))
