@@ -1,6 +1,7 @@
-"""Rows of embedding and gradient blocks: which are zero, and their PCA."""
+"""Rows of embedding and gradient blocks: which are zero or NaN, and their PCA."""
 
 import warnings
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,7 +35,7 @@ def fit_pca(
     n, width = rows.shape
     if n < 2:
         raise ValueError(
-            f"n_samples={n}: PCA needs at least 2 readable images. Pass more, or "
+            f"n_samples={n}: PCA needs at least 2 rows without NaN. Pass more, or "
             "n_components=None."
         )
     if isinstance(n_components, str):
@@ -81,21 +82,32 @@ def numbered(slices: dict[str, slice]) -> list[str]:
     ]
 
 
-def warn_of_zeros(blocks: NDArray[np.float32], slices: dict[str, slice]) -> None:
-    """Warn of images whose gradient is exactly zero.
+def warn_of_blocks(
+    blocks: NDArray[np.float32], slices: dict[str, slice], bad: Collection[int] = ()
+) -> None:
+    """Warn of rows whose gradient is exactly zero, or NaN.
 
     Parameters
     ----------
     blocks : ndarray of shape (n, width), float32
     slices : dict objective -> slice
+    bad : collection of int
+        Rows of NaN that are known to be.
     """
+    known = np.zeros(len(blocks), dtype=bool)
+    known[list(bad)] = True
     for name, part in slices.items():
         zero = ~blocks[:, part].any(axis=1)
-        if zero.any():
-            warnings.warn(
-                f"The {name} gradient of {int(zero.sum())} of {len(blocks)} images "
-                f"(first: row {int(zero.argmax())}) is exactly zero, and so is that "
-                "block of their rows.",
-                UserWarning,
-                stacklevel=4,
-            )
+        # A sum is NaN or infinite where a part is, and takes no copy.
+        lost = ~np.isfinite(blocks[:, part].sum(axis=1)) & ~known
+        for which, what in (
+            (zero, "exactly zero, and so is that block of their rows"),
+            (lost, "NaN: the objective, or the backbone, gave what is no number"),
+        ):
+            if which.any():
+                warnings.warn(
+                    f"The {name} gradient of {int(which.sum())} of {len(blocks)} rows "
+                    f"(first: row {int(which.argmax())}) is {what}.",
+                    UserWarning,
+                    stacklevel=4,
+                )

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ..gradients.objectives import Objective, resolve_objectives
 from ._backbone_loader import BackboneLoader
-from ._block_rows import fit_pca, warn_of_zeros
+from ._block_rows import fit_pca, warn_of_blocks
 from ._gradient_views import GradientViews
 from ._objective_params import ObjectiveParams
 from ._shared_parameters import memory_folder
@@ -127,7 +127,9 @@ class GradientRows(ObjectiveParams, GradientViews):
         with show_progress(self.verbose, n, "gradients", unit, estimate) as shown:
             rows = self._run(work, items, shown)
         slices = work.state.slices
-        warn_of_zeros(
-            rows.values, {name: slices[name] for name in work.state.objectives}
+        warn_of_blocks(
+            rows.values,
+            {name: slices[name] for name in work.state.objectives},
+            [row for row, _ in rows.bad],
         )
         return rows

@@ -78,22 +78,34 @@ class Task:
             e = embeddings.to(self.device, torch.float64).requires_grad_()
             bank = self.bank if bank is None else bank
             loss = self.objective.loss(self.latents(e), bank)
-            if loss.shape != (len(e),):
-                raise ValueError(
-                    f"{type(self.objective).__name__}.loss returned shape "
-                    f"{tuple(loss.shape)} for {len(e)} images; expected ({len(e)},), "
-                    "one loss an image."
-                )
-            if not loss.requires_grad:
-                raise ValueError(
-                    f"{type(self.objective).__name__}.loss returned a value without "
-                    "gradient. Compute it from latents by torch's own operations, "
-                    "without detach(), item(), numpy() or torch.no_grad()."
-                )
+            self._check_loss(loss, len(e))
             (slope,) = torch.autograd.grad(loss.sum(), e)
+        # An accelerator would have to be waited for; rows are looked at in the end.
+        if self.device.type == "cpu" and not slope.isfinite().all():
+            if e.isfinite().all():
+                raise ValueError(
+                    f"{type(self.objective).__name__}.loss, or its gradient, is NaN or "
+                    "infinite for features that are finite. Keep clear of what has no "
+                    "value or slope there, as a logarithm or root of zero."
+                )
         exponents = _exponents(slope)
         slope = slope * torch.exp2(-exponents.double())[:, None, None]
         return slope.to(embeddings.device, torch.float32), exponents
+
+    def _check_loss(self, loss: Any, n: int) -> None:
+        """Refuse what is not one loss for each of ``n`` items, with a gradient."""
+        name = f"{type(self.objective).__name__}.loss"
+        if isinstance(loss, torch.Tensor) and loss.shape != (n,):
+            raise ValueError(
+                f"{name} returned shape {tuple(loss.shape)} for {n} items; expected "
+                f"({n},), one loss an item."
+            )
+        if not isinstance(loss, torch.Tensor) or not loss.requires_grad:
+            raise ValueError(
+                f"{name} returned a value without gradient. Compute it from latents by "
+                "torch's own operations, without detach(), item(), numpy() or "
+                "torch.no_grad()."
+            )
 
     def _tensor(self, array: NDArray) -> torch.Tensor:
         return torch.from_numpy(np.asarray(array)).to(self.device, torch.float64)

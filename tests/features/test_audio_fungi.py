@@ -183,6 +183,27 @@ class Uneven(Louder):
         return [frame.inputs(sound)] * len(frame.inputs(sound))
 
 
+class Lost(Louder):
+    """A view that is no number, of sounds of a second and more."""
+
+    def views(self, sound, frame, drawn):
+        first, second = super().views(sound, frame, drawn)
+        return [first, second * (np.nan if len(sound.samples) > RATE else 1)]
+
+
+def test_gradients_that_are_no_numbers_are_warned_of(folder):
+    fitted = fungi(folder, objectives=("kl", Lost()), on_error="nan").fit(X)
+    with pytest.warns(UserWarning) as warned:
+        rows = fitted.transform([*X, None])
+    first, second = (str(each.message) for each in warned)
+    assert first.startswith(
+        "The loudness gradient of 1 of 8 rows (first: row 6) is NaN"
+    )
+    assert "1 of 8 sounds could not be read" in second
+    part = fitted.feature_slices_["loudness"]
+    assert np.isnan(rows[6:, part]).all() and np.isfinite(rows[:6]).all()
+
+
 def test_an_objective_of_ones_own(folder):
     fitted = fungi(folder, objectives=("kl", Louder()), include_view_embeddings=True)
     found = fitted.fit_transform(X)

@@ -221,7 +221,7 @@ class Flat(KLObjective):
 
 def test_zero_gradients_give_zero_rows_and_a_warning(X):
     fungi = tiny(objectives=(Flat(),)).fit(X)
-    with pytest.warns(UserWarning, match="flat gradient of 9 of 9 images"):
+    with pytest.warns(UserWarning, match="flat gradient of 9 of 9 rows"):
         rows = fungi.transform(X)
     assert (rows[:, fungi.feature_slices_["flat"]] == 0).all()
     part = rows[:, fungi.feature_slices_["embedding"]]

@@ -34,6 +34,18 @@ class Detached(Loudness):
         return super().loss(latents.detach(), bank)
 
 
+class Numpy(Loudness):
+    def loss(self, latents, bank):
+        return super().loss(latents, bank).detach().numpy()
+
+
+class Rooted(Loudness):
+    """The slope of a root is infinite at zero, which times zero is NaN."""
+
+    def loss(self, latents, bank):
+        return (super().loss(latents, bank) * 0).sqrt()
+
+
 class Summed(Loudness):
     def loss(self, latents, bank):
         return super().loss(latents, bank).sum()
@@ -43,7 +55,9 @@ class Summed(Loudness):
     "objective, message",
     [
         (Detached(), r"Detached\.loss returned a value without gradient.*detach\(\)"),
-        (Summed(), r"Summed\.loss returned shape \(\).*one loss an image"),
+        (Summed(), r"Summed\.loss returned shape \(\).*one loss an item"),
+        (Numpy(), r"Numpy\.loss returned a value without gradient.*numpy\(\)"),
+        (Rooted(), r"Rooted\.loss, or its gradient, is NaN or infinite"),
     ],
 )
 def test_a_loss_that_will_not_do_is_named(objective, message):
