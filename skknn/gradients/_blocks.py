@@ -12,10 +12,9 @@ from ..backbones import FrozenExtractor
 from ..utils._precision import exact_float32
 from ._choose_cutter import choose_cutter
 from ._engine import GradientEngine
-from ._items_first import check_items_first
 from ._projection import SignProjection
 from ._random import generator
-from ._state import EMBEDDING, FungiState
+from ._state import FungiState
 from ._tasks import Task
 
 
@@ -55,28 +54,11 @@ class BlockExtractor:
             self.engine.size, state.projection_dim, state.seed
         )
         self.cutter.try_views(self.engine)
-        self._known_layer = False
 
     @property
     def gradient_size(self) -> int:
         """Length of an unprojected gradient."""
         return self.engine.size
-
-    def check_layer(self) -> None:
-        """Refuse a layer whose gradients would mix items; looks once.
-
-        Raises
-        ------
-        ValueError
-            If it is not given items one behind the other.
-        """
-        if self._known_layer or not self.state.objectives:
-            return
-        (item,) = self.extractor.questions(1)
-        loaded = self.cutter.load([self.cutter.cut(item, [EMBEDDING])])
-        for views in self.cutter.groups(EMBEDDING, loaded, 1):
-            check_items_first(self.engine, views.parts[0][:, 0])
-        self._known_layer = True
 
     def with_state(self, state: FungiState) -> "BlockExtractor":
         """Return one for a state that differs in heads, boxes or latents only.

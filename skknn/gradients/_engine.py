@@ -9,6 +9,7 @@ import torch
 from ..backbones._device_memory import free_bytes
 from ..backbones._network import Network
 from ._forward import Recorded, choose_forward
+from ._items_first import check_items_first
 from ._outer_products import add_outer_products, gradient_size
 from ._tasks import Task
 from ._view_group import ViewGroup
@@ -48,6 +49,7 @@ class GradientEngine:
         self.size = self.shape[0] * self.shape[1]
         self.forward = choose_forward(network, layer)
         self._bytes_a_view: dict[torch.Size, int] = {}
+        self._order_is_known = False
 
     @contextmanager
     def open(self) -> Iterator["GradientRun"]:
@@ -84,6 +86,25 @@ class GradientEngine:
             self._bytes_a_view[shape] = two - one
         n_views = sum(part.shape[0] * part.shape[1] for part in views)
         return n_views * self._bytes_a_view[shape]
+
+    def check_order(
+        self,
+        views: torch.Tensor,
+        inputs: list[torch.Tensor],
+        n: int,
+        record: Callable[[torch.Tensor], Recorded],
+    ) -> None:
+        """Refuse a layer that mixes ``n`` items; looks once.
+
+        Raises
+        ------
+        ValueError
+            If what it got, ``inputs``, are not items one behind the other.
+        """
+        if not self._order_is_known and n > 1:
+            _, alone, _ = record(views[: len(views) // n])
+            check_items_first(self.network.module, alone, inputs, n)
+            self._order_is_known = True
 
 
 class GradientRun:
@@ -147,6 +168,7 @@ class GradientRun:
         parts = []
         for chunk in chunks:
             done = self._record(chunk)
+            engine.check_order(chunk, done[1], n, self._record)
             passes.append(done if keep else None)
             parts.append(done[0].detach())
             del done

@@ -44,9 +44,6 @@ class ViewJob:
         As the extraction loop needs them.
     """
 
-    # Whether it takes gradients, or embeddings alone.
-    _takes_gradients = True
-
     def __init__(
         self,
         blocks: BlockExtractor,
@@ -109,8 +106,6 @@ class ViewJob:
 
     def launch_loaded(self, loaded: LoadedViews) -> Download:
         """Start to compute the rows of images whose views are on the device."""
-        if self._takes_gradients:
-            self._blocks.check_layer()
         return Download(self._rows([self._compute(loaded)]))
 
     def collect(self, launched: Download | LaunchedPasses) -> NDArray:
@@ -128,8 +123,6 @@ class ViewJob:
         cutter = self._blocks.cutter
         if self._passes is None:
             raise RuntimeError("Items are prepared within `with job.running():`.")
-        if self._takes_gradients:
-            self._blocks.check_layer()
 
         def compute(chosen: list[int]) -> torch.Tensor:
             loaded = cutter.load([prepared[i] for i in chosen])
@@ -159,8 +152,6 @@ class LatentsJob(ViewJob):
     name : str
         The objective.
     """
-
-    _takes_gradients = False
 
     def __init__(self, blocks: BlockExtractor, name: str) -> None:
         objective = blocks.state.objectives[name]
