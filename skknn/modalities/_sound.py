@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..utils._optional import import_optional
+from ._cut_off import is_cut_off
 
 # Rates of a sound, in samples a second.
 _RATES = (100, 1_000_000)
@@ -44,7 +45,7 @@ def from_file_bytes(data: bytes) -> Sound:
     ModuleNotFoundError
         Without soundfile; the message names the extra.
     ValueError
-        If they are no sound, an empty or a far too long one.
+        If they are no sound, an empty, a far too long or a cut off one.
     """
     soundfile = import_optional(
         "soundfile", extra="audio", needed_for="Reading sound files"
@@ -54,11 +55,17 @@ def from_file_bytes(data: bytes) -> Sound:
             _check_length(file.frames * file.channels)
             samples = file.read(frames=MAX_SAMPLES // file.channels, dtype="float32")
             rate = file.samplerate
+            cut_off = is_cut_off(file, data, len(samples))
     except soundfile.SoundFileError as error:
         raise ValueError(
             f"it is no sound file that libsndfile reads ({_reason(error)}). "
             "WAV, FLAC, OGG and MP3 are; convert others"
         ) from None
+    if cut_off:
+        raise ValueError(
+            f"it is cut off: {len(samples)} samples are there, and its header tells of "
+            "more. Copy or download it again, or save what is left as a file of its own"
+        )
     return from_samples(samples, rate)
 
 
