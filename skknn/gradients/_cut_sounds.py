@@ -66,6 +66,7 @@ class SoundCutter(SequenceCutter):
     """
 
     frame: SoundFrame
+    view_kind = "an array like frame.inputs(sound)"
 
     def __init__(
         self, extractor: FrozenExtractor, state: FungiState, batch_size: int | None
@@ -95,6 +96,9 @@ class SoundCutter(SequenceCutter):
         at_once = max(1, min(at_once, self._batch_size or at_once))
         for start in range(0, len(rows), at_once):
             yield ViewGroup([windows[start : start + at_once]])
+
+    def is_view(self, view: object) -> bool:
+        return isinstance(view, list) or hasattr(view, "__array__")
 
     def views_a_forward(self) -> int:
         return _VIEWS_ON_CPU if self._sounds.device.type == "cpu" else _VIEWS

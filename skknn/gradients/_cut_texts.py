@@ -84,6 +84,7 @@ class TextCutter(SequenceCutter):
     """
 
     frame: TextFrame
+    view_kind = "a text (str)"
 
     def __init__(
         self, extractor: FrozenExtractor, state: FungiState, batch_size: int | None
@@ -122,6 +123,9 @@ class TextCutter(SequenceCutter):
         for some in fill_passes(sizes, self._batch_size, self._n_tokens):
             longest = max(lengths[i] for i in some)
             yield distinct_views(tokens[some.start : some.stop, :, :longest])
+
+    def is_view(self, view: object) -> bool:
+        return isinstance(view, str)
 
     def views_a_forward(self) -> int:
         return _VIEWS

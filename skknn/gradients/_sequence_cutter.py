@@ -28,6 +28,7 @@ class SequenceCutter(Cutter):
     """
 
     in_passes = True
+    view_kind: str  # What one view is, for messages.
 
     def __init__(
         self,
@@ -62,6 +63,10 @@ class SequenceCutter(Cutter):
         """
         raise NotImplementedError
 
+    def is_view(self, view: Any) -> bool:
+        """Tell whether an objective's view is of the right kind."""
+        raise NotImplementedError
+
     def n_views(self, name: str) -> int:
         if self.key(name) == EMBEDDING:
             return 1
@@ -76,6 +81,8 @@ class SequenceCutter(Cutter):
         ------
         RuntimeError
             If the objective gives another number of this item.
+        TypeError
+            If it gives none, or something else.
         """
         views = self._cut_here(item, key)
         if len(views) != self.n_views(key):
@@ -87,5 +94,13 @@ class SequenceCutter(Cutter):
         return views
 
     def _cut_here(self, item: Any, key: str) -> list[Any]:
-        drawn = self._state.drawn[key]
-        return list(self._state.objectives[key].views(item, self.frame, drawn))
+        objective = self._state.objectives[key]
+        views = objective.views(item, self.frame, self._state.drawn[key])
+        is_list = hasattr(views, "__iter__") and not isinstance(views, (str, dict))
+        found = list(views) if is_list else []
+        if not found or not all(map(self.is_view, found)):
+            raise TypeError(
+                f"{type(objective).__name__}.views gave {views!r:.80}; a list of at "
+                f"least one view is needed, each {self.view_kind}."
+            )
+        return found

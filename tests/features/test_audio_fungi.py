@@ -176,6 +176,11 @@ class Shorter(Louder):
         return [frame.inputs(sound)[:, 1:]] * 2
 
 
+class Nothing(Louder):
+    def views(self, sound, frame, drawn):
+        return []
+
+
 class Uneven(Louder):
     """As many views as there are windows."""
 
@@ -214,6 +219,8 @@ def test_an_objective_of_ones_own(folder):
         "embedding",
     ]
     assert np.isfinite(found).all()
+    with pytest.raises(TypeError, match=r"Nothing.views gave \[\]; .*frame.inputs"):
+        fungi(folder, objectives=(Nothing(),)).fit_transform(X)
     with pytest.raises(ValueError, match="Shorter.views gave windows of shape"):
         fungi(folder, objectives=Shorter()).fit_transform(X)
     with pytest.raises(RuntimeError, match="Uneven.views gave .* same number"):

@@ -218,6 +218,29 @@ class Uneven(EveryHalf):
         return text.split()
 
 
+class Odd(EveryHalf):
+    """Whatever it is told to give, of texts that begin with "the"."""
+
+    odd = None
+
+    def views(self, text, frame, drawn):
+        return (
+            self.odd if text.startswith("the ") else super().views(text, frame, drawn)
+        )
+
+
+@pytest.mark.parametrize(
+    "odd", [None, [], "a text", 3, ["a text", None], ["a text", 3], [b"a", b"text"], {}]
+)
+def test_views_that_are_no_texts_are_named(folder, odd):
+    objective = Odd()
+    fitted = fungi(folder, objectives=(objective,)).fit(["a river", "an old river"])
+    fitted.set_params(on_error="raise")
+    type(objective).odd = odd
+    with pytest.raises(TypeError, match=r"Odd\.views gave .*each a text \(str\)"):
+        fitted.transform(["a river", "the river"])
+
+
 def test_an_objective_of_ones_own(folder, rows):
     fitted = fungi(folder, objectives=("kl", EveryHalf()), include_view_embeddings=True)
     fitted.fit(X)
