@@ -44,6 +44,9 @@ CASES = {
     "small8": (50_000, 8, 384, 128),
     "small64": (50_000, 64, 384, 128),
     "small300": (50_000, 300, 384, 128),
+    "small1-3k": (3_000, 1, 384, 20),
+    "small8-3k": (3_000, 8, 384, 20),
+    "small50-3k": (3_000, 50, 384, 20),
 }
 GROUPS = {"small": [name for name in CASES if name.startswith("small")]}
 ENGINES = [

@@ -87,6 +87,7 @@ def test_blocks_do_not_change_the_result(monkeypatch, width):
     train = rng.normal(size=(2500, 6)).astype(np.float32)
     whole = NeighborIndex(preprocessing=None).fit(train).leave_one_out(9)
     monkeypatch.setattr(search, "_THREAD_BYTES", width)
+    monkeypatch.setattr(search, "_SMALL_ROWS", 0)
     monkeypatch.setattr(NumpyProposer, "query_rows", 37)
     parts = NeighborIndex(preprocessing=None, n_jobs=2).fit(train).leave_one_out(9)
     for a, b in zip(whole, parts):

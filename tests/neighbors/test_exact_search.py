@@ -124,6 +124,7 @@ def test_k_up_to_all_other_rows(make, k):
 
 
 def test_block_sizes_and_threads_change_nothing(make, monkeypatch):
+    monkeypatch.setattr("skknn.neighbors.exact._search._SMALL_ROWS", 0)
     train = clustered(3000, 20)
     rows = np.arange(3000)
     whole = make(train).kneighbors(train, 15, rows)
@@ -254,7 +255,8 @@ def test_faiss_settings_of_the_process_are_restored(n_queries):
     assert after == before
 
 
-def test_searches_in_several_threads_leave_the_blas_limit_as_it_was():
+def test_searches_in_several_threads_leave_the_blas_limit_as_it_was(monkeypatch):
+    monkeypatch.setattr("skknn.neighbors.exact._search._SMALL_ROWS", 0)
     train = clustered(2000, 16)
     engine = ENGINES["brute"](train, n_jobs=2)
     with threadpool_limits(2, user_api="blas"):

@@ -17,6 +17,11 @@ from skknn.utils._slices import equal_parts
 N_SAMPLES = 9000
 
 
+@pytest.fixture(autouse=True)
+def no_search_is_small(monkeypatch):
+    monkeypatch.setattr(search, "_SMALL_ROWS", 0)
+
+
 @pytest.fixture(params=ENGINES)
 def make(request):
     return ENGINES[request.param]
@@ -59,6 +64,21 @@ def test_threads_share_the_rows_until_each_has_enough_queries():
     seen.clear()
     engine.kneighbors(train[: 3 * search._FEW_QUERIES], 5)
     assert seen == {1}
+
+
+def test_small_searches_take_one_thread(make, monkeypatch):
+    train = clustered(N_SAMPLES, 20)
+    several = make(train, n_jobs=3).kneighbors(train[:40], 15)
+    monkeypatch.undo()
+    started = []
+    start = threading.Thread.start
+    monkeypatch.setattr(
+        threading.Thread, "start", lambda self: (started.append(self), start(self))
+    )
+    one = make(train, n_jobs=3).kneighbors(train[:40], 15)
+    assert not started
+    for found, expected in zip(one, several):
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_products_are_made_in_several_threads():

@@ -91,36 +91,40 @@ class _HeldRows:
     ) -> Neighbors:
         """:meth:`search` for few queries: one float32 product, one copy back.
 
-        A launch costs as much as most of these steps, so the host sorts.
+        A launch costs as much as most of these steps: what the host can do it does,
+        bounds while the device works, the order in the end.
         """
         assert self.half is not None
+        n_samples, n_features = self.values.shape
         wanted, largest = k + (exclude is not None), self.rows.largest_norm
-        c = min(wanted + 16 + wanted // 8, len(self.rows))
+        c = min(wanted + 16 + wanted // 8, n_samples)
         given = to_device(self.device, queries)
         with exact_products():
             scores = torch.addmm(self.half, given, self.values.mT, beta=-1)
-        best, near = scores.topk(c, dim=1)
-        # Whole numbers below 2 ** 53 are exact in float64.
-        parts = self._measure(given, near), near, best[:, -1:]
-        joined = torch.cat(parts, dim=1).cpu().numpy()
-        distances, ids = joined[:, :c], joined[:, c : 2 * c].astype(np.intp)
+        best, near = scores.topk(c, dim=1, sorted=False)
+        # Side by side as whole numbers, whose bits nothing changes.
+        numbers = near, self._measure(given, near), best.double()
+        joined = torch.cat([part.view(torch.int64) for part in numbers], dim=1)
+        norms = np.linalg.norm(queries.astype(np.float64), axis=1)
+        error = product_error(np.float32, norms, largest, n_features)
+        error += float64_error(norms, largest, n_features)
+        on_host = joined.cpu().numpy()
+        ids = on_host[:, :c].astype(np.intp, copy=False)
+        floats = on_host.view(np.float64)
+        distances, outside = floats[:, c : 2 * c], floats[:, 2 * c :]
         if self.rows.rooted:
-            np.sqrt(distances, out=distances)
+            distances = np.sqrt(distances)
         if exclude is not None:
-            distances[ids == exclude[:, None]] = np.inf
+            distances = np.where(ids == exclude[:, None], np.inf, distances)
         found = sort_neighbors(distances, ids, k)
-        if c < len(self.rows):
-            norms = np.linalg.norm(queries.astype(np.float64), axis=1)
-            last = found[0][:, -1] ** 2 if self.rows.rooted else found[0][:, -1]
-            error = product_error(np.float32, norms, largest, queries.shape[1])
-            error += float64_error(norms, largest, queries.shape[1])
-            unsure = ~(joined[:, -1] + error < (norms**2 - last) / 2)
-            if unsure.any():
-                which = to_device(self.device, np.flatnonzero(unsure))
-                out = None
-                if exclude is not None:
-                    out = to_device(self.device, exclude[unsure])
-                found[0][unsure], found[1][unsure] = self.search(given[which], out, k)
+        if c == n_samples:
+            return found
+        last = found[0][:, -1] ** 2 if self.rows.rooted else found[0][:, -1]
+        unsure = ~(outside.min(axis=1) + error < (norms**2 - last) / 2)
+        if unsure.any():
+            which = to_device(self.device, np.flatnonzero(unsure))
+            own = None if exclude is None else to_device(self.device, exclude[unsure])
+            found[0][unsure], found[1][unsure] = self.search(given[which], own, k)
         return found
 
     @torch.inference_mode()
@@ -202,26 +206,30 @@ class _HeldRows:
 
     def _measure(self, queries: Tensor, ids: Tensor) -> Tensor:
         """Squared distances by differences in float64, (n_queries, n_candidates)."""
-        n_features = queries.shape[1]
+        n_bytes = 8 * self.values.shape[1]
+        if n_bytes * ids.numel() <= _DIFFERENCE_BYTES:
+            return self._measure_some(queries, ids)
         out = torch.empty(ids.shape, dtype=torch.float64, device=self.device)
-        for columns in blocks_of(ids.shape[1], 8 * n_features, _DIFFERENCE_BYTES):
+        for columns in blocks_of(ids.shape[1], n_bytes, _DIFFERENCE_BYTES):
             some = ids[:, columns]
-            row_bytes = 8 * some.shape[1] * n_features
-            for part in blocks_of(len(ids), row_bytes, _DIFFERENCE_BYTES):
-                near = self.values.index_select(0, some[part].flatten())
-                near = near.view(-1, some.shape[1], n_features)
-                near = near - queries[part, None, :].double()
-                out[part, columns] = _squared_norms(near)
+            for part in blocks_of(len(ids), n_bytes * some.shape[1], _DIFFERENCE_BYTES):
+                out[part, columns] = self._measure_some(queries[part], some[part])
         return out
+
+    def _measure_some(self, queries: Tensor, ids: Tensor) -> Tensor:
+        near = self.values.index_select(0, ids.flatten()).view(*ids.shape, -1)
+        return _squared_norms(near - queries[:, None, :].double())
 
 
 def _squared_norms(differences: Tensor) -> Tensor:
     """Along the last axis, with the same bits whatever comes with a row."""
     flat = differences.flatten(0, -2)
-    few = max(0, _FEW_ROWS - len(flat))
-    if few:
+    few = _FEW_ROWS - len(flat)
+    if few > 0:
         flat = torch.nn.functional.pad(flat, (0, 0, 0, few))
     parts = flat.split(_COLUMNS, dim=1)
-    squares = (torch.linalg.vector_norm(p, dim=1).square_() for p in parts)
-    squared = reduce(torch.add, squares)
-    return squared[: len(flat) - few].view(differences.shape[:-1])
+    squares = [torch.linalg.vector_norm(part, dim=1).square_() for part in parts]
+    squared = squares[0] if len(squares) == 1 else reduce(torch.add, squares)
+    if few > 0:
+        squared = squared[:-few]
+    return squared.view(differences.shape[:-1])

@@ -42,12 +42,13 @@ def sort_neighbors(
 ) -> tuple[NDArray[np.float64], NDArray]:
     """The k first of each row of (n_queries, n_candidates) by (distance, index)."""
     order = np.argsort(distances, axis=1)
+    starts = np.arange(0, distances.size, distances.shape[1])[:, None]
     # Only rows with ties need the second key, one place further than the k-th.
-    first = np.take_along_axis(distances, order[:, : k + 1], axis=1)
+    first = np.take(distances, order[:, : k + 1] + starts)
     tied = (first[:, 1:] == first[:, :-1]).any(axis=1)
     if tied.any():
         order[tied] = np.lexsort((ids[tied], distances[tied]), axis=1)
-    return first[:, :k], np.take_along_axis(ids, order[:, :k], axis=1)
+    return first[:, :k], np.take(ids, order[:, :k] + starts)
 
 
 def nearest(

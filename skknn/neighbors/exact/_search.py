@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...utils._blas import one_thread_if_small
+from ...utils._blas import single_threaded_blas
 from ...utils._locks import ForkSafeLock
 from ...utils._slices import blocks_of, equal_parts
 from ...utils._threads import in_threads, n_threads, run_blocks
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 _THREAD_BYTES, _SCORE_BYTES = 1 << 25, 1 << 27
 # Products with fewer queries are much slower: threads then share the rows.
 _FEW_QUERIES = 64
+# Numbers in the rows, and products with all queries, that are not worth other threads:
+# to start them takes longer (benchmarks/neighbors.py --cases small), and those of
+# OpenBLAS wait in a busy loop for more, keeping cores from what is computed next.
+_SMALL_ROWS, _SMALL_PRODUCTS = 1 << 23, 1 << 26
 # Queries, and share of them that may be uncertain, before a proposer is given up.
 _TRIAL, _UNCERTAIN = 128, 0.1
 
@@ -58,16 +62,22 @@ class ExactSearch(Engine):
     def kneighbors(
         self, queries: NDArray, k: int, exclude: NDArray[np.intp] | None = None
     ) -> Neighbors:
-        with one_thread_if_small(len(queries) * self.rows.values.size):
-            return self._kneighbors(queries, k, exclude)
+        size = self.rows.values.size
+        if size <= _SMALL_ROWS and len(queries) * size <= _SMALL_PRODUCTS:
+            with single_threaded_blas():
+                return self._kneighbors(queries, k, exclude, 1)
+        return self._kneighbors(queries, k, exclude, n_threads(self.n_jobs))
 
     def _kneighbors(
-        self, queries: NDArray, k: int, exclude: NDArray[np.intp] | None
+        self,
+        queries: NDArray,
+        k: int,
+        exclude: NDArray[np.intp] | None,
+        threads: int,
     ) -> Neighbors:
         distances = np.empty((len(queries), k), dtype=np.float64)
         ids = np.empty((len(queries), k), dtype=np.intp)
         sure = np.zeros(len(queries), dtype=bool)
-        threads = n_threads(self.n_jobs)
         for number in range(self._first, len(self.proposers) + 1):
             unsure = np.flatnonzero(~sure)
             if len(unsure) == 0:
