@@ -19,10 +19,12 @@ from ._pictures import (
     draw_image,
     plain_text,
     pyplot,
+    shortened,
 )
 
-# Neighbours in a row of pictures.
-_IN_A_ROW = 5
+# Neighbours in a row of pictures, and letters that fit above one of them. Beside bars
+# as many leave room for the bars.
+_IN_A_ROW, _LETTERS = 5, 18
 
 
 class NeighborsDisplay:
@@ -220,15 +222,16 @@ class NeighborsDisplay:
             self.figure_, place = ax.figure, ax.get_subplotspec()
             ax.set_axis_off()
         if with_images:
-            heights = [*[1.95] * n_rows, bars_height]
-            width = 1 + min(_IN_A_ROW, len(self.distances))
-            grid = place.subgridspec(n_rows + 1, width, height_ratios=heights)
-            places = [grid[:-1, 0]]
+            heights = [1.95 * n_rows, bars_height]
+            above, below = place.subgridspec(2, 1, height_ratios=heights)
+            # Grids of their own: names of classes beside bars take no room above.
+            grid = above.subgridspec(n_rows, 1 + min(_IN_A_ROW, len(self.distances)))
+            places = [grid[:, 0]]
             places += [
                 grid[i // _IN_A_ROW, 1 + i % _IN_A_ROW]
                 for i in range(len(self.distances))
             ]
-            places.append(grid[-1, :])
+            places.append(below.subgridspec(1, 1)[0])
         else:
             grid = place.subgridspec(1, 2)
             places = [grid[0, 0], grid[0, 1]]
@@ -239,10 +242,11 @@ class NeighborsDisplay:
         return self
 
     def _draw_neighbors(self, guess: str) -> None:
-        title = f"query\ntaken for {plain_text(guess)}"
+        title = f"query\ntaken for {_short(guess, _LETTERS - 10)}"
         if self.true_label is not None:
-            title = title.replace("query", f"query: {plain_text(self.true_label)}", 1)
-        labels = [plain_text(label) for label in self.neighbor_labels]
+            true = _short(self.true_label, _LETTERS - 7)
+            title = title.replace("query", f"query: {true}", 1)
+        labels = [_short(label, _LETTERS) for label in self.neighbor_labels]
         colors = [GREEN if c == guess else ORANGE for c in self.neighbor_labels]
         if self.neighbor_images is not None:
             self._panel(self.axes_[0], self.query_image, title)
@@ -265,7 +269,7 @@ class NeighborsDisplay:
     def _draw_classes(self, axis: Any, n_classes: int) -> None:
         """Probabilities of the most probable classes, by each side."""
         order = np.argsort(-self.proba, kind="stable")[:n_classes]
-        names = [plain_text(self.class_names[c]) for c in order]
+        names = [_short(self.class_names[c], _LETTERS) for c in order]
         if self.votes_proba is None or self.base_proba is None:
             axis.barh(range(len(names)), self.proba[order], color=BLUE)
             self._finish(axis, names, "probability")
@@ -279,10 +283,12 @@ class NeighborsDisplay:
             places = np.arange(len(names)) + 0.27 * (number - 1)
             axis.barh(places, proba[order], height=0.25, color=color, label=name)
         self._finish(axis, names, "probability")
-        axis.legend(fontsize=9, frameon=False, loc="lower right")
+        axis.legend(
+            fontsize=9, frameon=False, ncols=3, loc="lower right", bbox_to_anchor=(1, 1)
+        )
 
     def _finish(self, axis: Any, names: list[str], label: str) -> None:
-        axis.set_yticks(range(len(names)), names)
+        axis.set_yticks(range(len(names)), names, fontsize=9)
         axis.invert_yaxis()
         axis.set_xlim(0, 1)
         axis.set_xlabel(label)
@@ -301,6 +307,11 @@ class NeighborsDisplay:
         for spine in axis.spines.values():
             spine.set_color(color or "black")
             spine.set_linewidth(2.5 if color else 0.8)
+
+
+def _short(label: Any, length: int) -> str:
+    """A label as it is drawn, without its middle where that is too long."""
+    return plain_text(shortened(str(label), length))
 
 
 def _is_image(x: Any) -> bool:
