@@ -76,3 +76,14 @@ def test_errors_name_parameter_value_and_remedy(kind, name):
     allowed, value, remedy = text.partition(" Got Nothing() instead. ")
     assert value and "must be" in allowed
     assert len(remedy.split()) >= 4 and remedy.endswith(".")
+
+
+@pytest.mark.parametrize("value", [0, 2.5, "2"])
+@pytest.mark.parametrize(
+    "kind", [kind for kind in CLASSES if "n_jobs" in kind._parameter_constraints]
+)
+def test_numbers_of_threads_that_are_none_are_refused(kind, value):
+    """joblib's own error for 0 names neither the estimator nor a remedy."""
+    text = message(kind, "n_jobs", value)
+    assert text.startswith(f"The 'n_jobs' parameter of {kind.__name__}")
+    assert "-1 for all cores" in text or "every core" in text

@@ -5,6 +5,7 @@ from typing import Any
 
 from ..datastore import METRICS, PREPROCESSINGS
 from ..neighbors import ALGORITHMS
+from ..utils._parameters import N_JOBS
 from ..utils._sklearn import HasMethods, Interval, StrOptions
 
 # By what they change; all parameters in none of these sets change the base alone.
@@ -25,7 +26,7 @@ KNN_CONSTRAINTS: dict[str, Any] = {
     "preprocessing": [StrOptions(set(PREPROCESSINGS)), None],
     "algorithm": [StrOptions(set(ALGORITHMS)), HasMethods(["fit", "kneighbors"])],
     "device": "no_validation",
-    "n_jobs": [Integral, None],
+    "n_jobs": N_JOBS,
 }
 
 KNN_REMEDIES = {
@@ -37,7 +38,6 @@ KNN_REMEDIES = {
     "preprocessing": "Use 'center-l2' unless rows are prepared already (None).",
     "algorithm": "Use 'auto' unless you need one engine by name, or pass an object "
     "such as sklearn.neighbors.NearestNeighbors().",
-    "n_jobs": "Use None, a positive number of threads, or -1 for all cores.",
 }
 
 GUIDED_CONSTRAINTS: dict[str, Any] = {

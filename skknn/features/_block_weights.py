@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from ..datastore import Groups
 from ..utils._labels import check_labels_present
@@ -33,7 +33,7 @@ from ._column_blocks import (
 )
 from ._remedies import BLOCK_REMEDIES
 from ._vote_grids import check_n_neighbors, check_tau, check_weights
-from ._weighed_rows import mean_or_zero, unit_rows, weigh
+from ._weighed_rows import checked_rows, mean_or_zero, unit_rows, weigh
 from ._weight_search import LeaveOneOutVotes, Step, search_weights
 
 
@@ -222,7 +222,7 @@ class BlockWeights(ParamsMixin, TransformerMixin, BaseEstimator):
         """
         # It notes columns on what it is given; self stays as it is until all is found.
         checker = type(self)(**self.get_params(deep=False))
-        rows = validate_data(checker, X, dtype=[np.float32, np.float64])
+        rows = checked_rows(checker, X, reset=True)
         if y is None:
             raise ValueError(
                 "BlockWeights requires y to be passed, but the target y is None. "
@@ -287,7 +287,7 @@ class BlockWeights(ParamsMixin, TransformerMixin, BaseEstimator):
             Or what ``set_output`` says.
         """
         check_is_fitted(self)
-        rows = validate_data(self, X, dtype=[np.float32, np.float64], reset=False)
+        rows = checked_rows(self, X, reset=False)
         weighed = weigh(rows - self.mean_, self._columns, self.weights_)
         return reduce_rows(weighed, self.pca_)
 

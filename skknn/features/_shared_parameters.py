@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from joblib import Memory
 
 from ..backbones import ItemBackbone
+from ..utils._parameters import N_JOBS
 from ..utils._sklearn import Interval, StrOptions
 
 #: What counts of things may be.
@@ -22,7 +23,7 @@ CONSTRAINTS: dict[str, Any] = {
     "batch_size": [StrOptions({"auto"}), POSITIVE],
     "device": "no_validation",
     "precision": [StrOptions({"auto", "float32", "bf16"})],
-    "n_jobs": [numbers.Integral, None],
+    "n_jobs": N_JOBS,
     "memory": [str, os.PathLike, Memory, None],
     "on_error": [StrOptions({"raise", "nan"})],
     "backbone_params": [dict, None],

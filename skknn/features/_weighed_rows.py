@@ -1,9 +1,13 @@
 """Rows of blocks: centred, of unit length, weighed."""
 
+from typing import Any
+
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import validate_data
 
 from ..datastore import Preprocessor
+from ..utils._bad_values import with_place
 from ._column_blocks import Columns
 
 
@@ -43,3 +47,24 @@ def weigh(
         if weights[name]
     ]
     return np.hstack(parts).astype(np.float32)
+
+
+def checked_rows(estimator: Any, X: ArrayLike, *, reset: bool) -> NDArray[Any]:
+    """Check a float matrix; an error over a bad value says where it is.
+
+    Parameters
+    ----------
+    estimator : BlockWeights
+    X : array-like of shape (n, width)
+    reset : bool
+        Whether to note number and names of columns on ``estimator`` in place of
+        comparing with them.
+
+    Returns
+    -------
+    ndarray of shape (n, width), float32 or float64
+    """
+    try:
+        return validate_data(estimator, X, dtype=[np.float32, np.float64], reset=reset)
+    except ValueError as error:
+        raise with_place(error, X) from None

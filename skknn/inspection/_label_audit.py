@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..classifiers import SoftKNNClassifier, check_inputs, check_rows, refitted
 from ..datastore import PREPROCESSINGS, NeighborIndex, soft_votes, vote_weights
 from ..neighbors import ALGORITHMS
-from ..utils._parameters import ParamsMixin
+from ..utils._parameters import N_JOBS, ParamsMixin
 from ..utils._sklearn import HasMethods, Interval, StrOptions, fit_context
 from ._audit_tables import (
     AuditedRows,
@@ -140,7 +140,7 @@ class LabelAudit(ParamsMixin, BaseEstimator):
             HasMethods(["fit", "kneighbors"]),
         ],
         "device": "no_validation",
-        "n_jobs": [Integral, None],
+        "n_jobs": N_JOBS,
     }
     _param_remedies = {
         "n_neighbors": "Use a positive int, for example 20.",

@@ -1,6 +1,6 @@
 """JointKNNClassifierCV: the joint classifier that chooses its own parameters."""
 
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, Self
 
 from numpy.typing import ArrayLike, NDArray
@@ -10,7 +10,7 @@ from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.validation import check_is_fitted
 
 from ..classifiers import JOINT_ALIASES, JointKNNClassifier
-from ..utils._parameters import ParamsMixin
+from ..utils._parameters import N_JOBS, ParamsMixin
 from ..utils._sklearn import StrOptions, fit_context
 from ._fit_groups import joint_router
 from ._joint_grid import check_training, joint_grid, routed_splits
@@ -206,7 +206,7 @@ class JointKNNClassifierCV(
         **{
             name: JointKNNClassifier._parameter_constraints[name] for name in _PASSED_ON
         },
-        "n_jobs": [Integral, None],
+        "n_jobs": N_JOBS,
         "verbose": ["verbose"],
     }
     _param_aliases = JOINT_ALIASES

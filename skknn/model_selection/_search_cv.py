@@ -1,7 +1,7 @@
 """NeighborSearchCV: GridSearchCV that searches neighbours once for a whole grid."""
 
 import time
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.metrics import get_scorer_names
 from sklearn.utils import indexable
 
-from ..utils._parameters import ParamsMixin, canonical_params
+from ..utils._parameters import N_JOBS, ParamsMixin, canonical_params
 from ..utils._sklearn import (
     BaseSearchCV,
     HasMethods,
@@ -175,7 +175,7 @@ class NeighborSearchCV(ParamsMixin, BaseSearchCV):
         "cv": ["cv_object", StrOptions({"loo"})],
         "strategy": [StrOptions({"exhaustive", "sequential"})],
         "refit": ["boolean", str, callable],
-        "n_jobs": [Integral, None],
+        "n_jobs": N_JOBS,
         "verbose": ["verbose"],
         "error_score": [StrOptions({"raise"}), Real],
         "return_train_score": ["boolean"],

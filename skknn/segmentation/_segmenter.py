@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from ..neighbors import ALGORITHMS
+from ..utils._parameters import N_JOBS
 from ..utils._sklearn import HasMethods, Interval, StrOptions, fit_context
 from ._enlarge import enlarge, enlarged_argmax
 from ._inputs import count
@@ -138,7 +139,7 @@ class InContextSegmenter(ScoredBank):
             HasMethods(["fit", "kneighbors"]),
         ],
         "device": "no_validation",
-        "n_jobs": [Integral, None],
+        "n_jobs": N_JOBS,
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }

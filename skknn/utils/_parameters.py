@@ -1,10 +1,17 @@
 """Aliases of parameters, and errors that end with a remedy."""
 
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Any, ClassVar, Self
 
-from ._sklearn import InvalidParameterError
+from ._sklearn import Interval, InvalidParameterError
 
+#: Threads, or all cores but so many; 0 would be none.
+N_JOBS = [
+    Interval(Integral, 1, None, closed="left"),
+    Interval(Integral, None, -1, closed="right"),
+    None,
+]
 # Of parameters that mean the same everywhere.
 _COMMON_REMEDIES = {
     "n_jobs": "Use None, a positive number of threads, or -1 for all cores.",

@@ -382,3 +382,21 @@ def test_tau_and_n_neighbors_as_given():
     assert (found.n_neighbors_, found.tau_) == (4, 0.3)
     found = BlockWeights(blocks=SLICES, n_neighbors=6, tau=[0.1, 0.5]).fit(X, y)
     assert found.n_neighbors_ <= 6 and found.tau_ in (0.1, 0.5)
+
+
+def test_bad_values_are_named_with_their_place():
+    X, y = np.random.default_rng(0).normal(size=(20, 4)), np.arange(20) % 2
+    fitted = BlockWeights(blocks=2).fit(X, y)
+    for value in (np.nan, np.inf):
+        bad = X.copy()
+        bad[[3, 7], 2] = value
+        for call in (
+            lambda bad=bad: fitted.fit(bad, y),
+            lambda bad=bad: fitted.transform(bad),
+        ):
+            with pytest.raises(ValueError, match="row 3, column 2; rows with one: 2"):
+                call()
+    bad = X.copy()
+    bad[5] = np.nan  # as on_error="nan" leaves it
+    with pytest.raises(ValueError, match="every value of row 5 is NaN.*on_error='nan'"):
+        fitted.transform(bad)
