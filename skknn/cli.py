@@ -93,6 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         Exit status. Wrong usage raises ``SystemExit(2)``, as argparse does.
     """
+    _occupy_streams()
     args = make_parser().parse_args(argv)
     # Without an output stream, what was asked for is done all the same.
     out = sys.stdout if sys.stdout is not None else io.StringIO()
@@ -114,6 +115,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"skknn: error: {_in_words(error)}", file=sys.stderr)
         return _ERROR
     return _OK
+
+
+def _occupy_streams() -> None:
+    """Open what a shell closed (``>&-``): else the next file that is opened would be
+    where libraries write their messages."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -1,5 +1,6 @@
 """What a long run shows: a bar, and an estimate of the time left."""
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -104,7 +105,9 @@ def show_progress(
         return
     from tqdm.auto import tqdm
 
-    with tqdm(total=n, desc=what, unit=unit) as bar:
+    # Programs without a console, and services, may have no stream to write to.
+    nowhere = sys.stderr is None
+    with tqdm(total=n, desc=what, unit=unit, disable=nowhere) as bar:
         yield _Shown(bar, estimate)
 
 

@@ -161,13 +161,30 @@ def test_the_home_folder_is_found_behind_an_equals_sign(tmp_path, monkeypatch):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["photos", "x.npz"]
 
 
-def test_without_an_output_stream_the_work_is_done(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("missing", [("stdout",), ("stderr",), ("stdout", "stderr")])
+@pytest.mark.parametrize("quiet", [["--quiet"], []])
+def test_without_streams_the_work_is_done(
+    tmp_path, monkeypatch, capsys, missing, quiet
+):
     folder = fill(tmp_path / "photos", 2)
-    monkeypatch.setattr(sys, "stdout", None)
-    args = ["embed", str(folder), "--out", str(tmp_path / "x.npz"), *TINY, "--quiet"]
+    for name in missing:
+        monkeypatch.setattr(sys, name, None)
+    args = ["embed", str(folder), "--out", str(tmp_path / "x.npz"), *TINY, *quiet]
     assert main(args) == 0
     assert (tmp_path / "x.npz").exists()
-    assert capsys.readouterr().err == ""
+    assert bool(capsys.readouterr().err) == (not quiet and "stderr" not in missing)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="streams of other systems")
+def test_what_a_shell_closed_is_no_place_for_files():
+    """A library that writes to the number of stderr must not write into a file."""
+    code = (
+        "import os, sys; [os.close(n) for n in (0, 1, 2)]; from skknn.cli import main\n"
+        "try: main(['--version'])\nexcept SystemExit: pass\n"
+        "os._exit(open(os.devnull).fileno())"
+    )
+    done = subprocess.run([sys.executable, "-c", code])
+    assert done.returncode >= 3
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes of other systems")
