@@ -1,6 +1,8 @@
 """The search on a device: run on the CPU, where its steps are the same."""
 
 import pickle
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -111,3 +113,27 @@ def test_it_agrees_with_the_search_on_the_host(rooted):
     want = ENGINES["brute"](train, rooted=rooted).kneighbors(queries, 30)
     for a, b in zip(engine.kneighbors(queries, 30), want):
         np.testing.assert_allclose(a, b, rtol=1e-13)
+
+
+def test_threads_that_come_first_together_hold_the_rows_once(monkeypatch):
+    engine, made = search(clustered(300, 16)), []
+    make = device._HeldRows
+
+    def slowly(*args):
+        made.append(args)
+        time.sleep(0.05)
+        return make(*args)
+
+    monkeypatch.setattr(device, "_HeldRows", slowly)
+    with ThreadPoolExecutor(4) as pool:
+        held = list(pool.map(lambda _: engine._hold(), range(4)))
+    assert len(made) == 1 and all(each is held[0] for each in held)
+
+
+def test_an_index_from_a_card_is_searched_by_the_cpu_of_a_mac(monkeypatch):
+    """Apple's devices have no float64."""
+    train = clustered(300, 16)
+    engine = pickle.loads(pickle.dumps(DeviceSearch(search(train).rows, "cuda:7")))
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert str(device.device_or_best("cuda:7")) == "mps" or torch.cuda.is_available()
+    check(engine, train, train[:20], 5)

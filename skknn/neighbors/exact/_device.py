@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...utils._device import device_or_best
+from ...utils._locks import ForkSafeLock
 from ...utils._out_of_memory import is_out_of_memory, release_memory
 from ...utils._precision import exact_products
 from ...utils._slices import blocks_of
@@ -29,6 +30,8 @@ _DIFFERENCE_BYTES = 1 << 28
 _FEW_ROWS, _COLUMNS = 32, 4096
 # Queries that one float32 product serves sooner than the steps that many need.
 _FEW_QUERIES = 64
+
+_holding = ForkSafeLock()
 
 
 class DeviceSearch(Engine):
@@ -66,10 +69,15 @@ class DeviceSearch(Engine):
         return held.search(held.values[part], own, k)
 
     def _hold(self) -> "_HeldRows":
-        if self._held is None:
-            # The index may come from another machine.
-            self._held = _HeldRows(self.rows, device_or_best(self.device))
-        return self._held
+        with _holding:
+            if self._held is None:
+                # The index may come from another machine, and Apple's devices have no
+                # float64.
+                device = device_or_best(self.device)
+                if device.type == "mps":
+                    device = torch.device("cpu")
+                self._held = _HeldRows(self.rows, device)
+            return self._held
 
 
 class _HeldRows:
