@@ -15,9 +15,9 @@ RESPELLED = {torch.float32: 1e-4, torch.bfloat16: 5e-2}
 def resolve_precision(precision: str, device: torch.device) -> str:
     """Return "float32" or "bf16".
 
-    "auto" is bfloat16 on CUDA devices with units for it and float32 elsewhere. "bf16" on a
-    CPU without bfloat16 instructions would be slower and less exact: float32, with a
-    warning.
+    "auto" is bfloat16 on CUDA devices with units for it and float32 elsewhere. "bf16"
+    on a CPU without bfloat16 instructions would be slower and less exact: float32,
+    with a warning.
 
     Parameters
     ----------
