@@ -15,7 +15,7 @@ def pinned(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
 
     Called in threads, where the copy costs the main thread nothing. Strides stay.
     """
-    if device.type != "cuda" or tensor.is_pinned():
+    if device.type != "cuda" or tensor.device.type != "cpu" or tensor.is_pinned():
         return tensor
     place = torch.empty_like(tensor, pin_memory=True)
     return place.copy_(tensor)
