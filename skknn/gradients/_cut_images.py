@@ -208,7 +208,8 @@ class ImageCutter(Cutter):
         frame = self.frame
         if frame.view_size == frame.size:
             return
-        blank = torch.zeros(1, 1, 3, *frame.view_size, dtype=torch.uint8)
+        shape = 1, 1, 3, *frame.view_size
+        blank = torch.zeros(shape, dtype=torch.uint8, device="cpu")
         try:
             with engine.open() as run:
                 run.embed(ViewGroup([blank]))
