@@ -193,8 +193,9 @@ class DenseFeatures:
 
 def as_rows(maps: torch.Tensor) -> torch.Tensor:
     """Return maps (n, h, w, d) as rows, each followed by its grid."""
-    grid = maps.new_tensor(maps.shape[1:3]) * _GRID_UNIT
-    return torch.cat([maps.flatten(1), grid.expand(len(maps), N_GRID)], 1)
+    # Filled on the device: a tensor of them would be waited for.
+    grid = (maps.new_full((len(maps), 1), n * _GRID_UNIT) for n in maps.shape[1:3])
+    return torch.cat([maps.flatten(1), *grid], 1)
 
 
 def grid_of_row(row: Any) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """Whole images on the device, those of one size together, and what is cut of them."""
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from numpy.typing import NDArray
@@ -89,7 +90,8 @@ def in_order(parts: Parts) -> torch.Tensor:
 def as_host_tensor(pixels: NDArray, device: torch.device) -> torch.Tensor:
     """Copy pixels, in a thread, to where the device can fetch them by itself."""
     pin = device.type == "cuda"
-    place = torch.empty(pixels.shape, dtype=torch.uint8, pin_memory=pin)
+    how: Any = {"dtype": torch.uint8, "device": "cpu", "pin_memory": pin}
+    place = torch.empty(pixels.shape, **how)
     # As numpy arrays, because a tensor of memory that is constant warns.
     place.numpy()[...] = pixels
     return place

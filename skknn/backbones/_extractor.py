@@ -209,6 +209,6 @@ class Extractor(FrozenExtractor):
             ) from error
 
     def _noise(self) -> torch.Tensor:
-        generator = torch.Generator().manual_seed(0)
-        shape = (3, *self._preprocess.size)
-        return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
+        host, shape = torch.device("cpu"), (3, *self._preprocess.size)
+        how: Any = {"generator": torch.Generator(host).manual_seed(0), "device": host}
+        return torch.randint(0, 256, shape, dtype=torch.uint8, **how)

@@ -13,6 +13,7 @@ from timm.models import get_pretrained_cfg
 from ..utils._class_code import is_plain
 from ..utils._locks import ForkSafeLock
 from ..utils._out_of_memory import is_out_of_memory
+from ..utils._torch_random import seeded_torch
 from ._model_folder import classifier_names, folder_weights, model_folder
 from ._preprocess import size_pair
 from ._weights import (
@@ -67,8 +68,9 @@ def load_backbone(
     """
     params = dict(backbone_params or {})
     size = None if image_size is None else size_pair(image_size)
-    with _BUILDING, torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    # Whatever device torch makes tensors on by default: numbers differ by device.
+    with _BUILDING, torch.device("cpu"), seeded_torch() as seed_all:
+        seed_all(seed)
         if isinstance(backbone, torch.nn.Module):
             if params:
                 raise ValueError(

@@ -37,8 +37,8 @@ def reads_padding(module: nn.Module, tokens: list[int], most: int) -> bool:
     if n_places < 1:
         return False
     filler = getattr(getattr(module, "config", None), "pad_token_id", None) or 0
-    alone = torch.tensor([tokens])
-    padded = torch.tensor([tokens + [filler] * n_places])
+    alone = torch.tensor([tokens], device="cpu")
+    padded = torch.tensor([tokens + [filler] * n_places], device="cpu")
     mask = torch.ones_like(padded)
     mask[:, len(tokens) :] = 0
     with torch.inference_mode(), single_threaded_torch():

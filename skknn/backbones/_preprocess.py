@@ -54,8 +54,10 @@ class Preprocess:
         if [type(step) for step in steps[:-1]] == [Resize, CenterCrop]:
             if isinstance(steps[0].size, int):
                 self._usual = steps[0], steps[1]
-        self._mean = torch.tensor(config["mean"]).view(1, 3, 1, 1)
-        self._std = torch.tensor(config["std"]).view(1, 3, 1, 1)
+        self._mean, self._std = (
+            torch.tensor(config[name], device="cpu").view(1, 3, 1, 1)
+            for name in ("mean", "std")
+        )
         self._scaling: dict[torch.device, tuple[torch.Tensor, torch.Tensor]] = {}
 
     def __call__(self, image: Image.Image) -> torch.Tensor:
@@ -142,7 +144,7 @@ class Preprocess:
 
     def blank(self) -> torch.Tensor:
         """Return a prepared black image."""
-        return torch.zeros(3, *self.size, dtype=torch.uint8)
+        return torch.zeros(3, *self.size, dtype=torch.uint8, device="cpu")
 
 
 @cache

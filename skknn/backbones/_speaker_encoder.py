@@ -54,7 +54,7 @@ def load_speaker_encoder() -> nn.Module:
             "the folder of another model."
         )
     file = Path(spec.origin).parent / "pretrained.pt"
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         encoder = SpeakerEncoder()
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)["model_state"]

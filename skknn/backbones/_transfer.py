@@ -15,7 +15,7 @@ def pinned(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
 
     Called in threads, where the copy costs the main thread nothing. Strides stay.
     """
-    if device.type != "cuda" or tensor.is_pinned():
+    if device.type != "cuda" or tensor.device.type != "cpu" or tensor.is_pinned():
         return tensor
     place = torch.empty_like(tensor, pin_memory=True)
     return place.copy_(tensor)
@@ -74,7 +74,9 @@ class Download:
     def __init__(self, tensor: torch.Tensor) -> None:
         self._event = None
         if tensor.device.type == "cuda":
-            self._host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+            self._host = torch.empty(
+                tensor.shape, dtype=tensor.dtype, device="cpu", pin_memory=True
+            )
             self._host.copy_(tensor, non_blocking=True)
             self._event = torch.cuda.Event()
             self._event.record(torch.cuda.current_stream(tensor.device))

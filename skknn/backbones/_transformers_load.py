@@ -63,6 +63,8 @@ def loading() -> Iterator[None]:
             warnings.catch_warnings(),
             no_code_from_files(),
             torch.random.fork_rng(devices=[]),
+            # Whatever device torch makes tensors on by default.
+            torch.device("cpu"),
         ):
             warnings.simplefilter("ignore")
             yield

@@ -77,6 +77,32 @@ def fit_on_device(
     """
     import torch
 
+    if not _fits(base, X, y, sample_weight, device):
+        release_memory()
+        warnings.warn(
+            f"The logistic regression of {len(X)} rows does not fit into the "
+            f"memory of {device}; it is fitted on the CPU. Use float32 rows, or fewer, "
+            "or switch array_api_dispatch off.",
+            UserWarning,
+            stacklevel=6,
+        )
+        return False
+    for name, value in vars(base).items():
+        if isinstance(value, torch.Tensor):
+            setattr(base, name, np.ascontiguousarray(value.cpu().numpy()))
+    return True
+
+
+def _fits(
+    base: Any,
+    X: NDArray[np.floating],
+    y: NDArray[Any],
+    sample_weight: NDArray[np.float64] | None,
+    device: Any,
+) -> bool:
+    """Fit a base; False, with nothing left on the device, if its memory runs out."""
+    import torch
+
     try:
         # Arrays that may not be written to, like mapped files, make torch warn.
         moved = torch.tensor(X, device=device)
@@ -91,16 +117,5 @@ def fit_on_device(
     except Exception as error:
         if not is_out_of_memory(error):
             raise
-        release_memory()
-        warnings.warn(
-            f"The logistic regression of {len(X)} rows does not fit into the "
-            f"memory of {device}; it is fitted on the CPU. Use float32 rows, or fewer, "
-            "or switch array_api_dispatch off.",
-            UserWarning,
-            stacklevel=6,
-        )
         return False
-    for name, value in vars(base).items():
-        if isinstance(value, torch.Tensor):
-            setattr(base, name, np.ascontiguousarray(value.cpu().numpy()))
     return True

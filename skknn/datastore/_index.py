@@ -15,6 +15,7 @@ from ..neighbors import (
     RowMemory,
     make_engine,
 )
+from ..utils._device import resolve_device
 from ..utils._slices import blocks_of
 from ._groups import Groups, leave_groups_out
 from ._precomputed import check_graph, graph_neighbors
@@ -22,6 +23,8 @@ from ._preprocessing import Preprocessor
 
 METRICS = ("sqeuclidean", "euclidean", "cosine")
 
+# Algorithms that compute on a device.
+_ON_DEVICES = ("auto", "torch")
 _QUERY_BYTES = 1 << 24  # of queries prepared at a time
 
 
@@ -43,8 +46,16 @@ class NeighborIndex:
     def fit(self, X: Any, groups: Any = None) -> "NeighborIndex":
         """Prepare and keep ``X`` of shape (n_samples, n_features).
 
-        ``groups`` (n_samples,) says which rows are no neighbours of each other.
+        ``groups`` (n_samples,) says which rows are no neighbours of each other. A
+        ``device`` that is not available is an error; an index that was fitted takes
+        the best one on another machine.
         """
+        searched = isinstance(self.algorithm, str) and self.algorithm in _ON_DEVICES
+        if searched and str(self.device) not in ("None", "cpu"):
+            resolve_device(self.device)
+        return self._fit(X, groups)
+
+    def _fit(self, X: Any, groups: Any = None) -> "NeighborIndex":
         self.groups_ = None if groups is None else Groups.of(groups, X)
         self._graph: Any = None
         self.n_samples_ = X.shape[0]
@@ -152,7 +163,7 @@ class NeighborIndex:
 
     def refit(self) -> "NeighborIndex":
         """An index of the same rows, prepared by what they are now."""
-        other = replace(self).fit(self._without_graph().restore())
+        other = replace(self)._fit(self._without_graph().restore())
         other.groups_ = self.groups_
         return other
 

@@ -2,7 +2,7 @@
 
 import warnings
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,14 +54,12 @@ class Batches:
         while start < len(todos):
             stop = start + self._limit
             part, values = todos[start:stop], prepared[start:stop]
-            try:
-                launched = self._job.launch(values)
-            except Exception as error:
-                self._halve(len(part), error)
+            done = self._attempt(self._job.launch, values, len(part))
+            if done is None:
                 # What is under way may be what holds the memory.
                 yield from self.finish()
                 continue
-            self._launched.append(_Batch(part, values, launched))
+            self._launched.append(_Batch(part, values, *done))
             start = stop
             yield from self._collect(self._n_waiting)
 
@@ -74,20 +72,31 @@ class Batches:
     ) -> Iterator[tuple[list[Todo], NDArray[np.float32]]]:
         while len(self._launched) > n_waiting:
             batch = self._launched.popleft()
-            try:
-                rows = self._job.collect(batch.launched)
-            except Exception as error:
-                self._halve(len(batch.todos), error)
-                yield from self.add(batch.todos, batch.prepared)
-                continue
-            yield batch.todos, rows
+            todos, prepared = batch.todos, batch.prepared
+            done = self._attempt(self._job.collect, batch.launched, len(todos))
+            del batch  # and what it launched
+            if done is None:
+                yield from self.add(todos, prepared)
+            else:
+                yield todos, *done
 
-    def _halve(self, n: int, error: Exception) -> None:
-        """Go on with smaller batches if memory ran out; raise what else it was."""
-        if not is_out_of_memory(error):
-            raise error
-        if n == 1:
-            raise does_not_fit(f"a single {self._unit}") from error
+    def _attempt(
+        self, function: Callable[[Any], Any], argument: Any, n: int
+    ) -> tuple[Any] | None:
+        """Return what a function gives for ``n`` items; None if memory ran out."""
+        try:
+            return (function(argument),)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            if n == 1:
+                raise does_not_fit(f"a single {self._unit}") from error
+        # Not before: the error's traceback holds all that was computed.
+        self._halve(n)
+        return None
+
+    def _halve(self, n: int) -> None:
+        """Go on with smaller batches."""
         self._limit = max(1, n // 2)
         release_memory()
         warnings.warn(

@@ -86,8 +86,15 @@ class Preparation:
             yield todo, result
 
     def _prepare(self, todo: Todo, content: Content | None) -> Any:
-        item = self._items.item(todo.row, content)
-        return self._job.prepare(item, todo.missing)
+        try:
+            return self._job.prepare(self._items.item(todo.row, content), todo.missing)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            message = str(error)
+        # The error's traceback would hold all that was computed, while it is tried
+        # again.
+        raise MemoryError(message)
 
     def _result(self, todo: Todo, content: Content | None, future: Future[Any]) -> Any:
         for attempt in range(_ATTEMPTS + 1):

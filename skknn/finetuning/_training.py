@@ -1,9 +1,8 @@
 """Epochs: steps on the weighted loss, with weights from the bank of the moment."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from ..features._backbone_loader import BackboneLoader
 from ..gradients._random import generator
 from ..modalities import ItemSource
 from ..utils._precision import exact_float32
+from ..utils._torch_random import seeded_torch
 from ._augmentation import TrainingViews
 from ._bank import Bank, embed
 from ._head import head_proba
@@ -156,11 +156,12 @@ class Training:
         recipe = self._recipe
         self._resume()
         tell(len(self._history))
-        with exact_float32(), self._own_random_numbers():
+        # Parts of networks draw from torch's own generators.
+        with exact_float32(), seeded_torch() as seed_all:
             while len(self._history) < recipe.schedule.epochs:
                 if is_over(self._history, recipe.patience):
                     break
-                self._epoch(len(self._history))
+                self._epoch(len(self._history), seed_all)
                 tell(1)
         state = self._state_of_network() if self._best is None else self._best
         head = new_head(self._head.in_features, self._head.out_features)
@@ -172,10 +173,10 @@ class Training:
             state["module"], head.requires_grad_(False), self._history, n_epochs
         )
 
-    def _epoch(self, number: int) -> None:
+    def _epoch(self, number: int, seed_all: Callable[[int], None]) -> None:
         start = time.perf_counter()
         refreshing = self._weigh(number)
-        torch.manual_seed(self._draw("network", number))
+        seed_all(self._draw("network", number))
         rate = float(self._scheduler.get_last_lr()[0])
         self._parts.start_learning()
         try:
@@ -321,14 +322,6 @@ class Training:
     def _draw(self, what: str, number: int) -> int:
         rng = generator(self._recipe.seed, what, str(number))
         return int(rng.integers(2**63 - 1))
-
-    @contextmanager
-    def _own_random_numbers(self) -> Iterator[None]:
-        """Leave torch's generators, of which parts of networks draw, as they were."""
-        device = self._extractor.device
-        cuda = [device] if device.type == "cuda" else []
-        with torch.random.fork_rng(devices=cuda):
-            yield
 
 
 def new_head(n_features: int, n_classes: int) -> nn.Linear:

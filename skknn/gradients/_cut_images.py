@@ -20,6 +20,7 @@ from ..backbones._device_memory import free_bytes, views_at_once
 from ..backbones._transfer import Uploads, pinned
 from ..modalities import RGBImage
 from ..utils._behaviour import Answer
+from ..utils._out_of_memory import is_out_of_memory
 from ._cutter import Cutter, LoadedViews
 from ._state import EMBEDDING, FungiState
 from ._view_group import ViewGroup
@@ -207,11 +208,14 @@ class ImageCutter(Cutter):
         frame = self.frame
         if frame.view_size == frame.size:
             return
-        blank = torch.zeros(1, 1, 3, *frame.view_size, dtype=torch.uint8)
+        shape = 1, 1, 3, *frame.view_size
+        blank = torch.zeros(shape, dtype=torch.uint8, device="cpu")
         try:
             with engine.open() as run:
                 run.embed(ViewGroup([blank]))
         except (AssertionError, RuntimeError, ValueError) as error:
+            if is_out_of_memory(error):
+                raise
             raise ValueError(
                 f"view_size={frame.view_size} does not suit the backbone, whose "
                 f"input size is {frame.size} ({error}). Use view_size=None, or "

@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from ..backbones._device_memory import free_bytes
+from ..utils._bfloat16 import cuda_has_bfloat16
+from ..utils._out_of_memory import is_out_of_memory
 
 # Columns of a product: over more of them the rounding of float32 sums would show.
 _TILE = 2**14
@@ -134,11 +136,13 @@ class DeviceSigns:
 
 def _wide_results(device: torch.device) -> bool:
     """Whether products of bfloat16 numbers can be had in float32 on a device."""
-    if device.type != "cuda" or not torch.cuda.is_bf16_supported():
+    if device.type != "cuda" or not cuda_has_bfloat16(device):
         return False
     probe = torch.zeros(1, 16, 16, dtype=torch.bfloat16, device=device)
     try:
         torch.bmm(probe, probe, out_dtype=torch.float32)
-    except (TypeError, RuntimeError):  # before torch 2.8
+    except (TypeError, RuntimeError) as error:  # before torch 2.8
+        if is_out_of_memory(error):
+            raise
         return False
     return True

@@ -123,7 +123,7 @@ def choose_forward(network: Network, layer: str) -> HookedForward | OneTokenForw
     special = OneTokenForward(network)
     # The block is spelled out above: compare it with timm's own, once.
     height, width = network.size
-    ramp = torch.linspace(0, 255, 3 * height * width)
+    ramp = torch.linspace(0, 255, 3 * height * width, device="cpu")
     x = network.normalize(ramp.view(1, 3, height, width).byte())
     with torch.no_grad(), special.hooked() as forward:
         ours, theirs = forward(x)[0], network.features(x)

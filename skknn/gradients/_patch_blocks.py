@@ -52,7 +52,7 @@ class PatchBlocks:
         grid = map_.shape[0], map_.shape[1]
         a, b = (unit(x[pairs.n_prefix :]) for x in (pairs.inputs, pairs.slopes))
         parts = [a, b] if self._projection is None else [self._projected(a, b)]
-        places = _places(grid, pairs.grid).to(map_.device)
+        places = _places(grid, pairs.grid, map_.device)
         features = unit(map_.flatten(0, 1))
         joined = torch.cat([features, *(part[places] for part in parts)], 1)
         return joined.unflatten(0, grid)
@@ -67,8 +67,13 @@ class PatchBlocks:
         return torch.cat(parts)
 
 
-def _places(grid: tuple[int, int], of: tuple[int, int]) -> torch.Tensor:
+def _places(
+    grid: tuple[int, int], of: tuple[int, int], device: torch.device
+) -> torch.Tensor:
     """Numbers of the positions of one grid in which those of another have their
     middle."""
-    row, column = (((torch.arange(n) * 2 + 1) * m) // (2 * n) for n, m in zip(grid, of))
+    row, column = (
+        ((torch.arange(n, device=device) * 2 + 1) * m) // (2 * n)
+        for n, m in zip(grid, of)
+    )
     return (row[:, None] * of[1] + column).flatten()

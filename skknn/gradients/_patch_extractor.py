@@ -74,9 +74,9 @@ class PatchExtractor:
     def try_noise(self) -> None:
         """Take a picture of noise through; say what is wrong with the layer."""
         height, width = self.extractor.data_config["input_size"][1:]
-        noise = torch.Generator().manual_seed(0)
-        shape = 1, 3, height, width
-        pixels = torch.randint(0, 256, shape, dtype=torch.uint8, generator=noise)
+        host, shape = torch.device("cpu"), (1, 3, height, width)
+        how: Any = {"generator": torch.Generator(host).manual_seed(0), "device": host}
+        pixels = torch.randint(0, 256, shape, dtype=torch.uint8, **how)
         with exact_float32(), self.open() as run:
             run.pairs(pixels)
 

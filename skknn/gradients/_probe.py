@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -89,8 +89,8 @@ class _LinearTask:
 
     def slopes(self, embeddings: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         slopes = self._slope.to(embeddings.device).expand(embeddings.shape)
-        exponents = torch.zeros(len(embeddings), dtype=torch.int32)
-        return slopes, exponents.to(embeddings.device)
+        how: Any = {"dtype": torch.int32, "device": embeddings.device}
+        return slopes, torch.zeros(len(embeddings), **how)
 
 
 @contextmanager

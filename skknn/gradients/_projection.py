@@ -84,7 +84,7 @@ class SignProjection:
         # on how many rows come with it.
         G = F.pad(G, (0, 0, 0, max(0, _LEAST_ROWS - n)))
         # Few additions, each of a whole tile: float64 costs nothing here.
-        out = torch.zeros(len(G), self.n_out, dtype=torch.float64)
+        out = torch.zeros(len(G), self.n_out, dtype=torch.float64, device="cpu")
         product = _onednn_product if can_prepack() else F.linear
         buffer = np.empty((self.n_out, self.tile // 8, 8), np.float32)
         for start in range(0, self.n_in, self.tile):

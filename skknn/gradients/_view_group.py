@@ -39,7 +39,7 @@ class ViewGroup:
         if self.which is None:
             return self.parts
         (part,) = self.parts
-        items = torch.arange(self.n)[:, None]
+        items = torch.arange(self.n, device=self.which.device)[:, None]
         return [part[items, self.which]]
 
     def first(self, count: int) -> "ViewGroup":

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..utils._device import resolve_device
+from ..utils._device import device_or_best, resolve_device
 from ._engine import Engine, Neighbors
 from ._engines import make_engine
 from ._rows import IndexRows
@@ -25,12 +25,13 @@ _LIBRARY = {"fast": "skknn.neighbors.exact._kernels"}
 def has(what: str, device: Any) -> bool:
     """Whether there is what engines need.
 
-    ``"device"`` is one that the user asked for and no CPU, ``"cuda"`` one if none was
-    asked for, ``"bfloat16"`` means products faster than float32's; else a library.
+    ``"device"`` is one that the user asked for and no CPU, or the best one where that
+    is not available, ``"cuda"`` one if none was asked for, ``"bfloat16"`` means
+    products faster than float32's; else a library.
     """
     if what == "device":
         asked = str(device) not in ("None", "cpu")
-        return asked and resolve_device(device).type != "cpu"
+        return asked and device_or_best(device).type != "cpu"
     if what == "cuda":
         return device is None and resolve_device().type == "cuda"
     if what == "bfloat16":

@@ -21,8 +21,9 @@ def make_engine(
 ) -> Engine:
     """The engine that ``algorithm=`` names, unless that is no engine of its own.
 
-    ``device`` (None, str or torch.device) is for ``"torch"``; ``n_jobs`` counts
-    threads, None takes as many as BLAS may use.
+    ``device`` (None, str or torch.device) is for ``"torch"``, which takes the best one
+    where that is not available: an index may come from another machine. ``n_jobs``
+    counts threads, None takes as many as BLAS may use.
     """
     if name in _NEEDS:
         library, extra = _NEEDS[name]
@@ -44,10 +45,10 @@ def make_engine(
         kinds = [FaissProposer]
     if name == "torch":
         from ..utils._bfloat16 import bfloat16_pays
-        from ..utils._device import resolve_device
+        from ..utils._device import device_or_best
 
         # Apple's devices have no float64, which distances need: the CPU searches.
-        if resolve_device(device).type not in ("cpu", "mps"):
+        if device_or_best(device).type not in ("cpu", "mps"):
             from .exact._device import DeviceSearch
 
             return DeviceSearch(rows, device)

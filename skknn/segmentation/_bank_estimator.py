@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_random_state
 
+from ..utils._device import device_here
 from ..utils._parameters import ParamsMixin
 from ._filling import Filled, Filling
 from ._inputs import count
@@ -65,7 +66,7 @@ class BankEstimator(ParamsMixin, BaseEstimator):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         if self.__sklearn_is_fitted__():
-            self._search = self._new_search(self._filled)
+            self._search = self._new_search(self._filled, device_here(self.device))
 
     def _extend(self, images: Any, masks: Any, streams: bool) -> Self:
         """Fill a bank, or one that is there further; set all attributes at the end."""
@@ -94,7 +95,10 @@ class BankEstimator(ParamsMixin, BaseEstimator):
             widths,
             say if self.verbose else None,
         )(images, masks, embedder, before)
-        search = self._new_search(filled)
+        first = before is None
+        search = self._new_search(
+            filled, self.device if first else device_here(self.device)
+        )
         if self.n_neighbors > len(filled.bank):
             warnings.warn(
                 f"n_neighbors={self.n_neighbors} is larger than the bank: all "
@@ -142,8 +146,8 @@ class BankEstimator(ParamsMixin, BaseEstimator):
             raise AttributeError(f"{name} is there after fit only")
         return self._filled
 
-    def _new_search(self, filled: Filled) -> BankSearch | PairSearch:
-        how = self.algorithm, self.device, self.n_jobs
+    def _new_search(self, filled: Filled, device: Any) -> BankSearch | PairSearch:
+        how = self.algorithm, device, self.n_jobs
         rows = filled.bank.features
         return make_search(rows, filled.mean, filled.pair_widths, *how)
 

@@ -1,14 +1,18 @@
-"""bfloat16 on this processor: whether it can, and whether that is faster."""
+"""bfloat16 on this processor or card: whether it can, and whether that is faster."""
 
 import math
 import subprocess
 import sys
 import time
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ._threads import run_blocks
+
+if TYPE_CHECKING:
+    import torch
 
 # bfloat16 must be this much faster than float32 to be worth its larger error.
 _WORTH = 0.7
@@ -29,6 +33,19 @@ def cpu_has_bfloat16() -> bool:
             return any("bf16" in line for line in file if "eatures" in line)
     except OSError:
         return False
+
+
+def cuda_has_bfloat16(device: "torch.device") -> bool:
+    """Whether this CUDA device has units for products of bfloat16.
+
+    Older ones than NVIDIA's Ampere (T4, V100) compute them by other means, slower than
+    float32; torch's own question counts that as well, and is about the current device.
+    """
+    import torch
+
+    if torch.version.hip:
+        return True
+    return torch.cuda.get_device_properties(device).major >= 8
 
 
 def _says_the_system(feature: str) -> bool:

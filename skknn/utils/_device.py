@@ -62,3 +62,9 @@ def device_or_best(device: str | torch.device | None) -> torch.device:
         return resolve_device(device)
     except ValueError:
         return resolve_device(None)
+
+
+def device_here(device: str | torch.device | None) -> str | torch.device | None:
+    """Return the device as what was fitted elsewhere can use it: the best one there is
+    where it is not available. None and the CPU stay, without loading torch."""
+    return device if str(device) in ("None", "cpu") else device_or_best(device)

@@ -1,6 +1,6 @@
 """Arrays to tensors on a device and back."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
@@ -23,5 +23,6 @@ def to_host(tensor: "torch.Tensor") -> NDArray:
 
     if tensor.device.type != "cuda":
         return tensor.cpu().numpy()
-    host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+    how: Any = {"dtype": tensor.dtype, "device": "cpu", "pin_memory": True}
+    host = torch.empty(tensor.shape, **how)
     return host.copy_(tensor).numpy()

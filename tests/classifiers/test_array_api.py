@@ -119,16 +119,25 @@ def test_a_device_without_room_gives_way_to_the_processor():
     run(
         SETUP
         + """
-import warnings
+import gc, warnings, weakref
 import torch
 
 _array_api._WITHOUT_GAIN = ()
-inner = _array_api.LogisticRegression.fit
+inner, released = _array_api.LogisticRegression.fit, _array_api.release_memory
+held, left = [], []
 
 def fit(self, X, y, sample_weight=None):
     if isinstance(X, torch.Tensor):
+        held.append(weakref.ref(X))
         raise torch.OutOfMemoryError("CUDA out of memory")
     return inner(self, X, y, sample_weight)
+
+def release_memory():
+    gc.collect()
+    left.extend(what() for what in held)
+    released()
+
+_array_api.release_memory = release_memory
 
 clf = JointKNNClassifier(lam=0, device="cpu")
 want = clf.fit(X, y).predict_proba(queries)
@@ -139,6 +148,7 @@ with sklearn.config_context(array_api_dispatch=True):
         clf.fit(X, y)
 message = str(caught[0].message)
 assert len(caught) == 1 and "300 rows" in message and "CPU" in message, message
+assert left == [None], "rows were still on the device when its memory was given back"
 assert (clf.predict_proba(queries) == want).all()
 """
     )

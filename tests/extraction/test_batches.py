@@ -1,6 +1,8 @@
 """Batches of accelerators, run here on the CPU; device memory that runs out."""
 
+import gc
 import warnings
+import weakref
 
 import numpy as np
 import pytest
@@ -150,3 +152,47 @@ def test_cuda_agrees_with_the_cpu(precision, expected):
     rows = fitted(device="cuda", precision=precision).transform(ARRAYS)
     error = np.linalg.norm(rows - expected) / np.linalg.norm(expected)
     assert error < (1e-5 if precision == "float32" else 3e-2)
+
+
+class Held:
+    """Something large that a computation made before memory ran out."""
+
+
+def test_what_failed_is_let_go_before_the_next_attempt(expected):
+    """A traceback that is kept keeps all that was computed up to the error."""
+    held, alive = [], []
+
+    class Large(Asynchronous):
+        def launch(self, prepared):
+            gc.collect()
+            alive.append(sum(what() is not None for what in held))
+            return super().launch(prepared)
+
+        def collect(self, launched):
+            large = Held()
+            held.append(weakref.ref(large))
+            return super().collect(launched)
+
+    job = Large(fitted().backbone_, 8, most=3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        run_job(job, as_images(ARRAYS), n_threads=2)
+    assert len(held) > 8 and set(alive) == {0}
+
+
+def test_what_failed_in_a_thread_is_let_go_before_the_next_attempt():
+    held, alive = [], []
+
+    class Large(OnAccelerator):
+        def prepare(self, item, missing=None):
+            gc.collect()
+            alive.append(sum(what() is not None for what in held))
+            if len(held) < 3:
+                large = Held()
+                held.append(weakref.ref(large))
+                raise MemoryError("no room")
+            return super().prepare(item, missing)
+
+    job = Large(fitted().backbone_, 8)
+    run_job(job, as_images(ARRAYS[:1]), n_threads=1)
+    assert alive == [0, 0, 0, 0]

@@ -27,7 +27,7 @@ def noise_pictures():
 
 
 def embedder_for(name, gradients=ALL_KEPT, **params):
-    settings = {"image_size": 64, "random_state": 0} | params
+    settings = {"image_size": 64, "random_state": 0, "device": "cpu"} | params
     if isinstance(name, str):
         settings |= {"weights": None}
     return DenseEmbedder(name, gradients=gradients, **settings)

@@ -36,7 +36,8 @@ def as_input(image, size, module):
 
 
 def random(name, **params):
-    return DenseEmbedder(name, weights=None, random_state=0, **params)
+    settings = {"weights": None, "random_state": 0, "device": "cpu"}
+    return DenseEmbedder(name, **settings | params)
 
 
 @pytest.mark.parametrize(

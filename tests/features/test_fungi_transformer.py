@@ -205,6 +205,20 @@ def test_view_size(X):
         fixed.fit(X[:2])
 
 
+def test_a_lack_of_memory_is_not_taken_for_a_view_size_that_does_not_suit(X):
+    class Full(torch.nn.Module):
+        def forward(self, x):
+            if x.shape[-1] == 16:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return self.part(x).mean((2, 3))
+
+    module = Full()
+    module.part = torch.nn.Conv2d(3, 4, 1)
+    full = tiny(backbone=module, view_size=16, objectives=("dino",))
+    with pytest.raises(torch.OutOfMemoryError):
+        full.fit(X[:2])
+
+
 def test_constant_images_are_finite(fitted):
     images = np.stack([np.full((20, 20, 3), v, np.uint8) for v in (0, 127, 255)])
     assert np.isfinite(fitted.transform(images)).all()

@@ -46,7 +46,9 @@ def test_a_seed_gives_the_same_bits(images):
 
 
 def test_the_support_is_patches_of_training_images(images):
-    plain = DenseEmbedder("test_vit", weights=None, image_size=64, random_state=0)
+    plain = DenseEmbedder(
+        "test_vit", weights=None, image_size=64, random_state=0, device="cpu"
+    )
     patches = plain.fit_transform(images).reshape(4, 24, -1)
     embedder = embedder_for("test_vit").fit(images)
     assert embedder.support_.shape == (40, 64)

@@ -10,6 +10,7 @@ from skknn import JointKNNClassifier, SoftKNNClassifier
 from skknn.datastore import NeighborIndex
 from skknn.neighbors import _auto as auto
 from skknn.neighbors._rows import IndexRows
+from skknn.utils._device import resolve_device
 
 
 def test_small_data_never_loads_torch_numba_or_faiss():
@@ -60,8 +61,8 @@ def test_what_there_is():
     assert auto.has("numpy", None) and not auto.has("no_such_module", None)
     assert not auto.has("device", None) and not auto.has("device", "cpu")
     assert not auto.has("cuda", "cpu")
-    with pytest.raises(ValueError, match="device='cuda:77' is not available"):
-        auto.has("device", "cuda:77")
+    # What was fitted on another machine takes the best device of this one.
+    assert auto.has("device", "cuda:77") is (resolve_device().type != "cpu")
     assert auto.has("bfloat16", None) in (True, False)
 
 
@@ -154,3 +155,38 @@ def test_float16_rows_become_float32():
     assert knn.index_.rows.rows_.values.dtype == np.float32
     want = SoftKNNClassifier(5).fit(X.astype(np.float32), y)
     np.testing.assert_array_equal(knn.predict_proba(X), want.predict_proba(X))
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_what_was_fitted_for_a_card_is_searched_without(asked, monkeypatch):
+    import torch
+
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((300, 8)).astype(np.float32), np.arange(300) % 3
+    settings = {"n_neighbors": 5, "tau": 0.1}
+    plain = SoftKNNClassifier(**settings).fit(X, y)
+    with monkeypatch.context() as patched:
+        patched.setattr(torch.cuda, "device_count", lambda: 1)
+        fitted = SoftKNNClassifier(**settings, device="cuda").fit(X, y)
+    assert fitted.algorithm_ == "torch"
+    if asked:
+        fitted.predict(X)
+    for part in (slice(100), slice(100, 300)):
+        fitted.partial_fit(X[part] + 1, y[part])
+        plain.partial_fit(X[part] + 1, y[part])
+        np.testing.assert_allclose(
+            fitted.predict_proba(X), plain.predict_proba(X), atol=1e-9
+        )
+    for one in (fitted, plain):
+        one.remove(one.ids_[:50], refit_statistics=True)
+    np.testing.assert_allclose(
+        fitted.predict_proba(None), plain.predict_proba(None), atol=1e-9
+    )
+
+
+@pytest.mark.parametrize("algorithm", ["auto", "torch"])
+def test_a_device_that_is_not_there_is_an_error_of_fit(algorithm):
+    X, y = np.eye(6, dtype=np.float32), np.arange(6) % 2
+    knn = SoftKNNClassifier(2, algorithm=algorithm, device="cuda:99")
+    with pytest.raises(ValueError, match="device='cuda:99' is not available here"):
+        knn.fit(X, y)

@@ -379,3 +379,24 @@ def test_neighbors_of_predictions():
             (*distances, *ids, *labels), (a for e in expected for a in e)
         ):
             np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("algorithm", ["auto", "torch"])
+def test_what_was_fitted_for_a_card_is_loaded_without(algorithm, monkeypatch):
+    import torch
+
+    maps, masks = data()
+    plain = InContextSegmenter(n_neighbors=5, algorithm="brute").fit(maps, masks)
+    device = "cuda" if algorithm == "auto" else "cpu"
+    with monkeypatch.context() as patched:
+        patched.setattr(torch.cuda, "device_count", lambda: 1)
+        fitted = InContextSegmenter(n_neighbors=5, algorithm=algorithm, device=device)
+        dump = pickle.dumps(fitted.fit(maps, masks).set_params(device="cuda"))
+    loaded = pickle.loads(dump)
+    for _ in range(2):
+        found, expected = loaded.predict_proba(maps), plain.predict_proba(maps)
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+        loaded.partial_fit(maps[::-1], masks[::-1])
+        plain.partial_fit(maps[::-1], masks[::-1])
+    with pytest.raises(ValueError, match="device='cuda:99' is not available"):
+        clone(loaded).set_params(device="cuda:99").fit(maps, masks)

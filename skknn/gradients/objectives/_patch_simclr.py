@@ -132,12 +132,17 @@ class PatchSimCLRObjective(Objective):
         """
         import torch
 
+        from ...backbones._transfer import pinned
+
         if self.negatives == "interleaved":
             n, count, width = near.shape
             near = unit_latents(near).reshape(n, width, count).mT
         near = near[:, : self.n_negatives]
-        kept = rng.random(near.shape[:2]) < self.keep
-        return near[torch.from_numpy(kept).to(near.device)]
+        kept = np.flatnonzero(rng.random(near.shape[:2]) < self.keep)
+        # A mask would make the host wait for the device, once an image.
+        places = pinned(torch.from_numpy(kept), near.device)
+        places = places.to(near.device, non_blocking=near.device.type == "cuda")
+        return near.flatten(0, 1).index_select(0, places)
 
     def draw(self, rng: np.random.Generator) -> None:
         raise TypeError(

@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...utils._bfloat16 import cuda_has_bfloat16
+from ...utils._out_of_memory import is_out_of_memory
 from .._rows import IndexRows
 from ._bounds import power_of_two
 from ._top_k import LARGEST_GROUP
@@ -97,9 +99,13 @@ class Bfloat16Rows:
 @cache
 def mixed_products(device: torch.device) -> bool:
     """Whether products of bfloat16 can be had in float32 on this device."""
+    if device.type == "cuda" and not cuda_has_bfloat16(device):
+        return False
     probe = torch.zeros(32, 32, dtype=torch.bfloat16, device=device)
     try:
         torch.mm(probe, probe, out_dtype=torch.float32)
-    except (RuntimeError, TypeError, NotImplementedError):
+    except (RuntimeError, TypeError, NotImplementedError) as error:
+        if is_out_of_memory(error):  # no answer, which would be kept
+            raise
         return False
     return True
