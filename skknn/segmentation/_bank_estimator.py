@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
 from ..utils._parameters import ParamsMixin
 from ._filling import Filled, Filling
@@ -102,9 +103,17 @@ class BankEstimator(ParamsMixin, BaseEstimator):
                 UserWarning,
                 stacklevel=5,
             )
-        self._filled, self._seed, self._search = filled, seed, search
-        self.embedder_ = embedder
+        # One step, which cannot be interrupted half-way: see _as_it_is.
+        found = {"_filled": filled, "_seed": seed, "_search": search}
+        self.__dict__ = {**vars(self), **found, "embedder_": embedder}
         return self
+
+    def _as_it_is(self) -> Self:
+        """The same as fitted now, whatever is added meanwhile by another thread."""
+        check_is_fitted(self)
+        now = object.__new__(type(self))
+        now.__dict__ = vars(self)  # another dict takes its place when rows are added
+        return now
 
     @property
     def bank_(self) -> MemoryBank:
