@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
 from ..utils._parameters import ParamsMixin
+from ..utils._snapshot import SnapshotMixin
 from ._filling import Filled, Filling
 from ._inputs import count
 from ._memory_bank import MemoryBank
@@ -19,7 +19,7 @@ from ._search import BankSearch
 from ._similarity import make_search, resolve_pair_widths
 
 
-class BankEstimator(ParamsMixin, BaseEstimator):
+class BankEstimator(SnapshotMixin, ParamsMixin, BaseEstimator):
     """Base of estimators whose ``fit`` fills a bank with labelled positions.
 
     A fitted one holds in ``__dict__``
@@ -103,17 +103,10 @@ class BankEstimator(ParamsMixin, BaseEstimator):
                 UserWarning,
                 stacklevel=5,
             )
-        # One step, which cannot be interrupted half-way: see _as_it_is.
+        # One step, which cannot be interrupted half-way, nor seen so by a thread.
         found = {"_filled": filled, "_seed": seed, "_search": search}
         self.__dict__ = {**vars(self), **found, "embedder_": embedder}
         return self
-
-    def _as_it_is(self) -> Self:
-        """The same as fitted now, whatever is added meanwhile by another thread."""
-        check_is_fitted(self)
-        now = object.__new__(type(self))
-        now.__dict__ = vars(self)  # another dict takes its place when rows are added
-        return now
 
     @property
     def bank_(self) -> MemoryBank:
