@@ -6,6 +6,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from ..utils._sklearn import fit_context
+from ..utils._snapshot import SnapshotMixin
 from ._guided_base import fit_guided
 from ._inputs import check_inputs
 from ._joint_store import (
@@ -18,7 +19,7 @@ from ._joint_store import (
 from ._soft_knn import SoftKNNClassifier, make_knn
 
 
-class ChangingVotesMixin:
+class ChangingVotesMixin(SnapshotMixin):
     """Rows are added to the votes or taken away; the base changes when asked to.
 
     Each method makes a new state from the old one, which replaces it in one step.

@@ -6,7 +6,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.validation import check_is_fitted
 
 from ..utils._parameters import ParamsMixin
 from ..utils._sklearn import HasMethods, Interval, fit_context
@@ -254,8 +253,8 @@ class JointKNNClassifier(
             Rows sum to 1; columns in the order of ``classes_``. With ``lam=0`` the
             base's own output, float32 where the base is.
         """
-        check_is_fitted(self)
-        return self._mix(*self._sides(X))
+        now = self._as_it_is()
+        return now._mix(*now._sides(X))
 
     def predict_log_proba(self, X: ArrayLike) -> NDArray[Any]:
         """Logarithm of :meth:`predict_proba`.
@@ -282,13 +281,13 @@ class JointKNNClassifier(
         -------
         ndarray of shape (n_queries,)
         """
-        check_is_fitted(self)
-        base_rows, knn_rows = self._sides(X)
+        now = self._as_it_is()
+        base_rows, knn_rows = now._sides(X)
         codes = [
-            self._mix(take_rows(base_rows, part), take_rows(knn_rows, part)).argmax(1)
-            for part in table_blocks(base_rows, len(self.classes_))
+            now._mix(take_rows(base_rows, part), take_rows(knn_rows, part)).argmax(1)
+            for part in table_blocks(base_rows, len(now.classes_))
         ]
-        return self.classes_[np.concatenate(codes)]
+        return now.classes_[np.concatenate(codes)]
 
     def _sides(self, X: Any) -> tuple[Any, Any]:
         """What base and kNN side see of queries; None for a kNN without a vote."""

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import csr_matrix
-from sklearn.utils.validation import check_is_fitted
 
+from ..utils._snapshot import SnapshotMixin
 from ._inputs import check_rows
 from ._labelled_index import LabelledIndex, clip_n_neighbors
 
 
-class NeighborsMixin:
+class NeighborsMixin(SnapshotMixin):
     """``kneighbors`` and ``kneighbors_graph`` of a classifier with an ``index_``."""
 
     index_: LabelledIndex
@@ -44,11 +44,11 @@ class NeighborsMixin:
             Training row numbers; equal distances are sorted by row number. After
             :meth:`remove`, ``ids_[indices]`` are the rows' ids.
         """
-        check_is_fitted(self)
-        rows = None if X is None else check_rows(self, X)
-        available = self.index_.n_voters(rows)
+        now = self._as_it_is()
+        rows = None if X is None else check_rows(now, X)
+        available = now.index_.n_voters(rows)
         if n_neighbors is None:
-            k = min(self.n_neighbors_, available)
+            k = min(now.n_neighbors_, available)
         elif not isinstance(n_neighbors, Integral) or n_neighbors < 1:
             raise ValueError(
                 f"n_neighbors={n_neighbors!r} must be an int of at least 1, or None "
@@ -56,7 +56,7 @@ class NeighborsMixin:
             )
         else:
             k = clip_n_neighbors(int(n_neighbors), available)
-        index = self.index_.rows
+        index = now.index_.rows
         found = index.leave_one_out(k) if X is None else index.kneighbors(rows, k)
         distances, ids = found
         return (distances, ids) if return_distance else ids
@@ -99,8 +99,9 @@ class NeighborsMixin:
                 f"mode={mode!r} must be 'connectivity' for a graph of ones or "
                 "'distance' for one of distances."
             )
-        distances, ids = self.kneighbors(X, n_neighbors)
+        now = self._as_it_is()
+        distances, ids = now.kneighbors(X, n_neighbors)
         data = distances if mode == "distance" else np.ones(ids.shape)
         starts = np.arange(0, ids.size + 1, ids.shape[1])
-        shape = len(ids), self.index_.n_samples
+        shape = len(ids), now.index_.n_samples
         return csr_matrix((data.ravel(), ids.ravel(), starts), shape=shape)

@@ -325,10 +325,10 @@ class SoftKNNClassifier(NeighborsMixin, ParamsMixin, ClassifierMixin, BaseEstima
         ndarray of shape (n_queries, n_classes), float64
             Rows sum to 1; columns in the order of ``classes_``.
         """
-        check_is_fitted(self)
-        rows = None if X is None else check_rows(self, X)
-        proba = np.empty((count_rows(self.index_, rows), len(self.classes_)))
-        for part, votes in class_votes(self.index_, rows, self.n_neighbors_, self.tau_):
+        now = self._as_it_is()
+        rows = None if X is None else check_rows(now, X)
+        proba = np.empty((count_rows(now.index_, rows), len(now.classes_)))
+        for part, votes in class_votes(now.index_, rows, now.n_neighbors_, now.tau_):
             proba[part] = votes
         return proba
 
@@ -358,12 +358,12 @@ class SoftKNNClassifier(NeighborsMixin, ParamsMixin, ClassifierMixin, BaseEstima
         -------
         ndarray of shape (n_queries,)
         """
-        check_is_fitted(self)
-        rows = None if X is None else check_rows(self, X)
-        codes = np.empty(count_rows(self.index_, rows), dtype=np.intp)
-        for part, votes in class_votes(self.index_, rows, self.n_neighbors_, self.tau_):
+        now = self._as_it_is()
+        rows = None if X is None else check_rows(now, X)
+        codes = np.empty(count_rows(now.index_, rows), dtype=np.intp)
+        for part, votes in class_votes(now.index_, rows, now.n_neighbors_, now.tau_):
             codes[part] = votes.argmax(axis=1)
-        return self.classes_[codes]
+        return now.classes_[codes]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -229,7 +229,7 @@ class Training:
         total = 0.0
         for rows, pixels in self._batches(parts, number):
             chosen = torch.from_numpy(rows).to(device)
-            features = self._network.features(self._network.normalize(pixels))
+            features = self._features(pixels)
             losses = cross_entropy(
                 self._head(features), codes[chosen], reduction="none"
             )
@@ -244,6 +244,21 @@ class Training:
             self._scheduler.step()
             total += value * len(rows)
         return total / len(order)
+
+    def _features(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Features of a step, on which gradients are taken."""
+        try:
+            return self._network.features(self._network.normalize(pixels))
+        except ValueError as error:
+            if len(pixels) > 1 or "more than 1 value per channel" not in str(error):
+                raise
+            raise ValueError(
+                f"batch_norm='update' and batch_size="
+                f"{self._recipe.schedule.batch_size}: a step of the "
+                f"{len(self._data.codes)} training rows has one image, on which this "
+                "backbone's batch normalisation has no statistics. Use a larger "
+                "batch_size, or batch_norm='frozen'."
+            ) from error
 
     def _batches(
         self, parts: list[NDArray[np.intp]], number: int

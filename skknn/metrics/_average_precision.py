@@ -200,6 +200,8 @@ def _rankings(given: Any, kind: str) -> tuple[list[NDArray], int | None]:
         raise ValueError(
             f"kind={kind!r} must be one of {', '.join(map(repr, _KINDS))}."
         )
+    if hasattr(given, "iloc"):  # a data frame iterates over the names of its columns
+        given = given.to_numpy()
     rows = [np.asarray(row) for row in given]
     if any(row.ndim != 1 for row in rows):
         raise ValueError(
@@ -217,6 +219,11 @@ def _rankings(given: Any, kind: str) -> tuple[list[NDArray], int | None]:
                 )
         return [row.astype(np.intp) for row in rows], None
     for query, row in enumerate(rows):
+        if row.size and row.dtype.kind not in "biuf":
+            raise TypeError(
+                f"similarity: row {query} has dtype {row.dtype}; real numbers are "
+                "needed, or integers that are a ranking."
+            )
         if not np.isfinite(row).all() or len(row) != len(rows[0]):
             raise ValueError(
                 f"similarity: row {query} has another length than the first, or NaN "
@@ -227,6 +234,11 @@ def _rankings(given: Any, kind: str) -> tuple[list[NDArray], int | None]:
 
 
 def _rows(numbers: Iterable[int], n_rows: int | None, name: str) -> NDArray[np.intp]:
+    if not isinstance(numbers, Iterable):
+        raise TypeError(
+            f"{name}={numbers!r} must be a list of row numbers of the database: "
+            f"[{numbers!r}]."
+        )
     given = np.asarray(list(numbers))
     if given.size and given.dtype.kind not in "iu":
         raise TypeError(

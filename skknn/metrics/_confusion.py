@@ -53,6 +53,11 @@ class ConfusionMeter:
                 f"n_classes={n_classes!r} must be a positive integer: the number of "
                 "classes, which are 0 to n_classes - 1."
             )
+        if not isinstance(ignore_index, int | np.integer | None):
+            raise TypeError(
+                f"ignore_index={ignore_index!r} must be an integer, the label of "
+                "pixels that do not count, or None."
+            )
         self.n_classes, self.ignore_index = int(n_classes), ignore_index
         self.counts = np.zeros((self.n_classes, self.n_classes + 1), dtype=np.int64)
 

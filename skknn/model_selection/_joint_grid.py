@@ -73,7 +73,9 @@ def check_training(search: Any, X: Any, y: Any) -> NDArray[Any]:
     -------
     ndarray of shape (n_samples,)
     """
-    seen = see_rows(clone(search), X, search.knn_transformer, reset=True)
+    # No clone: that copies cv, and a generator of splits cannot be copied.
+    checker = type(search)(**search.get_params(deep=False))
+    seen = see_rows(checker, X, search.knn_transformer, reset=True)
     rows = seen.given if seen.checked is None else seen.checked
     return check_target(search, rows, y)[0]
 

@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 
 from ..utils._device import device_here
 from ..utils._parameters import ParamsMixin
+from ..utils._snapshot import SnapshotMixin
 from ._filling import Filled, Filling
 from ._inputs import count
 from ._memory_bank import MemoryBank
@@ -19,7 +20,7 @@ from ._search import BankSearch
 from ._similarity import make_search, resolve_pair_widths
 
 
-class BankEstimator(ParamsMixin, BaseEstimator):
+class BankEstimator(SnapshotMixin, ParamsMixin, BaseEstimator):
     """Base of estimators whose ``fit`` fills a bank with labelled positions.
 
     A fitted one holds in ``__dict__``
@@ -106,8 +107,9 @@ class BankEstimator(ParamsMixin, BaseEstimator):
                 UserWarning,
                 stacklevel=5,
             )
-        self._filled, self._seed, self._search = filled, seed, search
-        self.embedder_ = embedder
+        # One step, which cannot be interrupted half-way, nor seen so by a thread.
+        found = {"_filled": filled, "_seed": seed, "_search": search}
+        self.__dict__ = {**vars(self), **found, "embedder_": embedder}
         return self
 
     @property

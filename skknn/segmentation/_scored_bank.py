@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_is_fitted
 
 from ._bank_estimator import BankEstimator, check_as_many
 from ._enlarge import enlarged_argmax
@@ -34,8 +33,8 @@ class ScoredBank(BankEstimator):
         -------
         float
         """
-        check_is_fitted(self)
-        return self._search.recall(self._n_voting(self.n_neighbors))
+        now = self._as_it_is()
+        return now._search.recall(now._n_voting(now.n_neighbors))
 
     def score(self, images: Any, masks: Any) -> float:
         """Mean intersection over union at the size of the masks.
@@ -82,16 +81,16 @@ class ScoredBank(BankEstimator):
             If a value is not allowed for its parameter, there is none, or a mask will
             not do.
         """
-        check_is_fitted(self)
+        now = self._as_it_is()
         check_as_many(images, masks)
-        ks = [self._n_voting(k) for k in checked_list(n_neighbors, "n_neighbors")]
+        ks = [now._n_voting(k) for k in checked_list(n_neighbors, "n_neighbors")]
         taus = [checked_tau(t) for t in checked_list(tau, "tau")]
-        scores = Scores(self.classes_, self.ignore_index, (len(ks), len(taus)))
-        for number, (found, size) in enumerate(self._maps(images)):
-            mask = read_labels(entry(masks, number), number, self.ignore_index, size)
+        scores = Scores(now.classes_, now.ignore_index, (len(ks), len(taus)))
+        for number, (found, size) in enumerate(now._maps(images)):
+            mask = read_labels(entry(masks, number), number, now.ignore_index, size)
             truth = scores.truth(mask)
-            near = self._search.kneighbors(found, max(ks))
-            for i, j, votes in walk_settings(*near, self.bank_.labels, ks, taus):
+            near = now._search.kneighbors(found, max(ks))
+            for i, j, votes in walk_settings(*near, now.bank_.labels, ks, taus):
                 proba = votes.reshape(*found.shape[:2], -1)
                 scores.update(i, j, truth, enlarged_argmax(proba, mask.shape))
         return scores.mean_iou()

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_is_fitted
 
 from ..neighbors import ALGORITHMS
 from ..utils._parameters import N_JOBS
@@ -235,9 +234,9 @@ class InContextSegmenter(ScoredBank):
         distances, ids : as of :meth:`kneighbors`
             Only with ``return_neighbors``.
         """
-        labels, neighbors = [], []
-        for near, proba, size in self._proba(images, sizes):
-            labels.append(self.classes_[enlarged_argmax(proba, size)])
+        labels, neighbors, now = [], [], self._as_it_is()
+        for near, proba, size in now._proba(images, sizes):
+            labels.append(now.classes_[enlarged_argmax(proba, size)])
             if return_neighbors:
                 neighbors.append(near)
         if return_neighbors:
@@ -256,7 +255,7 @@ class InContextSegmenter(ScoredBank):
         proba : ndarray of shape (n, H, W, n_classes), float32
             A list of arrays where sizes differ.
         """
-        found = self._proba(images, sizes)
+        found = self._as_it_is()._proba(images, sizes)
         return _together([enlarge(proba, size) for _, proba, size in found])
 
     def kneighbors(
@@ -278,9 +277,9 @@ class InContextSegmenter(ScoredBank):
         ids : ndarray of shape (n, height, width, k)
             Rows of ``bank_``. A list where grids differ.
         """
-        check_is_fitted(self)
-        k = self._n_voting(self.n_neighbors if n_neighbors is None else n_neighbors)
-        near = [self._near(found, k) for found, _ in self._maps(images)]
+        now = self._as_it_is()
+        k = now._n_voting(now.n_neighbors if n_neighbors is None else n_neighbors)
+        near = [now._near(found, k) for found, _ in now._maps(images)]
         distances, ids = map(_together, zip(*near))
         return (distances, ids) if return_distance else ids
 
@@ -292,7 +291,6 @@ class InContextSegmenter(ScoredBank):
 
     def _proba(self, images: Any, sizes: Any) -> Iterator[tuple[Any, NDArray, Any]]:
         """Neighbours and label maps on the grid, and the sizes they shall have."""
-        check_is_fitted(self)
         if sizes is not None:
             sizes = checked_sizes(sizes, count(images, "images"))
         k, tau = self._n_voting(self.n_neighbors), checked_tau(self.tau)

@@ -102,3 +102,9 @@ def test_a_last_batch_of_one_row_has_company():
     module = TinyNetwork(batch_norm=True)
     model = tiny(backbone=module, batch_norm="update", batch_size=11).fit(X, Y)
     assert np.isfinite([epoch["loss"] for epoch in model.history_]).all()
+
+
+def test_steps_of_one_image_have_no_statistics():
+    settings = {"backbone": "test_resnet", "weights": None, "batch_size": 1}
+    with pytest.raises(ValueError, match="batch_norm='update' and batch_size=1: .* 12"):
+        tiny(**settings, trainable=1, batch_norm="update").fit(X, Y)

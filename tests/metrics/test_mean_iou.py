@@ -132,6 +132,11 @@ def test_probabilities_are_refused():
         mean_iou([[0, 1]], [[0.2, 0.9]])
 
 
+def test_void_is_an_integer():
+    with pytest.raises(TypeError, match="ignore_index=0.5"):
+        mean_iou([[0, 1]], [[0, 1]], ignore_index=0.5)
+
+
 def test_a_refused_map_leaves_the_counts_alone():
     meter = ConfusionMeter(2).update([0, 1], [0, 1])
     with pytest.raises(ValueError):

@@ -1,6 +1,7 @@
 """Retrieval scores against loops that follow the definition step by step."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score
 
@@ -175,3 +176,20 @@ def test_positives_are_row_numbers(positives):
 def test_precision_is_at_whole_ranks():
     with pytest.raises(ValueError, match=r"at=\(1.5,\)"):
         retrieval_scores([[0.9, 0.5, 0.1]], [[0]], at=(1.5,))
+
+
+def test_data_frames_are_read_by_row():
+    frame = pd.DataFrame([[0.1, 0.9], [0.8, 0.2]])
+    scores = retrieval_scores(frame, [[1], [1]])
+    assert scores.average_precision.tolist() == [1, 0.25]
+
+
+@pytest.mark.parametrize("row", [["a", "b"], [0.5, 1j], np.array([0.5, 1], object)])
+def test_similarities_are_real_numbers(row):
+    with pytest.raises(TypeError, match="similarity: row 0 has dtype"):
+        retrieval_scores([row], [[1]])
+
+
+def test_one_list_of_positives_a_query():
+    with pytest.raises(TypeError, match=r"positives\[0\]=1 must be a list"):
+        retrieval_scores([[0.9, 0.5, 0.1]], [1])

@@ -235,6 +235,12 @@ def test_groups_reach_the_splitter(small):
         JointKNNClassifierCV(**SMALL).fit(X, y, sample_weight=np.ones(240))
 
 
+def test_splits_may_come_from_a_generator(fitted, small):
+    splits = (split for split in CV.split(*small))
+    search = JointKNNClassifierCV(**{**SMALL, "cv": splits}).fit(*small)
+    assert search.best_score_ == fitted.best_score_
+
+
 def test_a_scorer_of_its_own(small):
     X, y = small
     macro = make_scorer(f1_score, average="macro")
