@@ -60,7 +60,7 @@ def test_registers_are_no_positions(images):
     name = "vit_small_patch14_reg4_dinov2"
     params = {"depth": 2, "embed_dim": 32, "num_heads": 2, "img_size": 56}
     module = timm.create_model(name, num_classes=0, dynamic_img_size=True, **params)
-    embedder = DenseEmbedder(module, image_size=(56, 84)).fit(images)
+    embedder = DenseEmbedder(module, image_size=(56, 84), device="cpu").fit(images)
     maps = embedder.transform(images)
     assert maps.shape == (3, 4, 6, 32)
     own = module_of(embedder)
