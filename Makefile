@@ -4,10 +4,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 # Small matrix products on several threads crawl when another process wants a core.
-test attack test-oldest doctest: export OMP_NUM_THREADS ?= 1
-test attack test-oldest doctest: export OPENBLAS_NUM_THREADS ?= 1
+test attack test-oldest gpu-stand-in doctest: export OMP_NUM_THREADS ?= 1
+test attack test-oldest gpu-stand-in doctest: export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help venv demo demo-text test attack test-oldest lint doctest docs dist gpu clean
+.PHONY: help venv demo demo-text test attack test-oldest lint doctest docs dist gpu \
+	gpu-stand-in clean
 
 help:
 	@echo "make demo   install into $(VENV) and run the quick start on real images"
@@ -19,6 +20,7 @@ help:
 	@echo "make doctest run the examples in docstrings, README and docs"
 	@echo "make docs   build the site into docs/_build/html"
 	@echo "make dist   build the wheel and the source archive into dist, and check them"
+	@echo "make gpu-stand-in  tests for CUDA without a card, with tensors that say they are on one"
 	@echo "make gpu    CUDA tests and benchmarks with PYTHON and its packages as they are"
 
 venv: $(BIN)/python
@@ -75,6 +77,10 @@ dist: venv
 # No environment of its own: a machine with a GPU has its torch already.
 gpu:
 	$(PYTHON) benchmarks/gpu.py $(ARGS)
+
+gpu-stand-in: venv
+	$(BIN)/pip install --quiet --editable ".[tests]"
+	PYTHONPATH=tests $(BIN)/python -m pytest -n auto -p stand_in_card -m gpu $(ARGS)
 
 clean:
 	rm -rf build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
