@@ -30,5 +30,22 @@ def views_at_once(device: torch.device, size: tuple[int, int]) -> int:
     size : (height, width)
     """
     each = _BYTES_A_PIXEL * size[0] * size[1]
-    fitting = free_bytes(device) // (2 * each)
-    return max(_SMALLEST_BATCH, min(_LARGEST_BATCH, fitting))
+    return max(_SMALLEST_BATCH, how_many_fit(device, 2 * each, _LARGEST_BATCH))
+
+
+def how_many_fit(device: torch.device, each: int, most: int) -> int:
+    """Return how many things of some bytes fit on a CUDA device, a power of 2 or most.
+
+    In coarse steps: what is free changes a little from call to call, and the last bits
+    of rows depend on how many are computed together.
+
+    Parameters
+    ----------
+    device : torch.device
+    each : int
+        Bytes of one.
+    most : int
+        More are not wanted.
+    """
+    fitting = min(most, free_bytes(device) // each)
+    return most if fitting == most else 1 << max(0, fitting.bit_length() - 1)

@@ -16,7 +16,7 @@ from ..backbones._device_images import (
     in_order,
     may_travel,
 )
-from ..backbones._device_memory import free_bytes, views_at_once
+from ..backbones._device_memory import how_many_fit, views_at_once
 from ..backbones._transfer import Uploads, pinned
 from ..modalities import RGBImage
 from ..utils._behaviour import Answer
@@ -200,9 +200,8 @@ class ImageCutter(Cutter):
         height, width = self.frame.size
         # 8-bit views, and gradients as they come, scaled, joined and split.
         each = 3 * height * width * n_views + 16 * n_gradients * gradient_size
-        fitting = free_bytes(device) // (8 * each)
         wanted = min(_IMAGES_A_LAUNCH, max(_BATCH, _VIEWS_A_LAUNCH // n_views))
-        return max(1, min(wanted, fitting))
+        return how_many_fit(device, 8 * each, wanted)
 
     def try_views(self, engine: "GradientEngine") -> None:
         frame = self.frame
