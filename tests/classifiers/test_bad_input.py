@@ -36,7 +36,7 @@ GUIDED = ALL[1:]
         ("metric", "manhattan", "'sqeuclidean'", "2 \\* 'cosine'"),
         ("preprocessing", "whiten", "'center-l2'", "Use 'center-l2'"),
         ("algorithm", "kd_tree", "'brute'", "Use 'auto'"),
-        ("n_jobs", 1.5, "an instance of 'int'|'numbers.Integral'", "Use None"),
+        ("n_jobs", 1.5, r"an int in the range \[1, inf\)", "Use None"),
     ],
 )
 def test_neighbour_parameters(cls, name, value, allowed, remedy):
