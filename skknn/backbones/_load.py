@@ -67,7 +67,7 @@ def load_backbone(
     """
     params = dict(backbone_params or {})
     size = None if image_size is None else size_pair(image_size)
-    with _BUILDING, torch.random.fork_rng(devices=[]):
+    with _BUILDING.held, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if isinstance(backbone, torch.nn.Module):
             if params:
