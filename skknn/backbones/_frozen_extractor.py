@@ -155,13 +155,13 @@ class FrozenExtractor:
 
     def shortened(self) -> int:
         """Return how many items were cut to what the model takes since last asked."""
-        with self._counting:
+        with self._counting.held:
             n, self._n_shortened = self._n_shortened, 0
         return n
 
     def _count_shortened(self) -> None:
         """Note an item that is cut; called in threads."""
-        with self._counting:
+        with self._counting.held:
             self._n_shortened += 1
 
     def _ask(self) -> NDArray[np.float32]:

@@ -69,7 +69,7 @@ def load_backbone(
     params = dict(backbone_params or {})
     size = None if image_size is None else size_pair(image_size)
     # Whatever device torch makes tensors on by default: numbers differ by device.
-    with _BUILDING, torch.device("cpu"), seeded_torch() as seed_all:
+    with _BUILDING.held, torch.device("cpu"), seeded_torch() as seed_all:
         seed_all(seed)
         if isinstance(backbone, torch.nn.Module):
             if params:

@@ -43,7 +43,7 @@ class Tokens:
             found, cut = encoding.ids, bool(encoding.overflowing)
         else:
             # Tokenizers in Python promise nothing to threads.
-            with self._lock:
+            with self._lock.held:
                 found = self._tokenizer(text)["input_ids"]
                 cut = len(found) > self.max_length
                 if cut:

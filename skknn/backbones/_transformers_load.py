@@ -39,7 +39,7 @@ def load_kept(
         str(folder.resolve()),
         *((name, stat.st_size, stat.st_mtime_ns) for name, stat in stamps),
     )
-    with _LOADING:
+    with _LOADING.held:
         if key not in _KEPT:
             loaded = load(folder)
             if sum(t.nbytes for t in loaded[0].state_dict().values()) > _KEPT_BYTES:

@@ -48,7 +48,7 @@ class _Hook:
             self._remove()
 
     def _install(self) -> None:
-        with self._lock:
+        with self._lock.held:
             self._n_inside += 1
             if warnings.showwarning is not self._show_here:
                 self._show_next = warnings.showwarning
@@ -57,7 +57,7 @@ class _Hook:
                 warnings.filterwarnings("always", _PATTERN, ConvergenceWarning)
 
     def _remove(self) -> None:
-        with self._lock:
+        with self._lock.held:
             self._n_inside = max(0, self._n_inside - 1)
             if self._n_inside:
                 return

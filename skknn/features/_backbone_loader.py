@@ -71,7 +71,7 @@ class BackboneLoader:
     @property
     def extractor(self) -> "FrozenExtractor":
         """The backbone, loaded."""
-        with self._loading:
+        with self._loading.held:
             if self._extractor is None:
                 self._extractor = self._load()
             return self._extractor

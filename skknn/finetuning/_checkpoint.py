@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # Raised whenever the same settings would train in another way.
 _TRAINING_VERSION = 2
+# What a state consists of, at least.
+_PARTS = {"network", "optimizer", "scheduler", "history", "best", "weights"}
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -63,7 +65,10 @@ class Checkpoint:
         if not self._file.is_file():
             return None
         try:
-            return torch.load(self._file, map_location="cpu", weights_only=True)
+            found = torch.load(self._file, map_location="cpu", weights_only=True)
+            if not isinstance(found, dict) or not _PARTS <= found.keys():
+                raise ValueError("it holds something else")
+            return found
         except Exception as error:
             warnings.warn(
                 f"memory: the checkpoint {str(self._file)!r} cannot be read ({error}). "

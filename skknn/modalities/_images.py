@@ -69,7 +69,7 @@ class ImageContent:
             return from_bytes(self.obj)
         if isinstance(self.obj, Image.Image):
             # The same object may be in several rows, and loading is not thread-safe.
-            with _PIL_LOCKS[id(self.obj) // 64 % len(_PIL_LOCKS)]:
+            with _PIL_LOCKS[id(self.obj) // 64 % len(_PIL_LOCKS)].held:
                 return from_pil(self.obj)
         if is_tensor(self.obj):
             return from_tensor(self.obj)

@@ -10,22 +10,22 @@ class ForkSafeLock:
     """A lock that is free in a new process, whoever held it when that was forked.
 
     The threads of a process are not there in its forks: what one of them had locked
-    would stay so for ever. Used as ``with lock:``.
+    would stay so for ever. Used as ``with lock.held:``, which is the interpreter's own
+    lock: a method in Python could be interrupted (Ctrl-C) just before it lets go, and
+    whoever came later would wait for ever.
+
+    Attributes
+    ----------
+    held : threading.Lock
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self.held = threading.Lock()
         _ALL.add(self)
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._lock.release()
 
     def renew(self) -> None:
         """Be free, in a process that was forked just now."""
-        self._lock = threading.Lock()
+        self.held = threading.Lock()
 
 
 _ALL: "weakref.WeakSet[ForkSafeLock]" = weakref.WeakSet()

@@ -163,7 +163,7 @@ def faiss_settings(faiss: Any, threads: int, products: bool = True) -> Iterator[
     products : bool
         Whether few queries are multiplied, too.
     """
-    with _FAISS:
+    with _FAISS.held:
         before = faiss.omp_get_max_threads(), faiss.cvar.distance_compute_blas_threshold
         faiss.omp_set_num_threads(threads)
         if products:

@@ -85,10 +85,10 @@ def test_a_lock_that_another_thread_holds():
     lock = ForkSafeLock()
 
     def take():
-        with lock:
+        with lock.held:
             return True
 
-    with Held(lock):
+    with Held(lock.held):
         assert fork(take)
     assert take()
 

@@ -159,6 +159,16 @@ def test_threads_and_the_cache_of_images_do_not_matter(tmp_path):
     assert len(checkpoints(tmp_path)) == 1
 
 
+@pytest.mark.parametrize("other", [{"weights": 1}, [1]])
+def test_a_file_of_something_else_is_reported_and_replaced(tmp_path, other):
+    first = tiny(memory=tmp_path).fit(X, Y)
+    (file,) = checkpoints(tmp_path)
+    torch.save(other, file)
+    with pytest.warns(UserWarning, match="cannot be read .*something else.*anew"):
+        again = tiny(memory=tmp_path).fit(X, Y)
+    np.testing.assert_array_equal(history(again), history(first))
+
+
 def test_a_damaged_checkpoint_is_reported_and_replaced(tmp_path):
     first = tiny(memory=tmp_path).fit(X, Y)
     (file,) = checkpoints(tmp_path)

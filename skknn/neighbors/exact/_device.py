@@ -69,7 +69,7 @@ class DeviceSearch(Engine):
         return held.search(held.values[part], own, k)
 
     def _hold(self) -> "_HeldRows":
-        with _holding:
+        with _holding.held:
             if self._held is None:
                 # The index may come from another machine, and Apple's devices have no
                 # float64.

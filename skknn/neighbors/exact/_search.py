@@ -117,7 +117,7 @@ class ExactSearch(Engine):
         """None after the last one."""
         if number == len(self.proposers):
             return None
-        with _making:
+        with _making.held:
             if number not in self._made:
                 self._made[number] = self.proposers[number](self.rows)
             return self._made[number]
