@@ -322,7 +322,7 @@ def check_target(
     check_classification_targets(y)
     classes = np.unique(y)
     if known:
-        declared = [column_or_1d(labels) for labels in known]
+        declared = [found for found in map(_declared, known) if found.size]
         for labels in declared:
             check_labels_present(labels, "classes")
         classes = union_of_labels(*declared, classes, name="y")
@@ -333,3 +333,14 @@ def check_target(
             "y, or how the rows were split."
         )
     return y, classes
+
+
+def _declared(labels: Any) -> NDArray[Any]:
+    """Labels of ``classes``."""
+    try:
+        found: NDArray[Any] = column_or_1d(labels)
+    except ValueError as error:
+        raise ValueError(
+            f"classes={labels!r} must be a list of labels, such as [0, 1, 2]."
+        ) from error
+    return found

@@ -446,3 +446,15 @@ def test_rows_are_restored_to_rounding(rows):
             got = knn.index_.rows.restore()
             np.testing.assert_allclose(got, kept, atol=1e-6 * np.abs(X).max())
             assert got.dtype == X.dtype
+
+
+def test_no_class_declared_is_none(rows):
+    knn = SoftKNNClassifier(5).partial_fit(*rows, classes=[])
+    assert knn.classes_.dtype == rows[1].dtype
+
+
+@pytest.mark.parametrize("classes", ["ab", 3, {1, 2}, [[1, 2]]])
+def test_classes_are_a_list(rows, classes):
+    for knn in (SoftKNNClassifier(5), SoftKNNClassifier(5).fit(*rows)):
+        with pytest.raises(ValueError, match="classes=.* must be a list of labels"):
+            knn.partial_fit(*rows, classes=classes)
