@@ -43,6 +43,11 @@ def named_blocks(blocks: Any, n_features: int) -> Columns:
                 "blocks={} names no block. Pass a name and a slice of each, such as "
                 "FungiTransformer's feature_slices_."
             )
+        if len(found) < len(blocks):
+            raise ValueError(
+                f"blocks={blocks!r}: names that read alike, as 1 and '1', are one. Give "
+                "each block a name of its own."
+            )
         every = np.concatenate(list(found.values()))
         if len(np.unique(every)) < len(every):
             raise ValueError(

@@ -173,3 +173,8 @@ def test_a_pipeline_with_nothing_to_write():
     pipe.set_params(fungitransformer__n_components=4).set_output(transform="default")
     with pytest.warns(UserWarning, match=r"use FungiTransformer\(n_components=None\)"):
         pipe.fit(X, y)
+
+
+def test_names_that_read_alike_are_refused():
+    with pytest.raises(ValueError, match="names that read alike"):
+        named_blocks({1: slice(0, 2), "1": slice(2, 4)}, 4)
