@@ -45,8 +45,8 @@ def named_blocks(blocks: Any, n_features: int) -> Columns:
             )
         if len(found) < len(blocks):
             raise ValueError(
-                f"blocks={blocks!r}: names that read alike, as 1 and '1', are one. Give "
-                "each block a name of its own."
+                f"blocks={blocks!r}: names that read alike, as 1 and '1', are one. "
+                "Give each block a name of its own."
             )
         every = np.concatenate(list(found.values()))
         if len(np.unique(every)) < len(every):
