@@ -5,7 +5,7 @@ from typing import Any
 import torch
 
 from ._sequence_network import SequenceNetwork
-from ._transfer import pinned
+from ._transfer import sent
 
 # Numbers of input that go through the network together, where a sound has several
 # windows.
@@ -58,9 +58,7 @@ class AudioNetwork(SequenceNetwork):
 
     def normalize(self, windows: torch.Tensor) -> torch.Tensor:
         """Return windows on the device."""
-        # From memory that a card fetches by itself, while the next ones get ready.
-        on_card = self.device.type == "cuda"
-        return pinned(windows, self.device).to(self.device, non_blocking=on_card)
+        return sent(windows, self.device)
 
     def features(self, windows: torch.Tensor, hook: Any = None) -> torch.Tensor:
         """Return pooled features (n, E), float32.

@@ -1,11 +1,11 @@
 """Whole images on the device, those of one size together, and what is cut of them."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import torch
 from numpy.typing import NDArray
 
+from ..utils._tensors import empty_on_host
 from ._transfer import Uploads
 
 # Larger ones are cut by the thread that decoded them, so that a batch of photos stays
@@ -89,9 +89,7 @@ def in_order(parts: Parts) -> torch.Tensor:
 
 def as_host_tensor(pixels: NDArray, device: torch.device) -> torch.Tensor:
     """Copy pixels, in a thread, to where the device can fetch them by itself."""
-    pin = device.type == "cuda"
-    how: Any = {"dtype": torch.uint8, "device": "cpu", "pin_memory": pin}
-    place = torch.empty(pixels.shape, **how)
+    place = empty_on_host(pixels.shape, torch.uint8, pin=device.type == "cuda")
     # As numpy arrays, because a tensor of memory that is constant warns.
     place.numpy()[...] = pixels
     return place

@@ -26,7 +26,7 @@ from ._layers import resolve_layer
 from ._module_stamp import is_watched
 from ._network import Network
 from ._pooling import has_class_token
-from ._preprocess import Preprocess
+from ._preprocess import Preprocess, noise
 from ._probe import mixed_picture, pictures, sketch
 
 # Raised whenever the same image and settings would give other numbers.
@@ -175,9 +175,9 @@ class Extractor(FrozenExtractor):
         plain = self.plain_network()
         dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
         with exact_float32(), single_threaded_torch(self.device.type == "cpu"):
-            noise = self._noise()[None]
-            self._try(plain, noise)
-            x = plain.normalize(noise)
+            picture = noise(self._preprocess.size)[None]
+            self._try(plain, picture)
+            x = plain.normalize(picture)
             module = fused_copy(self.module, self._pooled, x, dtype, keep)
         return plain if module is self.module else self._as_network(module, dtype)
 
@@ -207,8 +207,3 @@ class Extractor(FrozenExtractor):
                 f"The backbone cannot process images of size {tuple(x.shape[-2:])} "
                 f"({error}). Pass another image_size, layer or pooling."
             ) from error
-
-    def _noise(self) -> torch.Tensor:
-        host, shape = torch.device("cpu"), (3, *self._preprocess.size)
-        how: Any = {"generator": torch.Generator(host).manual_seed(0), "device": host}
-        return torch.randint(0, 256, shape, dtype=torch.uint8, **how)

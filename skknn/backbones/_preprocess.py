@@ -147,6 +147,14 @@ class Preprocess:
         return torch.zeros(3, *self.size, dtype=torch.uint8, device="cpu")
 
 
+def noise(size: tuple[int, int]) -> torch.Tensor:
+    """Return a prepared picture of noise, the same at every call: uint8 (3, H, W)."""
+    generator = torch.Generator("cpu").manual_seed(0)
+    return torch.randint(
+        0, 256, (3, *size), dtype=torch.uint8, generator=generator, device="cpu"
+    )
+
+
 @cache
 def _agrees_with_pillow() -> bool:
     """Resize noise both ways: another Pillow may round elsewhere."""

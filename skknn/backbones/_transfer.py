@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..utils._tensors import empty_on_host
+
 
 def pinned(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
     """Return a CPU tensor in memory that the device can fetch by itself.
@@ -19,6 +21,12 @@ def pinned(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
         return tensor
     place = torch.empty_like(tensor, pin_memory=True)
     return place.copy_(tensor)
+
+
+def sent(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Return a CPU tensor on the device; CUDA fetches it by itself, in its stream."""
+    on_card = device.type == "cuda"
+    return pinned(tensor, device).to(device, non_blocking=on_card)
 
 
 class Uploads:
@@ -74,9 +82,7 @@ class Download:
     def __init__(self, tensor: torch.Tensor) -> None:
         self._event = None
         if tensor.device.type == "cuda":
-            self._host = torch.empty(
-                tensor.shape, dtype=tensor.dtype, device="cpu", pin_memory=True
-            )
+            self._host = empty_on_host(tensor.shape, tensor.dtype, pin=True)
             self._host.copy_(tensor, non_blocking=True)
             self._event = torch.cuda.Event()
             self._event.record(torch.cuda.current_stream(tensor.device))

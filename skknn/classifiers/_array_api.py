@@ -77,7 +77,23 @@ def fit_on_device(
     """
     import torch
 
-    if not _fits(base, X, y, sample_weight, device):
+    moved = weights = None
+    try:
+        # Arrays that may not be written to, like mapped files, make torch warn.
+        moved = torch.tensor(X, device=device)
+        # Weights in the dtype of the rows, as scikit-learn takes them.
+        if sample_weight is not None:
+            weights = torch.tensor(sample_weight.astype(X.dtype), device=device)
+        with config_context(array_api_dispatch=True), exact_float32():
+            base.fit(moved, y, sample_weight=weights)
+        fits = True
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        fits = False
+    # Past the error, whose traceback holds what was computed.
+    moved = weights = None
+    if not fits:
         release_memory()
         warnings.warn(
             f"The logistic regression of {len(X)} rows does not fit into the "
@@ -90,32 +106,4 @@ def fit_on_device(
     for name, value in vars(base).items():
         if isinstance(value, torch.Tensor):
             setattr(base, name, np.ascontiguousarray(value.cpu().numpy()))
-    return True
-
-
-def _fits(
-    base: Any,
-    X: NDArray[np.floating],
-    y: NDArray[Any],
-    sample_weight: NDArray[np.float64] | None,
-    device: Any,
-) -> bool:
-    """Fit a base; False, with nothing left on the device, if its memory runs out."""
-    import torch
-
-    try:
-        # Arrays that may not be written to, like mapped files, make torch warn.
-        moved = torch.tensor(X, device=device)
-        # Weights in the dtype of the rows, as scikit-learn takes them.
-        weights = (
-            None
-            if sample_weight is None
-            else torch.tensor(sample_weight.astype(X.dtype), device=device)
-        )
-        with config_context(array_api_dispatch=True), exact_float32():
-            base.fit(moved, y, sample_weight=weights)
-    except Exception as error:
-        if not is_out_of_memory(error):
-            raise
-        return False
     return True

@@ -15,7 +15,7 @@ from ..neighbors import (
     RowMemory,
     make_engine,
 )
-from ..utils._device import resolve_device
+from ..utils._device import names_accelerator, resolve_device
 from ..utils._slices import blocks_of
 from ._groups import Groups, leave_groups_out
 from ._precomputed import check_graph, graph_neighbors
@@ -51,7 +51,7 @@ class NeighborIndex:
         the best one on another machine.
         """
         searched = isinstance(self.algorithm, str) and self.algorithm in _ON_DEVICES
-        if searched and str(self.device) not in ("None", "cpu"):
+        if searched and names_accelerator(self.device):
             resolve_device(self.device)
         return self._fit(X, groups)
 

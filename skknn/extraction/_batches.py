@@ -59,7 +59,7 @@ class Batches:
                 # What is under way may be what holds the memory.
                 yield from self.finish()
                 continue
-            self._launched.append(_Batch(part, values, *done))
+            self._launched.append(_Batch(part, values, done))
             start = stop
             yield from self._collect(self._n_waiting)
 
@@ -78,14 +78,12 @@ class Batches:
             if done is None:
                 yield from self.add(todos, prepared)
             else:
-                yield todos, *done
+                yield todos, done
 
-    def _attempt(
-        self, function: Callable[[Any], Any], argument: Any, n: int
-    ) -> tuple[Any] | None:
+    def _attempt(self, function: Callable[[Any], Any], argument: Any, n: int) -> Any:
         """Return what a function gives for ``n`` items; None if memory ran out."""
         try:
-            return (function(argument),)
+            return function(argument)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise

@@ -10,6 +10,7 @@ from torch import nn
 from ..backbones import DenseExtractor
 from ..backbones._hooks import GraphHook
 from ..backbones._pooling import to_feature_map
+from ..backbones._preprocess import noise
 from ..utils._precision import exact_float32
 from ..utils._slices import blocks_of
 from ._outer_products import gradient_size, input_rows, output_rows
@@ -73,10 +74,7 @@ class PatchExtractor:
 
     def try_noise(self) -> None:
         """Take a picture of noise through; say what is wrong with the layer."""
-        height, width = self.extractor.data_config["input_size"][1:]
-        host, shape = torch.device("cpu"), (1, 3, height, width)
-        how: Any = {"generator": torch.Generator(host).manual_seed(0), "device": host}
-        pixels = torch.randint(0, 256, shape, dtype=torch.uint8, **how)
+        pixels = noise(self._network.size)[None]
         with exact_float32(), self.open() as run:
             run.pairs(pixels)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -89,8 +89,10 @@ class _LinearTask:
 
     def slopes(self, embeddings: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         slopes = self._slope.to(embeddings.device).expand(embeddings.shape)
-        how: Any = {"dtype": torch.int32, "device": embeddings.device}
-        return slopes, torch.zeros(len(embeddings), **how)
+        exponents = torch.zeros(
+            len(embeddings), dtype=torch.int32, device=embeddings.device
+        )
+        return slopes, exponents
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..utils._device import device_or_best, resolve_device
+from ..utils._device import device_or_best, names_accelerator, resolve_device
 from ._engine import Engine, Neighbors
 from ._engines import make_engine
 from ._rows import IndexRows
@@ -30,8 +30,7 @@ def has(what: str, device: Any) -> bool:
     products faster than float32's; else a library.
     """
     if what == "device":
-        asked = str(device) not in ("None", "cpu")
-        return asked and device_or_best(device).type != "cpu"
+        return names_accelerator(device) and device_or_best(device).type != "cpu"
     if what == "cuda":
         return device is None and resolve_device().type == "cuda"
     if what == "bfloat16":

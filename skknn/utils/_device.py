@@ -66,5 +66,10 @@ def device_or_best(device: str | torch.device | None) -> torch.device:
 
 def device_here(device: str | torch.device | None) -> str | torch.device | None:
     """Return the device as what was fitted elsewhere can use it: the best one there is
-    where it is not available. None and the CPU stay, without loading torch."""
-    return device if str(device) in ("None", "cpu") else device_or_best(device)
+    where it is not available. None and the CPU stay."""
+    return device_or_best(device) if names_accelerator(device) else device
+
+
+def names_accelerator(device: str | torch.device | None) -> bool:
+    """Tell whether a device is asked for that is no CPU; loads no torch."""
+    return str(device) not in ("None", "cpu")

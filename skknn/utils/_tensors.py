@@ -1,6 +1,7 @@
 """Arrays to tensors on a device and back."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from numpy.typing import NDArray
 
@@ -19,10 +20,15 @@ def to_device(device: "torch.device", array: NDArray) -> "torch.Tensor":
 
 def to_host(tensor: "torch.Tensor") -> NDArray:
     """The tensor as an array; from CUDA through pinned memory, many times faster."""
-    import torch
-
     if tensor.device.type != "cuda":
         return tensor.cpu().numpy()
-    how: Any = {"dtype": tensor.dtype, "device": "cpu", "pin_memory": True}
-    host = torch.empty(tensor.shape, **how)
-    return host.copy_(tensor).numpy()
+    return empty_on_host(tensor.shape, tensor.dtype, pin=True).copy_(tensor).numpy()
+
+
+def empty_on_host(
+    shape: Sequence[int], dtype: "torch.dtype", pin: bool
+) -> "torch.Tensor":
+    """Memory of the host, whatever torch's default device is; pinned for CUDA."""
+    import torch
+
+    return torch.empty(tuple(shape), dtype=dtype, device="cpu", pin_memory=pin)

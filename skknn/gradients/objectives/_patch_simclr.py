@@ -132,7 +132,7 @@ class PatchSimCLRObjective(Objective):
         """
         import torch
 
-        from ...backbones._transfer import pinned
+        from ...backbones._transfer import sent
 
         if self.negatives == "interleaved":
             n, count, width = near.shape
@@ -140,8 +140,7 @@ class PatchSimCLRObjective(Objective):
         near = near[:, : self.n_negatives]
         kept = np.flatnonzero(rng.random(near.shape[:2]) < self.keep)
         # A mask would make the host wait for the device, once an image.
-        places = pinned(torch.from_numpy(kept), near.device)
-        places = places.to(near.device, non_blocking=near.device.type == "cuda")
+        places = sent(torch.from_numpy(kept), near.device)
         return near.flatten(0, 1).index_select(0, places)
 
     def draw(self, rng: np.random.Generator) -> None:

@@ -232,12 +232,10 @@ class _HeldRows:
 def _squared_norms(differences: Tensor) -> Tensor:
     """Along the last axis, with the same bits whatever comes with a row."""
     flat = differences.flatten(0, -2)
-    few = _FEW_ROWS - len(flat)
-    if few > 0:
+    few = max(0, _FEW_ROWS - len(flat))
+    if few:
         flat = torch.nn.functional.pad(flat, (0, 0, 0, few))
     parts = flat.split(_COLUMNS, dim=1)
-    squares = [torch.linalg.vector_norm(part, dim=1).square_() for part in parts]
-    squared = squares[0] if len(squares) == 1 else reduce(torch.add, squares)
-    if few > 0:
-        squared = squared[:-few]
-    return squared.view(differences.shape[:-1])
+    squares = (torch.linalg.vector_norm(p, dim=1).square_() for p in parts)
+    squared = reduce(torch.add, squares)
+    return squared[: len(flat) - few].view(differences.shape[:-1])
