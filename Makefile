@@ -29,7 +29,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 demo: venv
-	$(BIN)/pip install --quiet ".[offline]"
+	$(BIN)/pip install --quiet ".[offline,frames]"
 	$(BIN)/python examples/quickstart.py $(ARGS)
 
 demo-text: venv

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..utils._optional import import_optional
+from ..utils._optional import import_optional, pip_install
 from ._front_ends import FbankFrontEnd, FrontEnd, RawFrontEnd, SpeakerFrontEnd
 from ._speaker_encoder import PACKAGE, load_speaker_encoder
 from ._transformers_folder import transformers_folder
@@ -91,7 +91,7 @@ def load_audio_model(
         model,
         "that save_pretrained() of transformers wrote",
         f"Pass a folder with config.json and weights, or {PACKAGE!r}, which works "
-        "without network after pip install 'skknn[audio]'.",
+        f"without network after {pip_install('audio')}.",
     )
     import_optional("transformers", extra="audio", needed_for="AudioBackbone")
     module, settings = load_kept(folder, _load)

