@@ -166,7 +166,7 @@ def read_answer(output: str | os.PathLike) -> Findings:
     if missing:
         raise FileNotFoundError(
             f"{str(output)!r} is no folder of results: there is no {missing[0]}. Pass "
-            "the folder that `skknn classify` or classify_folder(output=...) wrote."
+            "the folder that `skknn classify` or classify_folder wrote."
         )
     data_frame({})  # says what to do without pandas
     written = _read_settings(folder)

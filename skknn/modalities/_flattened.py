@@ -92,7 +92,9 @@ def resolve_image_shape(
             warnings.warn(
                 f"Rows of {n_features} values are no square image, grey or RGB; they "
                 f"are padded with zeros to {shape[0]} x {shape[1]}. Pass "
-                "image_shape=(height, width) or (height, width, channels).",
+                "image_shape=(height, width) or (height, width, channels). Rows of "
+                "features, as another transformer gives them, are no images: pass the "
+                "images themselves.",
                 UserWarning,
                 stacklevel=4,
             )
