@@ -43,7 +43,10 @@ def main():
 
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
-        raise SystemExit(f"These packages are needed: {', '.join(missing)}.")
+        raise SystemExit(
+            f"{sys.executable} lacks {', '.join(missing)}. Name a Python that has them "
+            "(make gpu PYTHON=.venv/bin/python), or install them there."
+        )
     for name, purpose in WANTED.items():
         if find_spec(name) is None:
             print(f"{name} is not installed: without {purpose}.")
