@@ -53,7 +53,9 @@ def main():
     import torch
 
     if args.device.startswith("cuda") and not torch.cuda.is_available():
-        raise SystemExit("torch sees no CUDA device here.")
+        raise SystemExit(
+            "torch sees no CUDA device here; make gpu-stand-in runs the tests without."
+        )
     name = torch.cuda.get_device_name() if torch.cuda.is_available() else "no CUDA"
     print(f"{name}, torch {torch.__version__}, {os.cpu_count()} processors", flush=True)
 
