@@ -5,14 +5,19 @@ from typing import Any
 
 # What libsndfile notes of chunks of samples whose size is not what the file has left.
 _CHUNK = re.compile(
-    r"^\s*(?:data|SSND|Data Size)\s*:\s*(\d+) \(should be (\d+)\)", re.M
+    r"^\s*(?:data|SSND|BODY|Data Size|riff)\s*:\s*(\d+) \(should be (\d+)\)", re.M
 )
 _FRAMES = re.compile(
     r"frame count (\d+) does not match value from 'ds64' chunk of (\d+)"
 )
-_TRUNCATED = "Seems to be a truncated file"
+_TRUNCATED = re.compile("seems to be (a )?truncated", re.I)
+# Samples of each channel as the heads of some formats count them.
+_COUNTS = re.compile(r"^\s*Frames\s*:\s*(\d+)", re.M)
+_COUNT_OF_NIST = re.compile(rb"\nsample_count -i (\d+)")
 # Sizes from here on stand for "unknown" in files that were written to a pipe.
 _UNKNOWN = 2**31 - 2**16
+# What libsndfile gives as the length of files that tell none.
+NO_LENGTH = 2**63 - 1
 # Samples that encoders of MP3 may count too many: the frame that holds the count.
 _SLACK = 1152
 
@@ -43,7 +48,14 @@ def is_cut_off(file: Any, data: bytes, n_read: int) -> bool:
     found += [(int(told), int(there)) for there, told in _FRAMES.findall(notes)]
     if any(left < size < _UNKNOWN for size, left in found):
         return True
-    return _TRUNCATED in notes or n_read < file.frames
+    counts = [int(count) for count in _COUNTS.findall(notes)]
+    if file.format == "NIST":
+        counts += [int(count) for count in _COUNT_OF_NIST.findall(data[:4096])]
+    if any(n_read < count for count in counts):
+        return True
+    if _TRUNCATED.search(notes):
+        return True
+    return file.frames < NO_LENGTH and n_read < file.frames
 
 
 def _tells_length(data: bytes) -> bool:
@@ -51,14 +63,7 @@ def _tells_length(data: bytes) -> bool:
 
     Without it libsndfile guesses the length from the first frames' bit rate.
     """
-    start = 0
-    if data[:3] == b"ID3":
-        # Seven bits of each byte, and ten bytes of the tag's head.
-        start = 10 + sum(
-            (byte & 127) << (7 * (3 - i)) for i, byte in enumerate(data[6:10])
-        )
-    head = data[start : start + 256]
-    return any(mark in head for mark in (b"Xing", b"Info", b"VBRI"))
+    return any(mark in data[:256] for mark in (b"Xing", b"Info", b"VBRI"))
 
 
 def _ends_within_a_page(data: bytes) -> bool:

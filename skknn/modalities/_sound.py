@@ -1,6 +1,5 @@
 """One decoded sound: files, samples of any kind and rates -> mono float32."""
 
-import io
 import math
 import numbers
 from dataclasses import dataclass
@@ -9,14 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..utils._optional import import_optional
-from ._cut_off import is_cut_off
+from ._sound_file import check_length, decoded_file
 
 # Rates of a sound, in samples a second.
 _RATES = (100, 1_000_000)
-# Samples of all channels that are decoded at most (half a gigabyte as float32): a
-# compressed file of silence may hold days.
-MAX_SAMPLES = 2**27
 # Channels of a sound; an array with more on both axes is something else.
 _MAX_CHANNELS = 32
 
@@ -47,31 +42,7 @@ def from_file_bytes(data: bytes) -> Sound:
     ValueError
         If they are no sound, an empty, a far too long or a cut off one.
     """
-    soundfile = import_optional(
-        "soundfile", extra="audio", needed_for="Reading sound files"
-    )
-    try:
-        with soundfile.SoundFile(io.BytesIO(data)) as file:
-            _check_length(file.frames * file.channels)
-            samples = file.read(frames=MAX_SAMPLES // file.channels, dtype="float32")
-            rate = file.samplerate
-            cut_off = is_cut_off(file, data, len(samples))
-    except soundfile.SoundFileError as error:
-        raise ValueError(
-            f"it is no sound file that libsndfile reads ({_reason(error)}). "
-            "WAV, FLAC, OGG and MP3 are; convert others"
-        ) from None
-    if cut_off:
-        raise ValueError(
-            f"it is cut off: {len(samples)} samples are there, and its header tells of "
-            "more. Copy or download it again, or save what is left as a file of its own"
-        )
-    return from_samples(samples, rate)
-
-
-def _reason(error: Exception) -> str:
-    """Without the repr of the bytes, which stand for the file here."""
-    return str(getattr(error, "error_string", error)).rstrip(".")
+    return from_samples(*decoded_file(data))
 
 
 def from_samples(samples: Any, rate: Any) -> Sound:
@@ -96,7 +67,7 @@ def from_samples(samples: Any, rate: Any) -> Sound:
         raise TypeError(f"samples of dtype {array.dtype} are no real numbers")
     if array.size == 0:
         raise ValueError("it holds no samples")
-    _check_length(array.size)
+    check_length(array.size)
     if kind in "iu":
         scale = 2.0 ** (8 * array.dtype.itemsize - 1)
         # Of 8 to 64 bits; float64 keeps all that a sound has.
@@ -154,11 +125,3 @@ def _mono(array: NDArray[Any]) -> NDArray[Any]:
         )
     axis = int(array.shape[0] >= array.shape[1])
     return array.mean(axis=axis, dtype=np.float64)
-
-
-def _check_length(n_samples: int) -> None:
-    if n_samples > MAX_SAMPLES:
-        raise ValueError(
-            f"it has {n_samples} samples, more than the {MAX_SAMPLES} that are decoded "
-            "at a time. Cut it into clips"
-        )

@@ -25,6 +25,16 @@ def n_read(data):
     return len(as_sounds([data]).item(0).samples)
 
 
+def without_length(data):
+    """A FLAC as programs write it to a pipe: 0 samples in its head, for unknown."""
+    head = bytearray(data)
+    head[21] &= 0xF0
+    head[22:26] = bytes(4)
+    return bytes(head)
+
+
+TAG = b"ID3\x04\x00\x00\x00\x00\x10\x00" + bytes(2048)
+WITH_FOOT = b"ID3\x04\x00\x10\x00\x00\x10\x00" + bytes(2048) + b"3DI" + bytes(7)
 FILES = {
     "wav": lambda: encoded("WAV"),
     "wav, float": lambda: encoded("WAV", "FLOAT"),
@@ -38,9 +48,20 @@ FILES = {
     "ogg": lambda: encoded("OGG"),
     "mp3": lambda: encoded("MP3"),
     "mp3, variable": lambda: encoded("MP3", bitrate_mode="VARIABLE"),
-    "mp3, tagged": lambda: (
-        b"ID3\x04\x00\x00\x00\x00\x10\x00" + bytes(2048) + encoded("MP3")
-    ),
+    "mp3, tagged": lambda: TAG + encoded("MP3"),
+    "mp3, tagged twice": lambda: TAG + WITH_FOOT + encoded("MP3"),
+    "wav, tagged": lambda: TAG + encoded("WAV"),
+    "aiff, tagged": lambda: TAG + encoded("AIFF"),
+    "flac, tagged twice": lambda: TAG + TAG + encoded("FLAC"),
+    "ogg, tagged": lambda: TAG + encoded("OGG"),
+    "flac, of unknown length": lambda: without_length(encoded("FLAC")),
+    "caf": lambda: encoded("CAF"),
+    "w64": lambda: encoded("W64"),
+    "nist": lambda: encoded("NIST"),
+    "svx": lambda: encoded("SVX"),
+    "avr": lambda: encoded("AVR"),
+    "mpc": lambda: encoded("MPC2K"),
+    "mat4": lambda: encoded("MAT4"),
 }
 
 
@@ -82,3 +103,30 @@ def test_mp3_without_a_count_of_its_frames():
     with soundfile.SoundFile(io.BytesIO(frames)) as file:
         assert file.frames > 1.1 * len(NOISY)
     assert n_read(frames) >= len(NOISY)
+
+
+@pytest.mark.parametrize("kind", ["WAV", "AIFF", "FLAC", "MP3", "OGG"])
+def test_samples_behind_tags_are_the_same(kind):
+    plain, tagged = encoded(kind), TAG + WITH_FOOT + encoded(kind)
+    found = [as_sounds([data]).item(0).samples for data in (plain, tagged)]
+    np.testing.assert_array_equal(*found)
+
+
+def test_a_file_of_unknown_length_is_read_to_its_end(monkeypatch):
+    from skknn.modalities import _sound_file
+
+    whole = encoded("FLAC")
+    samples = as_sounds([whole]).item(0).samples
+    for block in (2**20, 1000, len(NOISY)):
+        monkeypatch.setattr(_sound_file, "_BLOCK", block)
+        found = as_sounds([without_length(whole)]).item(0).samples
+        np.testing.assert_array_equal(found, samples)
+    monkeypatch.setattr(_sound_file, "MAX_SAMPLES", len(NOISY) - 1)
+    with pytest.raises(BadSoundError, match="more than the 31999 that are decoded"):
+        n_read(without_length(whole))
+
+
+@pytest.mark.parametrize("data", [b"ID3", TAG, TAG[:20], TAG + b"RIFF"])
+def test_tags_without_a_sound(data):
+    with pytest.raises(BadSoundError, match="no sound file that libsndfile reads"):
+        n_read(data)

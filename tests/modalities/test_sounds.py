@@ -211,10 +211,10 @@ def test_a_file_that_ends_early(tmp_path):
 
 
 def test_far_too_long_files_are_not_decoded(tmp_path, monkeypatch):
-    from skknn.modalities import _sound, _sounds
+    from skknn.modalities import _sound_file, _sounds
 
     files = files_in(tmp_path)
-    monkeypatch.setattr(_sound, "MAX_SAMPLES", 1000)
+    monkeypatch.setattr(_sound_file, "MAX_SAMPLES", 1000)
     for item in (files["flac"], files["ogg"], (TONE, RATE)):
         with pytest.raises(BadSoundError, match="more than the 1000"):
             as_sounds([item]).item(0)
