@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..utils._behaviour import Behaviour
+from ..utils._folder_lock import alone_in
 
 _APPLICATION_ID = 0x534B4B4E  # "SKKN"
 _SCHEMA = (
@@ -89,7 +90,7 @@ class CacheFile:
         if self._db is not None and not self.moved:
             return
         self.close()
-        with _alone(self.path.parent), self._errors():
+        with alone_in(self.path.parent), self._errors():
             try:
                 self._open()
             except BaseException:
@@ -141,7 +142,7 @@ class CacheFile:
     def set_aside(self, reason: str) -> None:
         """Rename the file, unless another process has done so, and warn."""
         aside = self.path.with_name(f"{self.path.name}.damaged-{time.time_ns()}")
-        with _alone(self.path.parent):
+        with alone_in(self.path.parent):
             if self.moved:
                 return
             self.close()
@@ -346,24 +347,3 @@ def _inode(path: Path) -> int | None:
         return os.lstat(path).st_ino
     except FileNotFoundError:
         return None
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep other processes from opening and renaming files of a folder."""
-    try:
-        import fcntl
-    except ImportError:
-        # Windows does not rename a file that another process has open.
-        yield
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # not every file system has locks
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        # Closing is not enough where a fork holds the descriptor, too.
-        with suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
-        os.close(descriptor)

@@ -5,8 +5,8 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import joblib
 
 from ..inspection import write_report
+from ..utils._folder_lock import alone_in
 from ..utils._versions import installed_versions
 from ._findings import Findings
 from ._frames import data_frame, write_csv
@@ -70,33 +71,12 @@ def write_together(
     try:
         for name, write in writers.items():
             write(beside / name)
-        with _alone_in(folder):
+        with alone_in(folder):
             (folder / list(writers)[-1]).unlink(missing_ok=True)
             for name in writers:
                 os.replace(beside / name, folder / name)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-
-
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Let runs that end at the same moment put their files in place one by one.
-
-    The system gives the place free when a process dies. Where it has no such locks, as
-    on Windows and some network drives, there is none.
-    """
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    place = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):
-            fcntl.flock(place, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(place)
 
 
 def _remove_left_behind(folder: Path) -> None:
