@@ -33,6 +33,16 @@ def photo_data():
     return Path(folder)
 
 
+@pytest.fixture
+def bf16():
+    """Skips where products of bfloat16 have no instructions: float32 is used there."""
+    from skknn.utils._bfloat16 import cpu_has_bfloat16
+
+    if not cpu_has_bfloat16():
+        pytest.skip("this processor has no bf16 instructions")
+    return "bf16"
+
+
 def pytest_collection_modifyitems(items):
     gpu = [item for item in items if "gpu" in item.keywords]
     if gpu:

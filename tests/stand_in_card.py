@@ -32,8 +32,12 @@ _TAKES_BOTH = {
 # What the host has to wait for, because it takes numbers from the card.
 _NEEDS_NUMBERS = {
     "item", "tolist", "__bool__", "__int__", "__float__", "__index__", "nonzero",
-    "masked_select", "unique", "__contains__", "equal", "allclose",
+    "masked_select", "unique", "__contains__", "equal", "allclose", "is_nonzero",
+    "argwhere", "unique_consecutive", "bincount", "multinomial", "__format__",
+    "cholesky", "eigh", "inv", "solve", "svd", "qr", "lstsq",
 }  # fmt: skip
+# What makes tensors of what the host has.
+_MAKES = {"tensor", "as_tensor", "asarray", "from_numpy"}
 _SAME_PLACE = {"grad", "data", "mT", "T", "H", "mH", "real", "imag", "_base"}
 
 
@@ -86,8 +90,10 @@ class _Mode(TorchFunctionMode):
         is_pinned = kwargs.pop("pin_memory", False)
         if here:
             _refuse_mixtures(name, args, tensors)
-            if name in _NEEDS_NUMBERS:
+            if name in _NEEDS_NUMBERS or _has_a_length_to_find(name, args, kwargs):
                 WAITS[name] += 1
+        elif made and name in _MAKES:
+            WAITS["to"] += 1
         if "out_dtype" in kwargs:  # as only cards have it
             wide = kwargs.pop("out_dtype")
             args = tuple(a.to(wide) if _is_tensor(a) else a for a in args)
@@ -95,6 +101,14 @@ class _Mode(TorchFunctionMode):
         if is_pinned:
             found._is_pinned = True
         return _put(found) if (here or made) and not elsewhere else found
+
+
+def _has_a_length_to_find(name, args, kwargs):
+    """Tell whether how long the result is follows from numbers on the card."""
+    if name == "repeat_interleave":
+        repeats = kwargs.get("repeats", args[1] if len(args) > 1 else args[0])
+        return _is_tensor(repeats) and kwargs.get("output_size") is None
+    return name == "where" and len(args) + len(kwargs) == 1
 
 
 def _is_tensor(value):
@@ -222,7 +236,7 @@ class _Stream:
     wait_event = wait_stream
 
     def synchronize(self):
-        pass
+        WAITS["synchronize"] += 1
 
 
 class _Event:
@@ -272,7 +286,7 @@ _CUDA = {
     "max_memory_allocated": _answer(0),
     "reset_peak_memory_stats": _answer(None),
     "set_per_process_memory_fraction": _no_limit,
-    "synchronize": _answer(None),
+    "synchronize": lambda device=None: WAITS.update(synchronize=1),
     "empty_cache": _answer(None),
     "get_device_properties": _answer(_PROPERTIES),
     "get_device_capability": _answer((9, 0)),

@@ -254,9 +254,9 @@ def test_pickles_and_clones(images):
     )
 
 
-def test_bfloat16_is_near(images):
+def test_bfloat16_is_near(images, bf16):
     expected = random("test_vit", image_size=64).fit_transform(images)
-    found = random("test_vit", image_size=64, precision="bf16").fit_transform(images)
+    found = random("test_vit", image_size=64, precision=bf16).fit_transform(images)
     assert found.dtype == np.float32
     error = np.linalg.norm(found - expected) / np.linalg.norm(expected)
     assert 0 < error < 0.05

@@ -27,6 +27,22 @@ class Tokens(nn.Module):
         return self.blocks(x.transpose(0, 1)).transpose(0, 1)
 
 
+class Folded(nn.Module):
+    """Tokens of all items in one long row, those of an item together or apart."""
+
+    def __init__(self, items_first):
+        super().__init__()
+        self.items_first = items_first
+        self.inner, self.head = nn.Linear(16, 24), nn.Linear(24, 24)
+
+    def forward(self, x):
+        x = self.inner(x)
+        if not self.items_first:
+            x = x.transpose(0, 1)
+        y = self.head(x.flatten(0, 1).tanh()).unflatten(0, x.shape[:2])
+        return y if self.items_first else y.transpose(0, 1)
+
+
 def fungi(backbone, layer="auto"):
     return FungiTransformer(
         backbone,
@@ -40,12 +56,14 @@ def fungi(backbone, layer="auto"):
     )
 
 
+def sounds(n):
+    noise = np.random.default_rng(0).standard_normal((n, 8000))
+    return [(row.astype(np.float32), 16_000) for row in noise]
+
+
 @pytest.mark.parametrize("layer", ["auto", "blocks.layers.0.linear1"])
 def test_own_modules(layer):
-    X = [
-        (row.astype(np.float32), 16_000)
-        for row in np.random.default_rng(0).standard_normal((12, 8000))
-    ]
+    X = sounds(12)
     torch.manual_seed(0)
     fitted = fungi(AudioBackbone(Tokens(True), n_mels=16), layer).fit(X)
     rows = fitted.transform(X)
@@ -60,6 +78,34 @@ def test_own_modules(layer):
     # Where no gradient is taken nothing is wrong.
     none = tokens_first.set_params(objectives=()).fit(X)
     assert none.transform(X).shape == (12, 24)
+
+
+def test_as_many_rows_in_another_order():
+    refused_alone("float32")
+
+
+def test_as_many_rows_in_another_order_bf16(bf16):
+    refused_alone(bf16)
+
+
+def refused_alone(precision):
+    """Tokens of an item apart are refused, and those together are not."""
+    X = sounds(12)
+    torch.manual_seed(0)
+    right, wrong = (
+        fungi(AudioBackbone(Folded(first), n_mels=16), "head")
+        .set_params(precision=precision)
+        .fit(X)
+        for first in (True, False)
+    )
+    rows = right.transform(X)
+    if precision == "float32":
+        alone = np.vstack([right.transform([x]) for x in X])
+        np.testing.assert_allclose(rows, alone, rtol=0, atol=1e-5)
+    # Sounds that are alike do not look as if they were mixed.
+    right.transform([X[0]] * 8)
+    with pytest.raises(ValueError, match="by Folded .*those of the first item"):
+        wrong.transform(X)
 
 
 def test_xlnet(tmp_path):
