@@ -1,10 +1,9 @@
 """Which number format the network runs in."""
 
-import warnings
-
 import torch
 
 from ..utils._bfloat16 import cpu_has_bfloat16, cuda_has_bfloat16
+from ..utils._warn import warn
 
 #: Largest difference of another spelling of a network (fused, cut at a layer) from the
 #: module itself, relative to the largest value: what rounding makes of some hundred
@@ -28,11 +27,9 @@ def resolve_precision(precision: str, device: torch.device) -> str:
         cuda = device.type == "cuda" and cuda_has_bfloat16(device)
         return "bf16" if cuda else "float32"
     if precision == "bf16" and device.type == "cpu" and not cpu_has_bfloat16():
-        warnings.warn(
+        warn(
             "precision='bf16': this processor has no bf16 instructions; float32 is "
-            "used instead.",
-            UserWarning,
-            stacklevel=2,
+            "used instead."
         )
         return "float32"
     return precision

@@ -5,7 +5,6 @@ scikit-learn's solver L-BFGS computes with torch tensors where the user has swit
 accelerator and predictions are made as ever.
 """
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from sklearn.utils import get_tags
 from ..utils._device import resolve_device
 from ..utils._out_of_memory import is_out_of_memory, release_memory
 from ..utils._precision import exact_float32
+from ..utils._warn import warn
 
 # The solver needs float64, which MPS has not, and gains nothing on a CPU.
 _WITHOUT_GAIN = ("cpu", "mps")
@@ -95,12 +95,10 @@ def fit_on_device(
     moved = weights = None
     if not fits:
         release_memory()
-        warnings.warn(
+        warn(
             f"The logistic regression of {len(X)} rows does not fit into the "
             f"memory of {device}; it is fitted on the CPU. Use float32 rows, or fewer, "
-            "or switch array_api_dispatch off.",
-            UserWarning,
-            stacklevel=6,
+            "or switch array_api_dispatch off."
         )
         return False
     for name, value in vars(base).items():

@@ -1,7 +1,6 @@
 """The base classifier: made from parameters, fitted with the weights of the rows."""
 
 import inspect
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 
+from ..utils._warn import warn
 from ._array_api import array_api_device, fit_on_device
 from ._convergence import convergence_failures
 from ._mixture import check_base, without_proba
@@ -58,13 +58,11 @@ def make_base(classifier: Any) -> BaseRecipe:
     for name, default in (("C", 1.0), ("class_weight", None)):
         value = getattr(classifier, name)
         if value != default:
-            warnings.warn(
+            warn(
                 # Without the estimator's parameters: a search over them says it once.
                 f"{name}={value!r} is a parameter of the default base and changes "
                 f"nothing beside estimator={type(own).__name__}(...). Set it on "
-                "estimator, or leave estimator=None.",
-                UserWarning,
-                stacklevel=5,
+                "estimator, or leave estimator=None."
             )
     # The methods of some, like StackingClassifier, depend on what they are fitted on.
     if not (hasattr(own, "predict_proba") or hasattr(type(own), "predict_proba")):

@@ -17,6 +17,7 @@ from typing import Any
 from sklearn.exceptions import ConvergenceWarning
 
 from ..utils._locks import ForkSafeLock, in_forks
+from ..utils._warn import warn
 
 # A filter that no one else has, so that it can be told from theirs and removed.
 _PATTERN = r"(?s).*"
@@ -111,9 +112,8 @@ def warn_not_converged(
     remedy : str
     """
     if failures:
-        warnings.warn(
+        warn(
             f"{type(classifier).__name__}: {base!r} stopped before it converged "
             f"({failures[0]}). {remedy}",
             ConvergenceWarning,
-            stacklevel=5,  # past fits and a decorator, to the caller
         )

@@ -4,7 +4,6 @@ Lists are made and used up in blocks of queries, which bounds memory for any num
 rows, neighbours and classes.
 """
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..datastore import NeighborIndex, soft_votes, true_class_votes
+from ..utils._warn import warn
 from ._row_blocks import row_blocks
 from ._row_ids import RowIds
 
@@ -162,11 +162,9 @@ def resolve_n_neighbors(n_neighbors: int | str, n_samples: int, n_classes: int) 
 def clip_n_neighbors(n_neighbors: int, available: int) -> int:
     """At most as many as there are, with a warning."""
     if n_neighbors > available:
-        warnings.warn(
+        warn(
             f"n_neighbors={n_neighbors} is more than the {available} rows that can "
-            f"vote; using n_neighbors={available}.",
-            UserWarning,
-            stacklevel=3,
+            f"vote; using n_neighbors={available}."
         )
     return min(n_neighbors, available)
 
@@ -178,10 +176,8 @@ def warn_of_large_group(index: LabelledIndex, k: int) -> None:
     """
     others = index.n_voters(None)
     if k > others:
-        warnings.warn(
+        warn(
             f"groups: without the largest of them {others} rows are left, so {others} "
             f"and not n_neighbors={k} vote for each training row that is left out. Use "
-            "smaller groups, such as bursts, or a smaller n_neighbors.",
-            UserWarning,
-            stacklevel=5,  # past fit and its decorator, to the caller
+            "smaller groups, such as bursts, or a smaller n_neighbors."
         )

@@ -1,12 +1,13 @@
 """From leave-one-out probabilities to the weights of training rows (R, Eq. 3, 4)."""
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..utils._warn import warn
 
 Modulation = str | Callable[[NDArray[np.float64]], Any]
 
@@ -130,23 +131,19 @@ def row_weights(
     if modulation != "nll":
         if values.any():
             return values
-        warnings.warn(
+        warn(
             f"modulation={modulation!r} gives every row the weight 0: all neighbours "
             "agree on all rows. The base classifier is fitted without weights; a "
-            "larger n_neighbors or tau brings out differences.",
-            UserWarning,
-            stacklevel=6,
+            "larger n_neighbors or tau brings out differences."
         )
         return np.ones_like(values)
     clamped = values >= MAX_NLL
     if alpha > 0 and clamped.any():
         share = (1 + alpha * MAX_NLL) * clamped.sum() / (1 + alpha * values).sum()
         if share > 0.5:
-            warnings.warn(
+            warn(
                 f"{clamped.sum()} of {len(values)} training rows have no neighbour of "
                 f"their own class and carry {share:.0%} of the total weight. Use a "
-                "larger n_neighbors or tau, or a smaller alpha.",
-                UserWarning,
-                stacklevel=6,
+                "larger n_neighbors or tau, or a smaller alpha."
             )
     return 1.0 + alpha * values

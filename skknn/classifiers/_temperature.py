@@ -1,6 +1,5 @@
 """What tau means for the distances of a training set (R, Eq. 1)."""
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -8,6 +7,7 @@ from numpy.typing import NDArray
 
 from ..datastore import NeighborIndex
 from ..utils._slices import blocks_of
+from ..utils._warn import warn
 from ._labelled_index import LabelledIndex
 
 # Share of the typical distance that tau="scale" is. Rows of length 1 around 0 are 2
@@ -118,12 +118,10 @@ def warn_if_nearest_votes_alone(
     if alone >= _MOST:
         near, far = np.median(distances[:, 0]), np.median(distances[:, -1])
         scale = resolve_tau("scale", X, rows)
-        warnings.warn(
+        warn(
             f"preprocessing=None and tau={tau:.3g}: for {alone:.0%} of the rows the "
             f"nearest of {k} has over {_ALONE:.0%} of the votes, so this is 1-NN. "
             f"Distances ({rows.metric}) are about {near:.3g} to the nearest row and "
             f"{far:.3g} to row {k}. Use tau='scale' (here {scale:.3g}), a larger tau, "
-            "or preprocessing='center-l2'.",
-            UserWarning,
-            stacklevel=5,  # past fit and its decorator, to the caller
+            "or preprocessing='center-l2'."
         )

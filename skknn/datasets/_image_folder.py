@@ -1,7 +1,6 @@
 """One sub-folder a class -> paths and labels."""
 
 import os
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -9,6 +8,7 @@ from typing import Literal
 import numpy as np
 from sklearn.utils import Bunch
 
+from ..utils._warn import warn
 from ._folder_names import checked_root, is_unlabelled, parts_of_data_set
 from ._walk import IMAGE_SUFFIXES, files_below, files_in, folders_in, is_image
 
@@ -122,20 +122,16 @@ def load_image_folder(
         _report_empty(root, empty, fatal=classes is None or len(empty) == len(folders))
     unlabelled = [image for name in waiting for image in found[name]]
     if unlabelled and classes is None:
-        warnings.warn(
+        warn(
             f"{len(unlabelled)} images in the sub-folders {waiting} of {str(root)!r} "
             "have no label, by the name of the folder. They are in `unlabelled`; if it "
-            "is a class, name all classes with classes=[...].",
-            UserWarning,
-            stacklevel=2,
+            "is a class, name all classes with classes=[...]."
         )
     if other:
-        warnings.warn(
+        warn(
             f"{len(other)} files in {str(root)!r} are left out: they lie in no class "
             "folder, or are no images by their name (first: "
-            f"{str(other[0])!r}).",
-            UserWarning,
-            stacklevel=2,
+            f"{str(other[0])!r})."
         )
     in_order = [name for name in names if name in found]
     codes = np.repeat(
@@ -205,4 +201,4 @@ def _report_empty(root: Path, empty: list[str], *, fatal: bool) -> None:
             f"{text} Remove them, name all classes with classes=[...], or use one of "
             f"the suffixes {', '.join(IMAGE_SUFFIXES)}."
         )
-    warnings.warn(text, UserWarning, stacklevel=3)
+    warn(text)

@@ -1,6 +1,5 @@
 """Prepared items in batches through a job, halved when the device's memory runs out."""
 
-import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..utils._out_of_memory import is_out_of_memory, release_memory
+from ..utils._warn import warn
 from ._job import Job
 from ._lookup import Todo
 
@@ -97,11 +97,9 @@ class Batches:
         """Go on with smaller batches."""
         self._limit = max(1, n // 2)
         release_memory()
-        warnings.warn(
+        warn(
             f"The device ran out of memory with {n} {self._unit}s at a time; going on "
-            f"with {self._limit}. Set batch_size={self._limit} to spare the attempt.",
-            UserWarning,
-            stacklevel=2,
+            f"with {self._limit}. Set batch_size={self._limit} to spare the attempt."
         )
 
 

@@ -5,7 +5,6 @@ import os
 import sqlite3
 import stat
 import time
-import warnings
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from ..utils._behaviour import Behaviour
 from ..utils._folder_lock import alone_in
+from ..utils._warn import warn
 
 _APPLICATION_ID = 0x534B4B4E  # "SKKN"
 _SCHEMA = (
@@ -150,11 +150,9 @@ class CacheFile:
             for suffix in (*_COMPANIONS, ""):
                 with suppress(FileNotFoundError):
                     os.rename(f"{self.path}{suffix}", f"{aside}{suffix}")
-        warnings.warn(
+        warn(
             f"The row cache {str(self.path)!r} cannot be used ({reason}). It was "
-            f"renamed to {aside.name!r} and a new one is begun.",
-            UserWarning,
-            stacklevel=5,
+            f"renamed to {aside.name!r} and a new one is begun."
         )
 
     def _open(self) -> None:

@@ -4,7 +4,6 @@ import errno
 import json
 import os
 import sqlite3
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..utils._behaviour import Behaviour
+from ..utils._warn import warn
 from ._cache_file import CacheFile, DamagedFileError
 
 _Result = TypeVar("_Result")
@@ -141,11 +141,9 @@ class RowCache:
         # Hours of work must not be lost because the disk is full.
         if not self._warned:
             self._warned = True
-            warnings.warn(
+            warn(
                 f"The row cache {str(self.path)!r} cannot be {what} ({reason}). The "
-                "run goes on without it, and tries again with every batch.",
-                UserWarning,
-                stacklevel=3,
+                "run goes on without it, and tries again with every batch."
             )
         return otherwise
 

@@ -2,7 +2,6 @@
 
 import copy
 import os
-import warnings
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from ..backbones import ItemBackbone
 from ..utils._device import resolve_device
 from ..utils._locks import ForkSafeLock
+from ..utils._warn import warn
 
 if TYPE_CHECKING:
     from ..backbones import FrozenExtractor
@@ -176,10 +176,8 @@ def _device_here(device: Any) -> Any:
         resolve_device(device)
         return device
     except ValueError as error:
-        warnings.warn(
+        warn(
             f"{error} The estimator was fitted where it was; the best device here is "
-            "used.",
-            UserWarning,
-            stacklevel=5,
+            "used."
         )
         return None

@@ -1,11 +1,12 @@
 """Rows of embedding and gradient blocks: which are zero or NaN, and their PCA."""
 
-import warnings
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..utils._warn import warn
 
 if TYPE_CHECKING:
     from sklearn.decomposition import PCA
@@ -44,11 +45,9 @@ def fit_pca(
         wanted = n_components
     possible = min(n, width)
     if wanted > possible:
-        warnings.warn(
+        warn(
             f"n_components={n_components!r} asks for {wanted} components, but "
-            f"{n} rows of {width} values allow {possible}, which are taken.",
-            UserWarning,
-            stacklevel=5,  # past fit and its decorator, to the caller
+            f"{n} rows of {width} values allow {possible}, which are taken."
         )
     # Both are exact; the covariance is the cheaper one unless rows are few.
     solver = "covariance_eigh" if n >= width else "full"
@@ -105,9 +104,7 @@ def warn_of_blocks(
             (lost, "NaN: the objective, or the backbone, gave what is no number"),
         ):
             if which.any():
-                warnings.warn(
+                warn(
                     f"The {name} gradient of {int(which.sum())} of {len(blocks)} rows "
-                    f"(first: row {int(which.argmax())}) is {what}.",
-                    UserWarning,
-                    stacklevel=4,
+                    f"(first: row {int(which.argmax())}) is {what}."
                 )

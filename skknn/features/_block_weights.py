@@ -1,7 +1,6 @@
 """Blocks of features -> the blocks that help neighbours vote, weighed."""
 
 import numbers
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,6 +20,7 @@ from ..utils._sklearn import (
     check_feature_names_in,
     fit_context,
 )
+from ..utils._warn import warn
 from ._block_distances import block_distances
 from ._block_rows import fit_pca, numbered, reduce_rows
 from ._column_blocks import (
@@ -337,15 +337,13 @@ class BlockWeights(ParamsMixin, TransformerMixin, BaseEstimator):
         if found is None:
             found = {"block0": np.arange(n_features)}
         if len(found) < 2:
-            warnings.warn(
+            warn(
                 f"blocks='auto' finds one block only in X, which has {n_features} "
                 "columns, so there is nothing to weigh. FungiTransformer's PCA mixes "
                 "its blocks: use FungiTransformer(n_components=None) and, if wanted, "
                 "n_components here. For other features pass blocks=, such as a dict "
                 "name -> slice or the widths of the blocks, or let a ColumnTransformer "
-                "name them by set_output(transform='pandas').",
-                UserWarning,
-                stacklevel=4,  # past fit and its decorator
+                "name them by set_output(transform='pandas')."
             )
         return found
 

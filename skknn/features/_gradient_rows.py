@@ -1,12 +1,12 @@
 """How a FungiTransformer draws what it needs and extracts rows with it."""
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..gradients.objectives import Objective, resolve_objectives
+from ..utils._warn import warn
 from ._backbone_loader import BackboneLoader
 from ._block_rows import fit_pca, warn_of_blocks
 from ._gradient_views import GradientViews
@@ -106,11 +106,9 @@ class GradientRows(ObjectiveParams, GradientViews):
                 "an objective, or include the embedding."
             )
         if memory_folder(self.memory) is not None and self.random_state is None:
-            warnings.warn(
+            warn(
                 "memory= is set but random_state=None draws new heads at every fit, so "
-                "rows are never found again. Pass an integer random_state.",
-                UserWarning,
-                stacklevel=4,
+                "rows are never found again. Pass an integer random_state."
             )
 
     def _work(self, loader: BackboneLoader, blocks: "BlockExtractor") -> "BlocksWork":

@@ -2,7 +2,6 @@
 
 import secrets
 import sys
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ..backbones import ItemBackbone
 from ..utils._parameters import ParamsMixin
 from ..utils._threads import single_threaded_torch
+from ..utils._warn import warn
 from ._backbone_loader import BackboneLoader
 from ._shared_parameters import memory_folder
 
@@ -291,11 +291,9 @@ class ItemTransformer(ParamsMixin, TransformerMixin, BaseEstimator):
         """Warn of cut items; set ``failed_`` and warn, with ``on_error="nan"``."""
         modality = self._modality
         if rows.n_shortened:
-            warnings.warn(
+            warn(
                 f"{rows.n_shortened} of {len(rows.values)} {modality.unit}s are longer "
-                f"than the backbone takes: {modality.shortened}",
-                UserWarning,
-                stacklevel=4,
+                f"than the backbone takes: {modality.shortened}"
             )
         if self.on_error != "nan":
             return
@@ -305,9 +303,7 @@ class ItemTransformer(ParamsMixin, TransformerMixin, BaseEstimator):
         shown = "\n".join(reason for _, reason in rows.bad[:20])
         n_more = len(rows.bad) - 20
         more = f"\n... and {n_more} more (failed_)" if n_more > 0 else ""
-        warnings.warn(
+        warn(
             f"{len(rows.bad)} of {len(rows.values)} {modality.unit}s could not be "
-            f"read; their rows are NaN:\n{shown}{more}\n{modality.leave_out}",
-            UserWarning,
-            stacklevel=4,
+            f"read; their rows are NaN:\n{shown}{more}\n{modality.leave_out}"
         )

@@ -1,6 +1,5 @@
 """Gradients of positions as part of the maps of a DenseEmbedder."""
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,6 +7,7 @@ from numpy.typing import NDArray
 
 from ..gradients._state import EMBEDDING
 from ..utils._slices import side_by_side
+from ..utils._warn import warn
 from ._backbone_loader import BackboneLoader
 from ._item_transformer import ItemTransformer
 from ._shared_parameters import memory_folder
@@ -143,12 +143,10 @@ class PatchGradients(ItemTransformer):
         if self.gradients is None:
             return None
         if memory_folder(self.memory) is not None and self.random_state is None:
-            warnings.warn(
+            warn(
                 "memory= is set but random_state=None draws a new head at every fit, "
                 "so maps with gradients are never found again. Pass an integer "
-                "random_state.",
-                UserWarning,
-                stacklevel=5,
+                "random_state."
             )
         extractor: Any = loader.extractor
         projected = self.gradient_form == "projected"

@@ -6,7 +6,6 @@ import io
 import json
 import os
 import tempfile
-import warnings
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..modalities import ItemSource
+from ..utils._warn import warn
 
 if TYPE_CHECKING:
     from ..backbones import FrozenExtractor
@@ -70,11 +70,9 @@ class Checkpoint:
                 raise ValueError("it holds something else")
             return found
         except Exception as error:
-            warnings.warn(
+            warn(
                 f"memory: the checkpoint {str(self._file)!r} cannot be read ({error}). "
-                "Training begins anew.",
-                UserWarning,
-                stacklevel=2,
+                "Training begins anew."
             )
             return None
 
@@ -88,11 +86,9 @@ class Checkpoint:
             # Hours of training must not be lost because the disk is full.
             if not self._warned:
                 self._warned = True
-                warnings.warn(
+                warn(
                     f"The checkpoint {str(self._file)!r} cannot be written ({error}). "
-                    "Training goes on, and tries again after every epoch.",
-                    UserWarning,
-                    stacklevel=2,
+                    "Training goes on, and tries again after every epoch."
                 )
 
     def _replace(self, data: bytes | memoryview, target: Path | None) -> None:

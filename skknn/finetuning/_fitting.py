@@ -1,7 +1,6 @@
 """What ``fit`` does, in order; nothing is set on the estimator."""
 
 import numbers
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ from ..extraction import n_workers, show_progress
 from ..features._backbone_loader import BackboneLoader
 from ..features._shared_parameters import memory_folder
 from ..modalities import ItemSource
+from ..utils._warn import warn
 from ._augmentation import TrainingViews
 from ._bank import Bank
 from ._checkpoint import Checkpoint, checkpoint_key
@@ -170,12 +170,10 @@ def _checkpoint(
     if folder is None:
         return None
     if not isinstance(params.random_state, numbers.Integral):
-        warnings.warn(
+        warn(
             f"memory: no checkpoints are written with random_state="
             f"{params.random_state!r}, because the next fit draws another seed and "
-            "could not go on from them. Set random_state to an int.",
-            UserWarning,
-            stacklevel=2,
+            "could not go on from them. Set random_state to an int."
         )
         return None
     settings: dict[str, Any] = {name: getattr(params, name) for name in _DECIDING}

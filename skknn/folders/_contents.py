@@ -1,7 +1,6 @@
 """What lies in a folder: labelled photos, photos to predict, and all the rest."""
 
 import os
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from ..datasets._folder_names import (
     parts_of_data_set,
 )
 from ..datasets._walk import files_below, files_in, folders_in, is_hidden, is_image
+from ..utils._warn import warn
 from ._output import holds_results
 
 _RAW = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".pef", ".raf", ".rw2")
@@ -275,12 +275,10 @@ def _warn_of_twins(classes: list[str]) -> None:
         looks.setdefault(normalize("NFKC", name).casefold().strip(), []).append(name)
     for names in looks.values():
         if len(names) > 1:
-            warnings.warn(
+            warn(
                 f"The class folders {', '.join(map(ascii, names))} differ by case, "
                 "spaces or the coding of letters alone and are different classes. If "
-                "they are one class, put their photos into one folder.",
-                UserWarning,
-                stacklevel=4,
+                "they are one class, put their photos into one folder."
             )
 
 
@@ -300,10 +298,8 @@ def _refuse_parts(root: Path, classes: list[str]) -> None:
         )
     for name in classes:
         if parts_of_data_set([name]):
-            warnings.warn(
+            warn(
                 f"The folder {name!r} in {str(root)!r} is taken for a class. If its "
                 f"photos are to be predicted, move it elsewhere and pass it as new=, "
-                f"or name it unlabelled: unlabelled=[{name!r}].",
-                UserWarning,
-                stacklevel=4,
+                f"or name it unlabelled: unlabelled=[{name!r}]."
             )

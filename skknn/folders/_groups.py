@@ -1,6 +1,5 @@
 """Which photos belong together, such as those of one burst."""
 
-import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..utils._warn import warn
 from ._enough import LEAST, is_enough, listed_counts
 
 Groups = str | Callable[[str], Any] | None
@@ -50,11 +50,10 @@ def groups_of(files: Sequence[str], groups: Groups) -> NDArray[Any] | None:
             "'cat/burst7/3.jpg', to the name of its group."
         )
     if not any(_in_subfolder(PurePosixPath(file)) for file in files):
-        warnings.warn(
+        warn(
             "groups='subfolders': no sub-folders inside the class folders, so each "
             "photo is its own group. Put the photos of each burst into a folder: "
-            "cat/burst7/3.jpg.",
-            stacklevel=3,
+            "cat/burst7/3.jpg."
         )
     return _by_folder(files)
 

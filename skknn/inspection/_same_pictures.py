@@ -1,7 +1,6 @@
 """Whether two photos show the same pixels, from pictures of 64 x 64 grey ones."""
 
 import os
-import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..utils._slices import blocks_of
 from ..utils._threads import n_threads
+from ..utils._warn import warn
 
 # Side of the pictures that are kept, and of those that are compared.
 _KEPT, _COMPARED = 64, 16
@@ -49,12 +49,10 @@ class SmallPictures:
                 self._grey[place] = picture
         bad = [row for row, picture in zip(rows.tolist(), found) if picture is None]
         if bad:
-            warnings.warn(
+            warn(
                 f"images: {len(bad)} of {len(rows)} photos cannot be read (first: row "
                 f"{bad[0]}, {images[bad[0]]!r}), so no picture tells their copies. "
-                "Pass paths that can be opened from here, or images=None.",
-                UserWarning,
-                stacklevel=2,
+                "Pass paths that can be opened from here, or images=None."
             )
 
     def alike(

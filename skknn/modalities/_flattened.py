@@ -1,12 +1,12 @@
 """Flattened images: 2-D tables of numbers -> RGB images."""
 
-import warnings
 from collections.abc import Sequence
 from math import isqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..utils._warn import warn
 from ._images import ImageContent, ImageSource
 
 
@@ -29,13 +29,11 @@ class FlattenedImages(ImageSource):
         outside = (X < low) | (X > high)
         if outside.any():
             rows = np.flatnonzero(outside.any(axis=1))
-            warnings.warn(
+            warn(
                 f"{int(outside.sum())} values in {len(rows)} of {len(X)} rows (first: "
                 f"row {rows[0]}) lie outside [{low:g}, {high:g}], the range of the "
                 "rows seen in fit, and are clipped to it. Fit on rows that cover the "
-                "range, or pass images as uint8.",
-                UserWarning,
-                stacklevel=4,
+                "range, or pass images as uint8."
             )
         super().__init__(X)
         self.shape = shape
@@ -89,14 +87,12 @@ def resolve_image_shape(
     if image_shape is None:
         shape, padded = guess_image_shape(n_features)
         if padded:
-            warnings.warn(
+            warn(
                 f"Rows of {n_features} values are no square image, grey or RGB; they "
                 f"are padded with zeros to {shape[0]} x {shape[1]}. Pass "
                 "image_shape=(height, width) or (height, width, channels). Rows of "
                 "features, as another transformer gives them, are no images: pass the "
-                "images themselves.",
-                UserWarning,
-                stacklevel=4,
+                "images themselves."
             )
         return shape
     shape = tuple(int(length) for length in image_shape)

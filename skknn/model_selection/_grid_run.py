@@ -1,6 +1,5 @@
 """Candidates on all splits, with warm starts where there are many fits."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ..classifiers import SoftKNNClassifier, is_weighted
 from ..utils._sklearn import insert_error_scores, report_fit_failures
+from ..utils._warn import warn
 from ._candidates import Candidate
 from ._lambda_path import best_lambda
 from ._one_split import evaluate_split
@@ -87,13 +87,12 @@ class GridRun:
     def warn_not_converged(self) -> None:
         """Report from ``fit`` of a search, once, that solvers stopped too early."""
         if self.failures_:
-            warnings.warn(
+            warn(
                 f"{len(self.failures_)} of {self.n_base_fits_} fits of base "
                 f"classifiers stopped before they converged (the first: "
                 f"{self.failures_[0]}). Scale the columns of X, for example with "
                 "StandardScaler, or raise max_iter or tol of the base.",
                 ConvergenceWarning,
-                stacklevel=4,
             )
 
     def _evaluate(

@@ -1,7 +1,6 @@
 """What a fitted segmenter holds, and how it comes to it."""
 
 import secrets
-import warnings
 from typing import Any, Self
 
 import numpy as np
@@ -12,6 +11,7 @@ from sklearn.utils import check_random_state
 from ..utils._device import device_here
 from ..utils._parameters import ParamsMixin
 from ..utils._snapshot import SnapshotMixin
+from ..utils._warn import warn
 from ._filling import Filled, Filling
 from ._inputs import count
 from ._memory_bank import MemoryBank
@@ -101,11 +101,9 @@ class BankEstimator(SnapshotMixin, ParamsMixin, BaseEstimator):
             filled, self.device if first else device_here(self.device)
         )
         if self.n_neighbors > len(filled.bank):
-            warnings.warn(
+            warn(
                 f"n_neighbors={self.n_neighbors} is larger than the bank: all "
-                f"{len(filled.bank)} rows vote.",
-                UserWarning,
-                stacklevel=5,
+                f"{len(filled.bank)} rows vote."
             )
         # One step, which cannot be interrupted half-way, nor seen so by a thread.
         found = {"_filled": filled, "_seed": seed, "_search": search}

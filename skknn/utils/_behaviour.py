@@ -5,12 +5,13 @@ of its own anywhere. So rows belong to the answers besides all that can be diges
 Answers are compared, never digested, because another processor rounds differently.
 """
 
-import warnings
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ._warn import warn
 
 # Pictures that a network is asked about.
 N_QUESTIONS = 3
@@ -110,12 +111,10 @@ def observe(
             ]
         )
         if first.difference(Behaviour(repeated).to_bytes()) > 1:
-            warnings.warn(
+            warn(
                 f"{what} gives other numbers for the same picture when asked again, so "
                 "rows are neither stored in the folder of memory= nor read from it. "
-                "Take chance and counters out of it, or use memory=None.",
-                UserWarning,
-                stacklevel=2,
+                "Take chance and counters out of it, or use memory=None."
             )
             return None
     found = {name: Behaviour(answer) for name, answer in answers.items()}

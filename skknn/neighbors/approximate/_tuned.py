@@ -1,6 +1,5 @@
 """Approximate search with faiss, tuned to a recall that is measured."""
 
-import warnings
 from copy import copy
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...utils._threads import faiss_settings, n_threads
+from ...utils._warn import warn
 from .._engine import Engine, Neighbors
 from .._rows import IndexRows
 from ..exact._distances import nearest
@@ -88,12 +88,10 @@ class TunedSearch(Engine):
                 break
             effort = min(2 * effort, most)
         if n_samples >= _LARGE and effort > _FUTILE * most:
-            warnings.warn(
+            warn(
                 f"algorithm={self.name!r} must look at a large part of the rows to "
                 f"find {recall:.1%} of {k} neighbours: they form no clear clusters. "
-                "Exact search (algorithm='auto') is faster here.",
-                UserWarning,
-                stacklevel=2,
+                "Exact search (algorithm='auto') is faster here."
             )
         self._tuned[k] = effort, recall
         return effort, recall
