@@ -1,6 +1,7 @@
 """The base classifier: made from parameters, fitted with the weights of the rows."""
 
 import inspect
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 
+from ..utils._blas import single_threaded_scipy
 from ..utils._warn import warn
 from ._array_api import array_api_device, fit_on_device
 from ._convergence import convergence_failures
@@ -107,11 +109,24 @@ def fit_base(
     """
     base = clone(recipe.estimator)
     device = array_api_device(base, X, recipe.device)
-    with convergence_failures() as failures:
+    with convergence_failures() as failures, _solver_threads(base):
         if device is None or not fit_on_device(base, X, y, sample_weight, device):
             _fit_weighted(base, X, y, sample_weight)
     check_base(base, classes)
     return base, failures
+
+
+def _solver_threads(base: Any) -> AbstractContextManager[None]:
+    """How many threads scipy takes while a base is fitted.
+
+    The solver of LogisticRegression spends its time in numpy's products, and loses more
+    by scipy's threads than it wins. What decomposes matrices by scipy needs them.
+    """
+    while isinstance(base, Pipeline):
+        base = base.steps[-1][1]
+    if isinstance(base, LogisticRegression) and base.solver == "lbfgs":
+        return single_threaded_scipy()
+    return nullcontext()
 
 
 def _fit_weighted(

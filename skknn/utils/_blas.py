@@ -1,8 +1,8 @@
-"""How many threads numpy's matrix products take."""
+"""How many threads the matrix products of numpy and scipy take."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,28 @@ _SMALL_PRODUCT = 2**22
 
 def blas_threads() -> int:
     """Return how many threads a matrix product may take."""
-    pools = _controller().lib_controllers
+    pools = _library("numpy").lib_controllers
     return min((pool.num_threads for pool in pools), default=cpu_count())
 
 
 @contextmanager
 def single_threaded_blas() -> Iterator[None]:
-    """Let matrix products of this process take one thread."""
-    with _BLAS.held():
+    """Let numpy's matrix products in this process take one thread."""
+    with _NUMPY.held():
+        yield
+
+
+@contextmanager
+def single_threaded_scipy() -> Iterator[None]:
+    """Let scipy's products of vectors and matrices take one thread.
+
+    Wheels of numpy and of scipy bring an OpenBLAS each. Where a solver such as L-BFGS
+    takes products of rows by the one and of short vectors by the other in turns, the
+    threads of each wait for more in a busy loop, and keep those of the other from the
+    cores: fits took two to six times as long. Where both share a library, this does
+    nothing.
+    """
+    with _SCIPY.held():
         yield
 
 
@@ -45,19 +59,29 @@ def one_thread_if_small(n_multiplications: int) -> Iterator[None]:
     if n_multiplications > _SMALL_PRODUCT:
         yield
         return
-    with _BLAS.held():
+    with _NUMPY.held():
         yield
 
 
 @cache
-def _controller() -> ThreadpoolController:
-    # Looking for the loaded libraries takes 5 ms; numpy's never changes. That of faiss
+def _library(package: str) -> ThreadpoolController:
+    """What controls the library of a package's wheels.
+
+    Others than wheels of numpy have one library for all.
+    """
+    import scipy.linalg  # noqa: F401  # loads that of scipy
+
+    # Looking for the loaded libraries takes 5 ms; these never change. That of faiss
     # has a number for each thread, which another thread could not restore.
     found = ThreadpoolController().select(user_api="blas")
-    files = [library.filepath for library in found.lib_controllers]
-    own = [file for file in files if any("numpy" in part for part in Path(file).parts)]
-    # Others than wheels of numpy have one library for all.
-    return found.select(filepath=own) if own else found
+    # In a folder numpy.libs beside the package, or .dylibs within.
+    own = []
+    for library in found.lib_controllers:
+        folder = Path(library.filepath).parent
+        if package in (folder.name.partition(".")[0], folder.parent.name):
+            own.append(library.filepath)
+    shared = package == "numpy" and not own
+    return found if shared else found.select(filepath=own)
 
 
 def _take_control() -> None:
@@ -72,9 +96,9 @@ def _take_control() -> None:
         clear(force=True)
 
 
-def _limit() -> Any:
+def _limit(package: str) -> Any:
     _take_control()
-    return _controller().limit(limits=1)
+    return _library(package).limit(limits=1)
 
 
 def _restore(limiter: Any) -> None:
@@ -84,4 +108,5 @@ def _restore(limiter: Any) -> None:
     _take_control()  # the next to come is free to
 
 
-_BLAS = SharedSetting(_limit, _restore)
+_NUMPY = SharedSetting(partial(_limit, "numpy"), _restore)
+_SCIPY = SharedSetting(partial(_limit, "scipy"), _restore)

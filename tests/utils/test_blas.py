@@ -1,24 +1,42 @@
-"""Limits on numpy's threads hold in any thread, and are undone by whoever is last."""
+"""Limits on threads hold in any thread, and are undone by whoever is last."""
 
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from skknn import JointKNNClassifier, SoftKNNClassifier
 from skknn.utils import _blas
-from skknn.utils._blas import blas_threads, one_thread_if_small, single_threaded_blas
+from skknn.utils._blas import (
+    blas_threads,
+    one_thread_if_small,
+    single_threaded_blas,
+    single_threaded_scipy,
+)
 
 X, y = load_digits(return_X_y=True)
 
 
-def threads_now():
-    """Of numpy's own library; those of scipy and faiss are not limited."""
+def threads_now(package="numpy"):
+    """Of a package's own library; that of faiss is not limited."""
     pools = ThreadpoolController().select(user_api="blas").info()
-    own = [pool for pool in pools if "numpy" in pool["filepath"]]
+    own = [pool for pool in pools if package in Path(pool["filepath"]).parts[-2]]
     return min(pool["num_threads"] for pool in own or pools)
+
+
+def have_one_each():
+    """Whether numpy and scipy are wheels, with a library each."""
+    with threadpool_limits(3, user_api="blas"), single_threaded_blas():
+        return threads_now("scipy") == 3
+
+
+one_each = pytest.mark.skipif(not have_one_each(), reason="one library for both")
 
 
 @pytest.fixture(autouse=True)
@@ -113,3 +131,49 @@ def test_single_queries_take_one_thread_and_many_take_all():
         np.testing.assert_array_equal(call(), in_new_thread(call))
         assert Spy.seen == [expected] * 2
         assert threads_now() == 3
+
+
+@one_each
+def test_scipy_alone():
+    with single_threaded_scipy():
+        assert (threads_now("numpy"), threads_now("scipy")) == (3, 1)
+        with single_threaded_blas():
+            assert (threads_now("numpy"), threads_now("scipy")) == (1, 1)
+        assert (threads_now("numpy"), threads_now("scipy")) == (3, 1)
+    assert (threads_now("numpy"), threads_now("scipy")) == (3, 3)
+
+
+class Solver(LogisticRegression):
+    """Notes on how many threads it is fitted."""
+
+    seen = []
+
+    def fit(self, X, y, sample_weight=None):
+        self.seen.append((threads_now("numpy"), threads_now("scipy")))
+        return super().fit(X, y, sample_weight)
+
+
+@one_each
+@pytest.mark.parametrize(
+    ("base", "of_scipy"),
+    [
+        (Solver(max_iter=20), 1),
+        (make_pipeline(StandardScaler(), Solver(max_iter=20)), 1),
+        # What takes matrices apart by scipy needs its threads.
+        (Solver(solver="newton-cholesky", max_iter=20), 3),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_while_a_base_is_fitted(base, of_scipy):
+    Solver.seen.clear()
+    for call in (in_new_thread, lambda fit: fit()) * 2:
+        call(lambda: JointKNNClassifier(estimator=base).fit(X[:200, :20], y[:200] % 2))
+        assert (threads_now("numpy"), threads_now("scipy")) == (3, 3)
+    assert set(Solver.seen) == {(3, of_scipy)}
+
+
+@one_each
+def test_after_a_fit_that_fails():
+    with pytest.raises(ValueError):
+        JointKNNClassifier(estimator=Solver(C=-1)).fit(X, y)
+    assert (threads_now("numpy"), threads_now("scipy")) == (3, 3)
