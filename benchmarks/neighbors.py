@@ -59,9 +59,10 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--cases", nargs="*", default=[*CASES], help=", ".join(CASES))
+    parser.add_argument("--cases", nargs="*", default=[*CASES], choices=CASES)
     parser.add_argument("--engines", nargs="*", default=ENGINES, choices=ENGINES)
-    parser.add_argument("--data", nargs="*", default=["clustered", "isotropic"])
+    kinds = ["clustered", "isotropic"]
+    parser.add_argument("--data", nargs="*", default=kinds, choices=kinds)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--scale", type=float, default=1.0, help="of rows and queries")

@@ -69,7 +69,8 @@ def main():
     args.rows = args.rows or (128_000 if args.short else 1_280_000)
     args.queries = args.queries or (10_000 if card else 1_000)
     args.max_iter = args.max_iter or (1000 if card else 20)
-    args.loo_rows = args.loo_rows or (args.rows if card else BLOCK)
+    limit = args.rows if card else BLOCK
+    args.loo_rows = min(args.rows, args.loo_rows or limit)
     default = [s for s in STAGES if s != "approximate" or not card]
     stages = args.stages or default
     # A regression that is cut short shows time and memory all the same.
