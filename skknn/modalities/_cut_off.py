@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+from ._mp3 import is_uncounted
+
 # What libsndfile notes of chunks of samples whose size is not what the file has left.
 _CHUNK = re.compile(
     r"^\s*(?:data|SSND|BODY|Data Size|riff)\s*:\s*(\d+) \(should be (\d+)\)", re.M
@@ -40,7 +42,7 @@ def is_cut_off(file: Any, data: bytes, n_read: int) -> bool:
         False, too, where the file does not tell its length.
     """
     if file.format in ("MP3", "MPEG"):
-        return _tells_length(data) and n_read + _SLACK < file.frames
+        return not is_uncounted(data) and n_read + _SLACK < file.frames
     if file.format == "OGG" and _ends_within_a_page(data):
         return True
     notes = file.extra_info
@@ -56,14 +58,6 @@ def is_cut_off(file: Any, data: bytes, n_read: int) -> bool:
     if _TRUNCATED.search(notes):
         return True
     return file.frames < NO_LENGTH and n_read < file.frames
-
-
-def _tells_length(data: bytes) -> bool:
-    """Tell whether an MP3 begins with a frame that counts the others.
-
-    Without it libsndfile guesses the length from the first frames' bit rate.
-    """
-    return any(mark in data[:256] for mark in (b"Xing", b"Info", b"VBRI"))
 
 
 def _ends_within_a_page(data: bytes) -> bool:

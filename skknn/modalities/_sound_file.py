@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..utils._optional import import_optional
 from ._cut_off import NO_LENGTH, is_cut_off
+from ._mp3 import is_uncounted, with_count
 
 # Samples of all channels that are decoded at most (half a gigabyte as float32): a
 # compressed file of silence may hold days.
@@ -41,9 +42,12 @@ def decoded_file(data: bytes) -> tuple[NDArray[np.float32], int]:
         "soundfile", extra="audio", needed_for="Reading sound files"
     )
     data = _without_tags(data)
+    uncounted = is_uncounted(data)
+    stream = io.BytesIO(with_count(data) if uncounted else data)
     try:
-        with _forward_reader()(io.BytesIO(data)) as file:
-            samples = _read(file)
+        with _forward_reader()(stream) as file:
+            tells_length = not uncounted and file.frames < NO_LENGTH
+            samples = _read(file, tells_length)
             rate = file.samplerate
             cut_off = is_cut_off(file, data, len(samples))
     except soundfile.SoundFileError as error:
@@ -88,9 +92,9 @@ def _forward_reader() -> type:
     return ForwardReader
 
 
-def _read(file: Any) -> NDArray[np.float32]:
-    """Read a file to its end, whatever length it tells."""
-    if file.frames < NO_LENGTH:
+def _read(file: Any, tells_length: bool) -> NDArray[np.float32]:
+    """Read a file to its end."""
+    if tells_length:
         check_length(file.frames * file.channels)
         samples: NDArray[np.float32] = file.read(frames=file.frames, dtype="float32")
         return samples
