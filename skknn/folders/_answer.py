@@ -63,8 +63,8 @@ votes_probability, base_probability, uncertain, unlike]
     >>> try:
     ...     FolderAnswer.load(tempfile.mkdtemp())  # the folder of results
     ... except FileNotFoundError as error:
-    ...     print(str(error)[-34:])
-    classify_folder(output=...) wrote.
+    ...     print(str(error).partition(": ")[2].partition(". ")[0])
+    there is no model.joblib
     """
 
     def predict(
