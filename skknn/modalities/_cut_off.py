@@ -3,8 +3,6 @@
 import re
 from typing import Any
 
-from ._mp3 import is_uncounted
-
 # What libsndfile notes of chunks of samples whose size is not what the file has left.
 _CHUNK = re.compile(
     r"^\s*(?:data|SSND|BODY|Data Size|riff)\s*:\s*(\d+) \(should be (\d+)\)", re.M
@@ -12,12 +10,16 @@ _CHUNK = re.compile(
 _FRAMES = re.compile(
     r"frame count (\d+) does not match value from 'ds64' chunk of (\d+)"
 )
-_TRUNCATED = re.compile("seems to be (a )?truncated", re.I)
-# Samples of each channel as the heads of some formats count them.
+# Of VOC and MAT files; of chunks of GSM it says so where they are not.
+_TRUNCATED = re.compile(
+    "(file seems to be truncated|seems to be a truncated file)", re.I
+)
+# Samples of each channel as heads count them.
 _COUNTS = re.compile(r"^\s*Frames\s*:\s*(\d+)", re.M)
+_COUNTING = ("AVR", "MPC2K")
 _COUNT_OF_NIST = re.compile(rb"\nsample_count -i (\d+)")
 # Sizes from here on stand for "unknown" in files that were written to a pipe.
-_UNKNOWN = 2**31 - 2**16
+_UNKNOWN = 0x7F000000
 # What libsndfile gives as the length of files that tell none.
 NO_LENGTH = 2**63 - 1
 # Samples that encoders of MP3 may count too many: the frame that holds the count.
@@ -42,20 +44,20 @@ def is_cut_off(file: Any, data: bytes, n_read: int) -> bool:
         False, too, where the file does not tell its length.
     """
     if file.format in ("MP3", "MPEG"):
-        return not is_uncounted(data) and n_read + _SLACK < file.frames
+        return n_read + _SLACK < file.frames
     if file.format == "OGG" and _ends_within_a_page(data):
         return True
     notes = file.extra_info
     found = [(int(size), int(left)) for size, left in _CHUNK.findall(notes)]
     found += [(int(told), int(there)) for there, told in _FRAMES.findall(notes)]
-    if any(left < size < _UNKNOWN for size, left in found):
+    if any(size >= _UNKNOWN for size, _ in found):
+        return False
+    if any(left < size for size, left in found) or _TRUNCATED.search(notes):
         return True
-    counts = [int(count) for count in _COUNTS.findall(notes)]
+    counts = _COUNTS.findall(notes) if file.format in _COUNTING else []
     if file.format == "NIST":
-        counts += [int(count) for count in _COUNT_OF_NIST.findall(data[:4096])]
-    if any(n_read < count for count in counts):
-        return True
-    if _TRUNCATED.search(notes):
+        counts = _COUNT_OF_NIST.findall(data[:4096])
+    if any(n_read < int(count) for count in counts):
         return True
     return file.frames < NO_LENGTH and n_read < file.frames
 

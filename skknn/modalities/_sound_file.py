@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..utils._optional import import_optional
 from ._cut_off import NO_LENGTH, is_cut_off
-from ._mp3 import is_uncounted, with_count
+from ._mp3 import with_count
 
 # Samples of all channels that are decoded at most (half a gigabyte as float32): a
 # compressed file of silence may hold days.
@@ -18,7 +18,7 @@ MAX_SAMPLES = 2**27
 _BLOCK = 2**20
 
 
-def decoded_file(data: bytes) -> tuple[NDArray[np.float32], int]:
+def decoded_file(data: bytes) -> tuple[NDArray[np.floating], int]:
     """Decode the bytes of a sound file: WAV, FLAC, OGG, MP3, AIFF and others.
 
     Parameters
@@ -27,7 +27,8 @@ def decoded_file(data: bytes) -> tuple[NDArray[np.float32], int]:
 
     Returns
     -------
-    samples : ndarray of shape (n,) or (n, channels), float32
+    samples : ndarray of shape (n,), float32 or float64
+        The mean of the channels.
     rate : int
         Samples a second.
 
@@ -42,12 +43,10 @@ def decoded_file(data: bytes) -> tuple[NDArray[np.float32], int]:
         "soundfile", extra="audio", needed_for="Reading sound files"
     )
     data = _without_tags(data)
-    uncounted = is_uncounted(data)
-    stream = io.BytesIO(with_count(data) if uncounted else data)
+    data = with_count(data) or data
     try:
-        with _forward_reader()(stream) as file:
-            tells_length = not uncounted and file.frames < NO_LENGTH
-            samples = _read(file, tells_length)
+        with _forward_reader()(io.BytesIO(data)) as file:
+            samples = _read(file)
             rate = file.samplerate
             cut_off = is_cut_off(file, data, len(samples))
     except soundfile.SoundFileError as error:
@@ -60,7 +59,8 @@ def decoded_file(data: bytes) -> tuple[NDArray[np.float32], int]:
             f"it is cut off: {len(samples)} samples are there, and its header tells of "
             "more. Copy or download it again, or save what is left as a file of its own"
         )
-    return samples, rate
+    mono = samples if samples.ndim == 1 else samples.mean(axis=1, dtype=np.float64)
+    return mono, rate
 
 
 def check_length(n_samples: int) -> None:
@@ -92,9 +92,9 @@ def _forward_reader() -> type:
     return ForwardReader
 
 
-def _read(file: Any, tells_length: bool) -> NDArray[np.float32]:
-    """Read a file to its end."""
-    if tells_length:
+def _read(file: Any) -> NDArray[np.float32]:
+    """Read a file to its end, whether it tells its length or not."""
+    if file.frames < NO_LENGTH:
         check_length(file.frames * file.channels)
         samples: NDArray[np.float32] = file.read(frames=file.frames, dtype="float32")
         return samples
@@ -106,10 +106,10 @@ def _read(file: Any, tells_length: bool) -> NDArray[np.float32]:
 
 
 def _without_tags(data: bytes) -> bytes:
-    """Return what follows the ID3 tags at the start of a file.
+    """Return what is between the ID3 tags of a file.
 
-    libsndfile takes one before MP3 and FLAC, and counts it as samples that a WAV or
-    AIFF lacks.
+    libsndfile takes one before MP3 and FLAC, counts it as samples that a WAV or AIFF
+    lacks, and takes one behind a FLAC of unknown length for samples.
     """
     start = 0
     while data[start : start + 3] == b"ID3" and len(data) > start + 10:
@@ -117,7 +117,8 @@ def _without_tags(data: bytes) -> bytes:
         # Seven bits of each byte, ten bytes of head, and as many of a foot.
         length = sum((byte & 127) << (7 * (3 - i)) for i, byte in enumerate(size))
         start += length + (20 if flags & 16 else 10)
-    return data[start:]
+    is_behind = data[start : start + 4] == b"fLaC" and data[-128:-125] == b"TAG"
+    return data[start : -128 if is_behind else None]
 
 
 def _reason(error: Exception) -> str:

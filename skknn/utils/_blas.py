@@ -101,12 +101,15 @@ def _limit(package: str) -> Any:
     return _library(package).limit(limits=1)
 
 
-def _restore(limiter: Any) -> None:
+def _restore(package: str, limiter: Any) -> None:
     # Perhaps another thread than the one that was first.
     _take_control()
-    limiter.restore_original_limits()
+    # Where others have set another number meanwhile, that was a limit they had when
+    # this began, and the number known here is theirs.
+    if all(each.num_threads == 1 for each in _library(package).lib_controllers):
+        limiter.restore_original_limits()
     _take_control()  # the next to come is free to
 
 
-_NUMPY = SharedSetting(partial(_limit, "numpy"), _restore)
-_SCIPY = SharedSetting(partial(_limit, "scipy"), _restore)
+_NUMPY = SharedSetting(partial(_limit, "numpy"), partial(_restore, "numpy"))
+_SCIPY = SharedSetting(partial(_limit, "scipy"), partial(_restore, "scipy"))

@@ -13,7 +13,7 @@ _BETWEEN = {
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
     """Warn, in the name of the first caller outside this library and scikit-learn.
 
-    Python shows a warning once for each line that it points at.
+    In a thread or process that has no such caller, it is the first of all.
 
     Parameters
     ----------

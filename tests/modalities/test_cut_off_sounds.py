@@ -55,6 +55,9 @@ FILES = {
     "flac, tagged twice": lambda: TAG + TAG + encoded("FLAC"),
     "ogg, tagged": lambda: TAG + encoded("OGG"),
     "flac, of unknown length": lambda: without_length(encoded("FLAC")),
+    "flac, of unknown length, tagged": lambda: (
+        TAG + without_length(encoded("FLAC")) + b"TAG" + bytes(125)
+    ),
     "caf": lambda: encoded("CAF"),
     "w64": lambda: encoded("W64"),
     "nist": lambda: encoded("NIST"),
@@ -126,9 +129,16 @@ def test_mp3_without_a_count_of_its_frames(rate, n_channels, levels):
         wrong = file.frames
     assert not 0.9 < wrong / len(samples) < 1.1
     expected = as_sounds([whole]).item(0).samples
-    uncounted = bytearray(whole)
-    uncounted[uncounted.index(b"Xing") + 7] &= 0xFE  # says that it has no count
-    for kind in (frames, TAG + frames, bytes(uncounted)):
+    place, length = whole.index(b"Xing"), len(whole) - len(frames)
+    no_count, none_yet, fraunhofer = (bytearray(whole) for _ in range(3))
+    no_count[place + 7] &= 0xFE
+    none_yet[place + 8 : place + 12] = bytes(4)  # the program was killed
+    fraunhofer[4:length] = bytes(length - 4)
+    fraunhofer[36:40] = b"VBRI"  # libsndfile does not read this count
+    kinds = [frames, TAG + frames, no_count, none_yet, fraunhofer]
+    # What is behind the frames, or between, is not heard.
+    kinds += [frames + bytes(5000), frames + b"LYRICSBEGIN" * 400]
+    for kind in map(bytes, kinds):
         found = as_sounds([kind]).item(0).samples
         # What the encoder puts before and behind is not known either.
         assert len(samples) <= len(found) <= len(samples) + 4 * 1152
@@ -160,6 +170,58 @@ def test_a_file_of_unknown_length_is_read_to_its_end(monkeypatch):
     monkeypatch.setattr(_sound_file, "MAX_SAMPLES", len(NOISY) - 1)
     with pytest.raises(BadSoundError, match="more than the 31999 that are decoded"):
         n_read(without_length(whole))
+
+
+@pytest.mark.parametrize(
+    "head", [b"\xff\xfb\x90\x64", b"\xff\xf3\x80\x64", b"\xff\xe3\x88\xc4"]
+)
+@pytest.mark.parametrize("n", [0, 10, 500, 5000])
+def test_bytes_that_begin_as_an_mp3_are_no_sound(head, n):
+    noise = np.random.default_rng(n).bytes(n)
+    with pytest.raises(BadSoundError):
+        n_read(head + noise)
+
+
+@pytest.mark.parametrize(
+    ("kind", "subtype"),
+    [
+        *(("WAV", s) for s in ("GSM610", "IMA_ADPCM", "MS_ADPCM", "PCM_U8", "ALAW")),
+        *(("AIFF", s) for s in ("IMA_ADPCM", "GSM610", "PCM_24", "ULAW")),
+        *(("SDS", s) for s in ("PCM_S8", "PCM_16", "PCM_24")),
+        *(("W64", "GSM610"), ("CAF", "ALAC_16"), ("OGG", "OPUS")),
+        *(("VOC", "PCM_U8"), ("PAF", "PCM_24"), ("XI", "DPCM_16"), ("MAT5", "FLOAT")),
+    ],
+)
+@pytest.mark.parametrize("n", [1001, 4000, 5003, 8000])
+def test_whole_files_are_not_cut_off(kind, subtype, n):
+    data = io.BytesIO()
+    soundfile.write(data, NOISY[-n:], 8000, format=kind, subtype=subtype)
+    assert n_read(data.getvalue()) >= n
+
+
+@pytest.mark.parametrize("size", [0x7F000000, 0x7F000008, 0x7FFFFFFF, 0xFFFFFFFF])
+def test_aiff_and_au_written_to_a_pipe(size):
+    aiff, au = bytearray(FILES["aiff"]()), bytearray(FILES["au"]())
+    frames, place = aiff.index(b"COMM") + 10, aiff.index(b"SSND") + 4
+    for n_frames in (size, size // 2):
+        aiff[frames : frames + 4] = struct.pack(">I", n_frames)
+        aiff[place : place + 4] = struct.pack(">I", size)
+        assert n_read(bytes(aiff)) == len(NOISY)
+    if size != 0x7FFFFFFF:  # which libsndfile takes for none at all
+        au[8:12] = struct.pack(">I", size)
+        assert n_read(bytes(au)) == len(NOISY)
+
+
+@pytest.mark.parametrize("kind", ["WAV", "FLAC", "OGG"])
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_files_of_fewer_samples_than_channels(kind, n):
+    stereo = np.tile(np.float32([[0.5, -0.25, 0.125, 0.0]]), (n, 1))
+    data = io.BytesIO()
+    soundfile.write(data, stereo, RATE, format=kind)
+    found = as_sounds([data.getvalue()]).item(0).samples
+    assert found.shape == (n,)
+    if kind != "OGG":
+        np.testing.assert_allclose(found, 0.375 / 4, atol=1e-4)
 
 
 @pytest.mark.parametrize("data", [b"ID3", TAG, TAG[:20], TAG + b"RIFF"])

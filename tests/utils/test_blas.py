@@ -105,6 +105,20 @@ def test_limits_of_the_user_in_another_thread_stay():
     assert threads_now() == 3
 
 
+@pytest.mark.parametrize("limit", [single_threaded_blas, single_threaded_scipy])
+def test_limits_of_others_that_end_within_ours(limit):
+    """As of scikit-learn's KMeans in another thread: the number to go back to is not
+    the one that was there when ours began."""
+    package = "numpy" if limit is single_threaded_blas else "scipy"
+    others, ours = threadpool_limits(1, user_api="blas"), limit()
+    ours.__enter__()
+    _blas._take_control()
+    others.restore_original_limits()
+    assert threads_now(package) == 3
+    ours.__exit__(None, None, None)
+    assert threads_now(package) == 3
+
+
 def test_only_small_products():
     with one_thread_if_small(1000):
         assert threads_now() == 1
