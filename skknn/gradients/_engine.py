@@ -9,7 +9,7 @@ import torch
 from ..backbones._device_memory import free_bytes
 from ..backbones._network import Network
 from ._forward import Recorded, choose_forward
-from ._items_first import check_items_first
+from ._items_first import items_are_first, looked_at
 from ._outer_products import add_outer_products, gradient_size
 from ._tasks import Task
 from ._view_group import ViewGroup
@@ -94,7 +94,7 @@ class GradientEngine:
         n: int,
         record: Callable[[torch.Tensor], Recorded],
     ) -> None:
-        """Refuse a layer that mixes ``n`` items; looks once.
+        """Refuse a layer that mixes ``n`` items; looks until it could tell.
 
         Raises
         ------
@@ -102,9 +102,10 @@ class GradientEngine:
             If what it got, ``inputs``, are not items one behind the other.
         """
         if not self._order_is_known and n > 1:
-            _, alone, _ = record(views[: len(views) // n])
-            check_items_first(self.network.module, alone, inputs, n)
-            self._order_is_known = True
+            of_each = views.unflatten(0, (n, -1))
+            alone = {item: record(of_each[item])[1] for item in looked_at(n)}
+            module = self.network.module
+            self._order_is_known = items_are_first(module, alone, inputs, n)
 
 
 class GradientRun:

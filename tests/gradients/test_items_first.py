@@ -43,6 +43,18 @@ class Folded(nn.Module):
         return y if self.items_first else y.transpose(0, 1)
 
 
+class Sorted(nn.Module):
+    """Sorts items within a batch and back, as for packed sequences."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner, self.head = nn.Linear(16, 24), nn.Linear(24, 24)
+
+    def forward(self, x):
+        order = x.std((1, 2)).argsort(descending=True)
+        return self.head(self.inner(x)[order].tanh())[order.argsort()]
+
+
 def fungi(backbone, layer="auto"):
     return FungiTransformer(
         backbone,
@@ -104,8 +116,37 @@ def refused_alone(precision):
         np.testing.assert_allclose(rows, alone, rtol=0, atol=1e-5)
     # Sounds that are alike do not look as if they were mixed.
     right.transform([X[0]] * 8)
-    with pytest.raises(ValueError, match="by Folded .*those of the first item"):
+    with pytest.raises(
+        ValueError, match="by Folded .*rows of its input for . items are not"
+    ):
         wrong.transform(X)
+
+
+@pytest.mark.parametrize("n_silent", [3, 8])
+def test_what_is_silent_does_not_tell(n_silent):
+    silence = [(np.zeros(8000, np.float32), 16_000)] * n_silent
+    torch.manual_seed(0)
+    right, wrong = (
+        fungi(AudioBackbone(Folded(first), n_mels=16), "head").fit(sounds(6))
+        for first in (True, False)
+    )
+    right.transform(silence + sounds(12))
+    with pytest.raises(ValueError, match="by Folded"):
+        wrong.transform(silence + sounds(12))
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_items_that_are_sorted(descending):
+    """The first of them may be in its place."""
+    noise = np.random.default_rng(0).standard_normal((12, 8000)).astype(np.float32)
+    louder = np.linspace(0.1, 1, 12, dtype=np.float32)[:, None]
+    if descending:  # but for two in the middle
+        louder = louder[::-1][[0, 1, 2, 3, 4, 6, 5, 7, 8, 9, 10, 11]]
+    X = [(row, 16_000) for row in noise * louder]
+    fitted = fungi(AudioBackbone(Sorted(), n_mels=16), "head")
+    fitted.set_params(batch_size=12).fit(X)
+    with pytest.raises(ValueError, match="by Sorted .*items are sorted"):
+        fitted.transform(X)
 
 
 def test_xlnet(tmp_path):
