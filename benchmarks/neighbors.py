@@ -2,7 +2,7 @@
 
     python benchmarks/neighbors.py                        # everything, all threads
     python benchmarks/neighbors.py --cases B C --threads 1 --engines fast faiss
-    python benchmarks/neighbors.py --cases small loo --data isotropic
+    python benchmarks/neighbors.py --cases small8 loo --data isotropic
     python benchmarks/neighbors.py --memory               # extra peak memory
     python benchmarks/neighbors.py --device cuda          # on a card, JSON lines
 

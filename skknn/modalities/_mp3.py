@@ -44,7 +44,7 @@ def with_count(data: bytes) -> bytes | None:
         mark = b""
     if mark:
         data = data[_frame_length(data, 0) :]  # would be heard as silence
-    n_frames = _count(data)
+    n_frames = _count(data) if _is_head(data, 0) else 0
     return _counting_frame(data[:4], n_frames) + data if n_frames else None
 
 

@@ -36,8 +36,8 @@ def single_threaded_scipy() -> Iterator[None]:
     Wheels of numpy and of scipy bring an OpenBLAS each. Where a solver such as L-BFGS
     takes products of rows by the one and of short vectors by the other in turns, the
     threads of each wait for more in a busy loop, and keep those of the other from the
-    cores: fits took two to six times as long. Where both share a library, this does
-    nothing.
+    cores: fits took 2.4 to 11 times as long (benchmarks/solver.py --threads 0). Where
+    both share a library, this does nothing.
     """
     with _SCIPY.held():
         yield

@@ -1,6 +1,7 @@
 """Sound files that end before what their header tells of are errors, not short rows."""
 
 import io
+import re
 import struct
 
 import numpy as np
@@ -170,6 +171,19 @@ def test_a_file_of_unknown_length_is_read_to_its_end(monkeypatch):
     monkeypatch.setattr(_sound_file, "MAX_SAMPLES", len(NOISY) - 1)
     with pytest.raises(BadSoundError, match="more than the 31999 that are decoded"):
         n_read(without_length(whole))
+
+
+@pytest.mark.parametrize("has_count", [True, False])
+def test_an_mp3_cut_off_within_its_first_frames(has_count):
+    """However little is left, the message is about the file."""
+    whole = bytearray(encoded("MP3"))
+    whole[whole.index(b"Xing") + 7] &= 0xFF if has_count else 0xFE
+    for n in range(1, 700):
+        try:
+            assert n_read(bytes(whole[:n])) > 0
+            assert not has_count
+        except BadSoundError as error:
+            assert re.search("cut off|no sound file|no samples", str(error)), n
 
 
 @pytest.mark.parametrize(

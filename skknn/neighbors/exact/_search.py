@@ -26,7 +26,7 @@ _THREAD_BYTES, _SCORE_BYTES = 1 << 25, 1 << 27
 # Products with fewer queries are much slower: threads then share the rows.
 _FEW_QUERIES = 64
 # Numbers in the rows, and products with all queries, that are not worth other threads:
-# to start them takes longer (benchmarks/neighbors.py --cases small), and those of
+# to start them takes longer (cases small... of benchmarks/neighbors.py), and those of
 # OpenBLAS wait in a busy loop for more, keeping cores from what is computed next.
 _SMALL_ROWS, _SMALL_PRODUCTS = 1 << 23, 1 << 26
 # Queries, and share of them that may be uncertain, before a proposer is given up.
