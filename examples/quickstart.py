@@ -221,7 +221,7 @@ def save_neighbours(knn, x, truth, image, training_images, names, folder):
     try:
         import matplotlib
     except ImportError:
-        print("No picture of a mistake: it needs matplotlib (pip install skknn[plot]).")
+        print("No picture of a mistake: it needs matplotlib (pip install '.[plot]').")
         return
     matplotlib.use("Agg")
     display = NeighborsDisplay.from_estimator(

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn import config_context
-from sklearn.utils import check_consistent_length, column_or_1d, get_tags
+from sklearn.utils import check_consistent_length, get_tags
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from ..datastore import check_graph
 from ..utils._bad_values import with_place
-from ..utils._labels import check_labels_present, union_of_labels
+from ..utils._labels import as_labels, check_labels_present, union_of_labels
 from ._knn_transformer import fit_knn_transformer
 
 
@@ -317,7 +317,7 @@ def check_target(
             "class label a row."
         )
     check_consistent_length(X, y)
-    y = column_or_1d(y, warn=True)
+    y = as_labels(y, warn=True)
     check_labels_present(y)
     check_classification_targets(y)
     classes = np.unique(y)
@@ -338,9 +338,8 @@ def check_target(
 def _declared(labels: Any) -> NDArray[Any]:
     """Labels of ``classes``."""
     try:
-        found: NDArray[Any] = column_or_1d(labels)
+        return as_labels(labels)
     except ValueError as error:
         raise ValueError(
             f"classes={labels!r} must be a list of labels, such as [0, 1, 2]."
         ) from error
-    return found

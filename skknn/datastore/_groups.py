@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import column_or_1d
 
 from ..neighbors import Engine, Neighbors, make_engine
-from ..utils._labels import check_labels_present, union_of_labels
+from ..utils._labels import as_labels, check_labels_present, union_of_labels
 from ..utils._slices import blocks_of
 
 # Rows of the own group that a search finds and drops at first, and at most: beyond
@@ -28,15 +27,16 @@ class Groups:
     def of(cls, groups: Any, X: Any) -> "Groups":
         """From an array-like of shape (n_samples,); ``X`` are the rows."""
         try:
-            labels = column_or_1d(groups)
+            labels = as_labels(groups)
         except ValueError as error:
             raise ValueError(
                 "groups must have one number or text a row, of shape (n_samples,). Of "
                 "several columns make one, for example by joining them as text."
             ) from error
-        if len(labels) != X.shape[0]:
+        n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
+        if len(labels) != n_samples:
             raise ValueError(
-                f"groups has {len(labels)} entries for {X.shape[0]} rows of X; one a "
+                f"groups has {len(labels)} entries for {n_samples} rows of X; one a "
                 "row is needed."
             )
         check_labels_present(labels, "groups")

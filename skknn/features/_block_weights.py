@@ -9,10 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
 from ..datastore import Groups
-from ..utils._labels import check_labels_present
+from ..utils._labels import as_labels, check_labels_present
 from ..utils._parameters import ParamsMixin
 from ..utils._sklearn import (
     Interval,
@@ -228,7 +228,7 @@ class BlockWeights(ParamsMixin, TransformerMixin, BaseEstimator):
                 "BlockWeights requires y to be passed, but the target y is None. "
                 "Pass one class label a row."
             )
-        labels = column_or_1d(y, warn=True)
+        labels = as_labels(y, warn=True)
         check_consistent_length(rows, labels)
         check_labels_present(labels)
         check_classification_targets(labels)

@@ -41,8 +41,8 @@ def predict_photos(
         check_output_file(output)
         if Path(output).suffix.lower() != ".csv":
             raise ValueError(
-                f"output={str(output)!r} must end in .csv; for other formats take the "
-                "data frame that is returned."
+                f"output={str(output)!r} must end in .csv. Write other formats in "
+                "Python, from the data frame that FolderAnswer.predict returns."
             )
         _check_skipped_file(output)
     skipped: dict[str, str] = {}

@@ -144,8 +144,9 @@ def read_answer(output: str | os.PathLike) -> Findings:
     folder = folder.parent if folder.name == _MODEL else folder
     missing = [n for n in (_MODEL, _ANSWER, _SETTINGS) if not (folder / n).is_file()]
     if missing:
+        lacks = f"there is no {missing[0]}" if folder.is_dir() else "it does not exist"
         raise FileNotFoundError(
-            f"{str(output)!r} is no folder of results: there is no {missing[0]}. Pass "
+            f"{str(output)!r} is no folder of results: {lacks}. Pass "
             "the folder that `skknn classify` or classify_folder wrote."
         )
     data_frame({})  # says what to do without pandas

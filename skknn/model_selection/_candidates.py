@@ -161,7 +161,16 @@ class _Builder:
 
     def _build(self, params: Params) -> tuple[Any, list[Step], Any]:
         # As in GridSearchCV: values may be estimators, which are not to be shared.
-        whole = clone(self._estimator).set_params(**clone(params, safe=False))
+        try:
+            whole = clone(self._estimator).set_params(**clone(params, safe=False))
+        except ValueError as error:
+            final = split_pipeline(self._estimator)[1]
+            bare = params.keys() & {*final.get_params(), *final._param_aliases}
+            if not (self._prefix and bare):
+                raise
+            remedy = f"Parameters of its last step begin with {self._prefix!r}: "
+            remedy += ", ".join(repr(self._prefix + name) for name in sorted(bare))
+            raise ValueError(f"{error} {remedy}.") from None
         self._share_steps(whole)
         return whole, *split_pipeline(whole)
 

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import ParameterGrid, check_cv
-from sklearn.utils import column_or_1d, get_tags
+from sklearn.utils import get_tags
 from sklearn.utils.multiclass import check_classification_targets
 
 from ..classifiers import SoftKNNClassifier, check_rows
-from ..utils._labels import check_labels_present
+from ..utils._labels import as_labels, check_labels_present
 from ._candidates import Candidate
 from ._scoring import KINDS, named_kinds
 from ._settings import is_path, role, split_pipeline
@@ -47,7 +47,7 @@ def grid_points(estimator: Any, param_grid: Any) -> ParameterGrid:
 
 def check_data(candidates: list[Candidate], X: Any, y: Any) -> Any:
     """Refuse what every fit would refuse; return ``y`` with one axis."""
-    labels = column_or_1d(y, warn=True)
+    labels = as_labels(y, warn=True)
     check_labels_present(labels)
     check_classification_targets(labels)
     numeric = [

@@ -9,11 +9,10 @@ from scipy.sparse import issparse
 from sklearn import get_config
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
-from sklearn.utils import column_or_1d
 from sklearn.utils.metadata_routing import process_routing
 
 from ..classifiers import check_target, see_rows
-from ..utils._labels import check_labels_present
+from ..datastore import Groups
 from ..utils._sklearn import check_method_params
 from ._grid_checks import Splits, make_splits
 from ._settings import is_path
@@ -105,7 +104,7 @@ def routed_splits(
     params = check_method_params(X, params=params)
     groups = params.get("groups")
     if groups is not None:  # here, where rows have the numbers that the user knows
-        check_labels_present(column_or_1d(groups), "groups")
+        Groups.of(groups, X)
     if get_config()["enable_metadata_routing"]:
         routed = process_routing(search, "fit", **params)
         of_splitter, of_scorer = routed.splitter.split, routed.scorer.score

@@ -4,6 +4,22 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils import column_or_1d
+
+
+def as_labels(y: Any, *, warn: bool = False) -> NDArray[Any]:
+    """Labels, or groups, as an array with one axis.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,) or (n_samples, 1)
+    warn : bool
+        Whether a column is worth a warning.
+    """
+    if isinstance(y, (list, tuple)) and len({isinstance(x, str) for x in y}) == 2:
+        # numpy would make text of numbers, NaN and None beside text.
+        y = np.asarray(y, dtype=object)
+    return column_or_1d(y, warn=warn)
 
 
 def check_labels_present(y: NDArray[Any], name: str = "y") -> None:

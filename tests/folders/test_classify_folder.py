@@ -287,8 +287,10 @@ def test_errors_say_what_to_do(tmp_path):
         classify_folder(tmp_path, **TINY)
     with pytest.raises(ValueError, match="groups='burst' must be None, 'subfolders'"):
         classify_folder(tmp_path / "train", groups="burst", **TINY)
-    with pytest.raises(FileNotFoundError, match="no folder of results"):
+    with pytest.raises(FileNotFoundError, match="results: there is no model.joblib"):
         FolderAnswer.load(tmp_path)
+    with pytest.raises(FileNotFoundError, match="results: it does not exist"):
+        FolderAnswer.load(tmp_path / "misspelt")
 
 
 def test_the_answer_in_words(messy):

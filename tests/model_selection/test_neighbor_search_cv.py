@@ -215,3 +215,16 @@ def test_scale_among_temperatures(estimator, small):
     assert ours.cv_results_["params"][ours.best_index_] == theirs.best_params_
     names = [params["tau"] for params in ours.cv_results_["params"]]
     assert names.count("scale") == 4
+
+
+def test_names_without_the_step_in_front():
+    X, y = np.random.default_rng(0).normal(size=(60, 4)), np.arange(60) % 2
+    pipe = make_pipeline(StandardScaler(), JointKNNClassifier())
+    for name in ("k", "n_neighbors", "lam"):
+        with pytest.raises(
+            ValueError, match=f"last step.*'jointknnclassifier__{name}'"
+        ):
+            NeighborSearchCV(pipe, {name: [3]}).fit(X, y)
+    with pytest.raises(ValueError, match="Invalid parameter 'nonsense'") as caught:
+        NeighborSearchCV(pipe, {"nonsense": [3]}).fit(X, y)
+    assert "last step" not in str(caught.value)
