@@ -1,6 +1,7 @@
 """Features of all photos below a folder, as a file."""
 
 import os
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from ._contents import files_of_photos
 from ._features import fit_embedder, make_embedder, rows_of
 from ._frames import check_pandas, data_frame
 from ._output import check_output_file
+
+_PARQUET = "A .parquet file"
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,15 +148,34 @@ def embed_folder(
 
 def _writer(output: str | os.PathLike) -> Callable[[FolderFeatures, Path], None]:
     """What writes a file of this kind; before hours are spent on features."""
-    check_output_file(output)
     suffix = Path(output).suffix.lower()
     if suffix == ".npz":
+        check_output_file(output, _is_npz)
         return _write_npz
     if suffix == ".parquet":
         check_pandas()
-        import_optional("pyarrow", extra=None, needed_for="A .parquet file")
+        import_optional("pyarrow", extra=None, needed_for=_PARQUET)
+        check_output_file(output, _is_parquet)
         return _write_parquet
     raise ValueError(f"output={str(output)!r} must end in .npz or .parquet.")
+
+
+def _is_npz(path: Path) -> bool:
+    """Whether a file is one of features, as ``_write_npz`` makes it."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            return {"files.npy", "features.npy"} <= {*file.namelist()}
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+def _is_parquet(path: Path) -> bool:
+    """Whether a file is a table of features, as ``_write_parquet`` makes it."""
+    parquet = import_optional("pyarrow.parquet", extra=None, needed_for=_PARQUET)
+    try:
+        return parquet.read_schema(path).names[:2] == ["file", "label"]
+    except (OSError, ValueError):  # pyarrow's own is a ValueError
+        return False
 
 
 def _write_npz(found: FolderFeatures, path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ..utils._write_at_once import check_replaceable
@@ -54,11 +54,21 @@ def check_can_write(output: str | os.PathLike) -> None:
             return
 
 
-def check_output_file(output: str | os.PathLike) -> None:
-    """Refuse a path at which no file can be put.
+def check_output_file(
+    output: str | os.PathLike, is_ours: Callable[[Path], bool]
+) -> None:
+    """Refuse a path at which no file can be put, or that of a file of somebody else.
+
+    Parameters
+    ----------
+    output : str or Path
+    is_ours : callable
+        Whether what is there looks like what is to be written, and may be replaced.
 
     Raises
     ------
+    FileExistsError
+        If it does not.
     IsADirectoryError
     NotADirectoryError
         If it would lie below a file.
@@ -72,8 +82,17 @@ def check_output_file(output: str | os.PathLike) -> None:
             f"output={str(output)!r} is a folder. Name a file, such as one in it."
         )
     check_replaceable(output, "output")
-    _refuse_file_above(Path(output).parent, str(output))
-    check_can_write(Path(output).parent)
+    file = Path(output)
+    _refuse_file_above(file.parent, str(output))
+    check_can_write(file.parent)
+    if not file.exists() or file.stat().st_size == 0:
+        return
+    if not is_ours(file):
+        raise FileExistsError(
+            f"output={str(output)!r} is there and does not look like what this would "
+            "write, or is part of a folder of results. Name another file, or move it "
+            "away."
+        )
 
 
 def _refuse_file_above(folder: Path, output: str) -> None:
@@ -101,8 +120,19 @@ def holds_results(folder: Path) -> bool:
 
 def is_skipped_table(path: Path) -> bool:
     """Whether a file is a table of skipped files, as skknn writes it."""
+    return _header(path) == ["file", "reason"]
+
+
+def is_predictions_table(path: Path) -> bool:
+    """Whether a file is a table of predictions, as skknn writes it."""
+    return _header(path)[:4] == ["file", "label", "probability", "runner_up"]
+
+
+def _header(path: Path) -> list[str]:
+    """Names of the columns of a CSV file, as far as it has any."""
     try:
         with open(path, "rb") as file:
-            return file.readline(20).strip() in (b"file,reason", b'"file","reason"')
-    except OSError:
-        return False
+            line = file.readline(4096).decode("utf8")
+    except (OSError, UnicodeDecodeError):
+        return []
+    return [name.strip('"') for name in line.strip().split(",")]

@@ -9,9 +9,10 @@ from ._contents import files_of_photos
 from ._features import reader_of, rows_of
 from ._findings import Findings
 from ._frames import check_pandas, data_frame, write_csv_at_once
-from ._output import check_output_file, is_skipped_table
+from ._output import check_output_file, is_predictions_table, is_skipped_table
 from ._predictions import predictions_frame
 from ._say import Say
+from ._written import is_of_results
 
 
 def predict_photos(
@@ -38,7 +39,7 @@ def predict_photos(
     """
     check_pandas()
     if output is not None:
-        check_output_file(output)
+        check_output_file(output, _may_be_replaced)
         if Path(output).suffix.lower() != ".csv":
             raise ValueError(
                 f"output={str(output)!r} must end in .csv. Write other formats in "
@@ -86,6 +87,11 @@ def predict_photos(
 def skipped_file(output: str | os.PathLike) -> Path:
     """File beside the predictions that says what was skipped: more_skipped.csv."""
     return Path(output).with_name(f"{Path(output).stem}_skipped.csv")
+
+
+def _may_be_replaced(output: Path) -> bool:
+    """Whether a table was written by an earlier call, and not by classify_folder."""
+    return is_predictions_table(output) and not is_of_results(output)
 
 
 def _check_skipped_file(output: str | os.PathLike) -> None:

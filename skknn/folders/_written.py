@@ -19,7 +19,7 @@ from ..utils._versions import installed_versions
 from ._findings import Findings
 from ._frames import data_frame, write_csv
 from ._model_card import write_model_card
-from ._output import check_output_folder
+from ._output import check_output_folder, holds_results
 
 _SETTINGS, _MODEL, _ANSWER = "settings.json", "model.joblib", "answer.joblib"
 _CARD, _REPORT = "model_card.md", "report.html"
@@ -108,6 +108,11 @@ def write_answer(answer: Findings, output: str | os.PathLike) -> None:
 def check_answer_output(output: str | os.PathLike) -> None:
     """Refuse a folder that cannot be one of results; see check_output_folder."""
     check_output_folder(output, _FILES)
+
+
+def is_of_results(path: Path) -> bool:
+    """Tell whether a file is one of those of an answer in its folder."""
+    return path.name in _FILES and holds_results(path.parent)
 
 
 def check_no_answer(output: str | os.PathLike) -> None:

@@ -37,11 +37,11 @@ def with_place(error: ValueError, X: Any) -> ValueError:
         return ValueError(
             f"Input X contains NaN: every value of {rows} is NaN ({len(lost)} of "
             f"{len(values)} rows). An embedder with on_error='nan' gives such rows for "
-            "images that cannot be read. Leave those images out, with their labels, "
-            "before the first step of the Pipeline: X, y, bad = "
-            "skknn.datasets.drop_unreadable(X, y) before fit, X, bad = "
-            "skknn.datasets.drop_unreadable(X) before predict. If X is no images, "
-            "remove the rows."
+            "what cannot be read. Leave it out, with its labels, before the first step "
+            "of the Pipeline; of images, X, y, bad = "
+            "skknn.datasets.drop_unreadable(X, y) does so before fit, X, bad = "
+            "skknn.datasets.drop_unreadable(X) before predict. Of texts, sounds and "
+            "other rows remove those that are named here."
         )
     row, column = np.argwhere(bad)[0]
     n_rows = int(bad.any(axis=1).sum())

@@ -278,7 +278,8 @@ def test_devices_and_pipes_are_not_replaced(tmp_path):
 
 def test_a_link_stays_one(tmp_path):
     folder = two_classes(tmp_path / "photos")
-    (tmp_path / "there.npz").write_bytes(b"old")
+    (tmp_path / "other").mkdir()
+    embed_folder(two_classes(tmp_path / "other", 4), tmp_path / "there.npz", **TINY)
     (tmp_path / "x.npz").symlink_to(tmp_path / "there.npz")
     found = embed_folder(folder, tmp_path / "x.npz", **TINY)
     assert (tmp_path / "x.npz").is_symlink()
@@ -306,3 +307,34 @@ def test_a_folder_with_the_name_of_a_table_is_told_before_features(tmp_path, fun
     ):
         function(folder, output=out, **TINY)
     assert sorted(out.iterdir()) == before
+
+
+def test_predictions_and_features_replace_their_own_alone(tmp_path):
+    folder, out = two_classes(tmp_path / "photos"), tmp_path / "out"
+    answer = classify_folder(folder, output=out, **TINY)
+    before = {path.name: path.read_bytes() for path in out.glob("*.*")}
+    mine = tmp_path / "mine.csv"
+    mine.write_text("my,own,table\n1,2,3\n")
+    for output in (mine, *(out / name for name in ("predictions.csv", "training.csv"))):
+        with pytest.raises(FileExistsError, match="does not look like.*another file"):
+            answer.predict(folder, output=output)
+    assert mine.read_text() == "my,own,table\n1,2,3\n"
+    assert {path.name: path.read_bytes() for path in out.glob("*.*")} == before
+    for output in (tmp_path / "more.csv", out / "more.csv"):
+        answer.predict(folder, output=output)
+        answer.predict(folder, output=output)  # its own may be written again
+    empty = tmp_path / "empty.csv"
+    empty.touch()
+    answer.predict(folder, output=empty)
+    assert empty.stat().st_size > 0
+
+    for text in (b"notes", b"PK\3\4"):
+        (tmp_path / "e.npz").write_bytes(text)
+        with pytest.raises(FileExistsError, match="does not look like"):
+            embed_folder(folder, output=tmp_path / "e.npz", **TINY)
+        assert (tmp_path / "e.npz").read_bytes() == text
+    np.savez(tmp_path / "e.npz", a=np.ones(3))
+    with pytest.raises(FileExistsError, match="does not look like"):
+        embed_folder(folder, output=tmp_path / "e.npz", **TINY)
+    for _ in range(2):
+        embed_folder(folder, output=tmp_path / "features.npz", **TINY)
